@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2034,SC2086,SC2154
+# scripts/lib.sh - what the scripts share; POSIX sh, sourced. Needs $top.
+
+# Debian's names.
+PACKAGES_BUILD="gcc meson ninja-build pkg-config libc6-dev linux-libc-dev
+	libmnl-dev libseccomp-dev libcap-ng-dev libinih-dev libjansson-dev
+	libcmocka-dev"
+PACKAGES_PLAY="python3 curl iproute2 iputils-ping bind9-dnsutils
+	util-linux"
+PACKAGES_TEST="bash python3-pytest python3-scapy iperf3 nftables procps"
+PACKAGES_BENCH="iperf3 nftables passt"
+
+# The same as commands and pkg-config modules, for other distributions.
+COMMANDS_BUILD="cc meson ninja pkg-config"
+COMMANDS_PLAY="python3 curl ip ping dig unshare"
+COMMANDS_TEST="bash nft ss"
+COMMANDS_BENCH="iperf3 nft"
+MODULES="libmnl libseccomp libcap-ng inih jansson cmocka"
+
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+
+die() {
+	echo "${0##*/}: failed: $*"
+	exit 1
+}
+
+# Run a command as root: directly, or by sudo.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+# Print those of the packages given that are not installed.
+missing_packages() {
+	for package; do
+		dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null |
+			grep -q '^install ok installed$' || printf ' %s' "$package"
+	done
+}
+
+# Print those of the commands given, and of the modules, that are missing.
+missing_tools() {
+	for command; do
+		command -v "$command" >/dev/null || printf ' %s' "$command"
+	done
+	for module in $MODULES; do
+		pkg-config --exists "$module" 2>/dev/null ||
+			printf ' %s' "$module.pc"
+	done
+}
+
+# From the package lists at hand, or else from fresh ones.
+apt_install() {
+	set -- env DEBIAN_FRONTEND=noninteractive apt-get install \
+		-y -q --no-install-recommends "$@"
+	as_root "$@" </dev/null 2>/dev/null && return
+	as_root apt-get update -q </dev/null && as_root "$@" </dev/null
+}
+
+# need_packages PACKAGES COMMANDS - install what is not there, or say what
+# to install. Quick and offline where all is there.
+need_packages() {
+	if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null
+	then
+		missing=$(missing_packages $1)
+		[ -z "$missing" ] && return
+		echo "installing:$missing"
+		apt_install $missing && return
+		echo "apt-get could not install them"
+	fi
+	missing=$(missing_tools $2)
+	[ -z "$missing" ] && return
+	echo "not found:$missing"
+	echo "Please install what your distribution calls, as Debian does:"
+	echo $1
+	die "packages are missing"
+}
+
+# Build into build/, with the compiler's messages only if it fails.
+build() {
+	if [ ! -f "$top/build/build.ninja" ]; then
+		run_quietly meson setup "$top/build" "$top"
+	fi
+	run_quietly ninja -C "$top/build"
+}
+
+run_quietly() {
+	echo "\$ $*"
+	log=$(mktemp) || die "no temporary file"
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		tail -n 60 "$log"
+		rm -f "$log"
+		die "$1"
+	fi
+	rm -f "$log"
+}

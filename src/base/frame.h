@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/frame.h - what a link says of a frame besides its bytes.
+ *
+ * The offloads of virtio-net (virtio 1.2 section 5.1.6) as a value: a
+ * frame may carry up to 64 KiB of one TCP stream (GSO) and an L4 checksum
+ * that is still to be completed. A link without offloads does both itself.
+ */
+#ifndef BASE_FRAME_H
+#define BASE_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FRAME_MAX_BYTES	(65535 + 18)	/* Ethernet, one tag, IP */
+
+enum frame_gso {
+	FRAME_GSO_NONE,
+	FRAME_GSO_TCP4,
+	FRAME_GSO_TCP6,
+	FRAME_GSO_UDP4,		/* UDP_L4: segments of gso_size payload bytes */
+	FRAME_GSO_UDP6,
+};
+
+struct frame_meta {
+	bool needs_csum;	/* L4 checksum holds the pseudo header's sum */
+	bool csum_valid;	/* the link vouches for the L4 checksum */
+	enum frame_gso gso;
+	uint16_t gso_size;	/* payload bytes per segment; 0 unless gso */
+	uint16_t hdr_len;	/* bytes of all headers; 0 if unknown */
+	uint16_t csum_start;	/* offset in the frame; if needs_csum */
+	uint16_t csum_offset;	/* from csum_start; if needs_csum */
+};
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd/cmd.h - the subcommands, and what they have in common. */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include "base/fail.h"
+#include "config/config.h"
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_OWN = 125,		/* run, exec: a failure of slipway's own */
+	EXIT_NOT_EXECUTABLE = 126,
+	EXIT_NOT_FOUND = 127,
+};
+
+/* Each gets the words after its name; returns what to exit with. */
+int cmd_run(char **argv);
+int cmd_exec(char **argv);
+int cmd_stop(char **argv);
+int cmd_status(char **argv);
+int cmd_host_ip(char **argv);
+
+/* "slipway: TEXT" on stderr. Returns status. */
+int cmd_fail(const struct fail *fail, int status);
+
+/*
+ * Read the options of a command into c (defaults first) and deal with
+ * --help and --version. -1: go on, *operands set; else what to exit with.
+ */
+int cmd_options(struct config *c, unsigned command, char **argv,
+		char ***operands);
+
+/* Print a command's help (FOR_* bit), or the whole program's (0). */
+void cmd_help(FILE *out, unsigned command);
+
+#endif

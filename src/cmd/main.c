@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "config/help.h"
+#include "config/nearest.h"
+#include "config/options.h"
+#include "config/settings.h"
+
+static const struct command {
+	const char *name;
+	unsigned bit;
+	bool mixed;		/* options may follow operands */
+	int (*main)(char **argv);
+	const char *operands;
+	const char *summary;	/* in the list of all */
+	const char *about;	/* in its own help */
+} commands[] = {
+	{ "run", FOR_RUN, false, cmd_run, " [OPTION...] [COMMAND...]",
+	  "run COMMAND, or a shell, in a guest of its own",
+	  "Runs COMMAND, or a shell, in a network of its own until it ends.\n"
+	  "Options end at the first word that is none." },
+	{ "exec", FOR_EXEC, false, cmd_exec, " NAME [COMMAND...]",
+	  "run one more command, or a shell, in a guest",
+	  "Runs COMMAND, or a shell, in the guest NAME, which runs already." },
+	{ "stop", FOR_STOP, true, cmd_stop, " NAME",
+	  "end a guest and its command",
+	  "Ends the guest NAME and its command, and waits until it is gone." },
+	{ "status", FOR_STATUS, true, cmd_status, " [NAME]",
+	  "what runs, and what is wrong, if anything",
+	  "Lists the guests that run, or tells all about one." },
+	{ "host-ip", FOR_HOST_IP, true, cmd_host_ip, "",
+	  "the address at which this guest reaches its host",
+	  "Prints the gateway of the IPv4 default route: in a guest, and in\n"
+	  "WSL2, the address of the host." },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+int cmd_fail(const struct fail *fail, int status)
+{
+	fprintf(stderr, "slipway: %s\n", fail->text);
+	return status;
+}
+
+static void print_commands(FILE *out)
+{
+	fputs("Usage: slipway COMMAND [OPTION...] [ARGUMENT...]\n"
+	      "\n"
+	      "A private network for a command. Its other end is one "
+	      "unprivileged process.\n"
+	      "\n"
+	      "Commands:\n", out);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s%s", commands[i].name,
+			 commands[i].operands);
+		fprintf(out, "  %-29s %s\n", left, commands[i].summary);
+	}
+	fputs("\n"
+	      "Options:\n"
+	      "  -h, --help                    print this, or a command's "
+	      "help, and end\n"
+	      "      --version                 print the version and end\n"
+	      "\n"
+	      "`slipway COMMAND --help' lists a command's options; the "
+	      "manual is slipway(1).\n", out);
+}
+
+void cmd_help(FILE *out, unsigned command)
+{
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct command *c = &commands[i];
+
+		if (c->bit != command)
+			continue;
+		fprintf(out, "Usage: slipway %s%s%s\n\n%s\n\nOptions:\n",
+			c->name, strstr(c->operands, "OPTION") ? "" :
+			" [OPTION...]", c->operands, c->about);
+		help_options(out, command);
+		return;
+	}
+	print_commands(out);
+}
+
+static int print_version(void)
+{
+	puts("slipway " SLIPWAY_VERSION);
+	return EXIT_DONE;
+}
+
+static bool is_mixed(unsigned bit)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (commands[i].bit == bit)
+			return commands[i].mixed;
+	return false;
+}
+
+int cmd_options(struct config *c, unsigned command, char **argv,
+		char ***operands)
+{
+	struct fail fail = { 0 };
+	char **rest;
+
+	config_defaults(c);
+	rest = options_parse(c, command, is_mixed(command), argv, &fail);
+	if (!rest)
+		return cmd_fail(&fail, EXIT_USAGE);
+	if (c->help) {
+		cmd_help(stdout, command);
+		return EXIT_DONE;
+	}
+	if (c->version)
+		return print_version();
+	*operands = rest;
+	return -1;
+}
+
+static int unknown(const char *word)
+{
+	unsigned distance = NEAREST_MAX;
+	const char *best = NULL;
+	struct fail fail;
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const unsigned d = nearest_distance(word, commands[i].name);
+
+		if (d < distance &&
+		    nearest_is_near(word, commands[i].name, d)) {
+			best = commands[i].name;
+			distance = d;
+		}
+	}
+	if (best)
+		fail_set(&fail, "%s: no such %s; did you mean slipway %s?",
+			 word, word[0] == '-' ? "option" : "command", best);
+	else
+		fail_set(&fail, "%s: no such %s; see slipway --help", word,
+			 word[0] == '-' ? "option" : "command");
+	return cmd_fail(&fail, EXIT_USAGE);
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+/* `slipway help [COMMAND]', as other programs have it. */
+static int help(char **argv)
+{
+	const struct command *c = argv[0] ? find(argv[0]) : NULL;
+
+	if (argv[0] && !c)
+		return unknown(argv[0]);
+	cmd_help(stdout, c ? c->bit : 0);
+	return EXIT_DONE;
+}
+
+static int dispatch(char **argv)
+{
+	const struct command *c;
+
+	if (!argv[0]) {
+		cmd_help(stderr, 0);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
+		return help(argv + 1);
+	if (!strcmp(argv[0], "--version"))
+		return print_version();
+	if (!strcmp(argv[0], "help"))
+		return help(argv + 1);
+	c = find(argv[0]);
+	return c ? c->main(argv + 1) : unknown(argv[0]);
+}
+
+int main(int argc, char **argv)
+{
+	const int status = dispatch(argv + (argc > 0));
+
+	if (fflush(stdout) != 0 && status == EXIT_DONE) {
+		perror("slipway: standard output");
+		return EXIT_FAILED;
+	}
+	return status;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config.h"
+
+#include <string.h>
+
+void config_defaults(struct config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->mtu = 1500;
+	c->ipv6 = true;
+	c->generate_hosts = true;
+	c->generate_resolv_conf = true;
+	c->ready_fd = -1;
+}
+
+/* The guest's address must be one that a guest of the subnet can have. */
+static int check_address(const struct config *c, struct fail *fail)
+{
+	const uint32_t net = ip_to_v4(c->subnet.ip);
+	const uint32_t host = 0xffffffffu >> c->subnet.bits;
+	const uint32_t own = ip_to_v4(c->address);
+	char a[IP_TEXT_BYTES], n[IP_TEXT_BYTES];
+
+	ip_format(&c->address, a);
+	ip_format(&c->subnet.ip, n);
+	if (!prefix_has(&c->subnet, &c->address))
+		return fail_set(fail, "address %s: not in the subnet %s/%u; "
+				"set both so that they agree", a, n,
+				c->subnet.bits);
+	if (own == net || own == (net | host))
+		return fail_set(fail, "address %s: the subnet's own network "
+				"or broadcast address; take another", a);
+	if (own == net + 1)
+		return fail_set(fail, "address %s: the gateway's; "
+				"take another", a);
+	return 0;
+}
+
+int config_check(const struct config *c, struct fail *fail)
+{
+	if (c->ipv6 && c->mtu < CONFIG_MTU_MIN_V6)
+		return fail_set(fail, "mtu %u: IPv6 needs at least %u; "
+				"give that, or --no-ipv6", c->mtu,
+				CONFIG_MTU_MIN_V6);
+	if (c->has_subnet && c->has_address)
+		return check_address(c, fail);
+	return 0;
+}
+
+bool port_list_has(const struct port_list *list, uint16_t port)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (port >= list->range[i].first &&
+		    port <= list->range[i].last)
+			return true;
+	return false;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config/config.h - what a user may set, as one validated value.
+ *
+ * Filled from config_defaults(), then files (config/file.h), then options
+ * (config/options.h), each over the one before; config_check() last. The
+ * settings themselves stand in one table, config/settings.c.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/fail.h"
+
+#define CONFIG_NAME_BYTES	33	/* 32 characters and NUL */
+#define CONFIG_HOSTNAME_BYTES	65	/* HOST_NAME_MAX and NUL */
+#define CONFIG_SEARCH_BYTES	256
+#define CONFIG_DNS_MAX		8
+#define CONFIG_RANGES_MAX	64
+#define CONFIG_MTU_MIN		68u	/* RFC 791 */
+#define CONFIG_MTU_MIN_V6	1280u	/* RFC 8200 section 5 */
+#define CONFIG_MTU_MAX		65520u
+
+struct port_range {
+	uint16_t first, last;		/* both included */
+};
+
+struct port_list {
+	unsigned n;
+	struct port_range range[CONFIG_RANGES_MAX];
+};
+
+enum localhost_mode {
+	LOCALHOST_AUTO,			/* every port that the guest opens */
+	LOCALHOST_OFF,
+	LOCALHOST_LIST,			/* those of localhost_ports */
+};
+
+enum config_access {
+	CONFIG_ACCESS_GATEWAY,		/* gateway's address: host's services */
+	CONFIG_ACCESS_OFF,
+};
+
+struct config {
+	/* of the network */
+	char name[CONFIG_NAME_BYTES];	/* "": after the command */
+	bool has_subnet, has_address, has_mac;
+	struct prefix subnet;		/* IPv4, 8..30 bits */
+	struct ip address;		/* IPv4 */
+	struct mac mac;			/* unicast, not zero */
+	unsigned mtu;
+	bool ipv6;
+	char hostname[CONFIG_HOSTNAME_BYTES];	/* "": the host's */
+	bool link_local;
+	enum config_access host_access;
+	enum localhost_mode localhost;
+	struct port_list localhost_ports;	/* if LOCALHOST_LIST */
+	struct port_list ignored_ports;
+	bool generate_hosts, generate_resolv_conf;
+	/* of names */
+	unsigned n_dns;			/* 0: the host's */
+	struct ip dns[CONFIG_DNS_MAX];
+	bool has_search;		/* else the host's */
+	char search[CONFIG_SEARCH_BYTES];	/* blanks between domains */
+	/* of one invocation */
+	const char *file;		/* --config; borrowed; NULL */
+	bool as_root, quiet, verbose, json, help, version;
+	int ready_fd;			/* -1: none */
+};
+
+void config_defaults(struct config *c);
+
+/* What no setting can check alone. 0, or -1 with fail set. */
+MUST int config_check(const struct config *c, struct fail *fail);
+
+bool port_list_has(const struct port_list *list, uint16_t port);
+
+#endif

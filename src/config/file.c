@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/file.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config/nearest.h"
+#include "config/settings.h"
+
+#define SYSTEM_FILE "/etc/slipway.conf"
+
+enum kind {
+	OURS,		/* keys must be known */
+	WSL,		/* known keys count, others are passed over */
+	FOREIGN,	/* passed over as a whole */
+	LATER,		/* has a meaning that this version lacks */
+	UNKNOWN,
+};
+
+static const struct {
+	const char *name;
+	enum kind kind;
+} sections[] = {
+	{ "network", OURS }, { "dns", OURS },
+	{ "wsl2", WSL }, { "experimental", WSL },
+	{ "automount", FOREIGN }, { "interop", FOREIGN },
+	{ "user", FOREIGN }, { "boot", FOREIGN }, { "gpu", FOREIGN },
+	{ "time", FOREIGN }, { "general", FOREIGN },
+	{ "firewall", LATER }, { "publish", LATER },
+};
+
+struct state {
+	struct config *config;
+	FILE *file;
+	const char *name;		/* of the file */
+	const struct log_sink *notes;
+	struct fail *fail;
+	unsigned line;
+	bool failed;
+};
+
+static enum kind kind_of(const char *section)
+{
+	if (!strncasecmp(section, "guest ", 6) ||
+	    !strncasecmp(section, "rule ", 5))
+		return LATER;
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		if (!strcasecmp(section, sections[i].name))
+			return sections[i].kind;
+	return UNKNOWN;
+}
+
+static void note(const struct state *st, const char *section, const char *key)
+{
+	char text[320];
+
+	if (!st->notes)
+		return;
+	snprintf(text, sizeof(text), "%s:%u: [%s]%s%s: not ours, passed over",
+		 st->name, st->line, section, key ? " " : "", key ? key : "");
+	st->notes->write(st->notes->ctx, LOG_INFO, text);
+}
+
+static void unknown_section(struct state *st, const char *section)
+{
+	const char *best = NULL;
+	unsigned distance = NEAREST_MAX;
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		const unsigned d = nearest_distance(section,
+						    sections[i].name);
+
+		if (d < distance &&
+		    nearest_is_near(section, sections[i].name, d)) {
+			best = sections[i].name;
+			distance = d;
+		}
+	}
+	if (best)
+		fail_set(st->fail, "%s:%u: [%s]: no such section; "
+			 "did you mean [%s]?", st->name, st->line, section,
+			 best);
+	else
+		fail_set(st->fail, "%s:%u: [%s]: no such section; "
+			 "there are [network] and [dns]", st->name, st->line,
+			 section);
+	st->failed = true;
+}
+
+/* A line "[section]": is it one that we may read on in? */
+static void enter_section(struct state *st, const char *line)
+{
+	const size_t n = strcspn(line + 1, "]\n");
+	char section[50];
+
+	if (line[1 + n] != ']')
+		return;			/* inih says what is wrong */
+	snprintf(section, sizeof(section), "%.*s", (int)n, line + 1);
+	switch (kind_of(section)) {
+	case OURS:
+	case WSL:
+		break;
+	case FOREIGN:
+		note(st, section, NULL);
+		break;
+	case LATER:
+		fail_set(st->fail, "%s:%u: [%s]: this version does not have "
+			 "it yet; remove the section", st->name, st->line,
+			 section);
+		st->failed = true;
+		break;
+	case UNKNOWN:
+		unknown_section(st, section);
+		break;
+	}
+}
+
+/*
+ * fgets() for inih. Debian's inih tells no line numbers, so they are
+ * counted here; and leading blanks go, which would make the line a
+ * continuation of the last value.
+ */
+static char *next_line(char *buf, int cap, void *ctx)
+{
+	struct state *st = ctx;
+	size_t skip = 0, n;
+
+	if (st->failed || !fgets(buf, cap, st->file))
+		return NULL;
+	st->line++;
+	n = strlen(buf);
+	if (n && buf[n - 1] != '\n' && !feof(st->file)) {
+		fail_set(st->fail, "%s:%u: the line is longer than %d "
+			 "characters; shorten it", st->name, st->line,
+			 cap - 2);
+		st->failed = true;
+		return NULL;
+	}
+	if (st->line == 1 && !strncmp(buf, "\xef\xbb\xbf", 3))
+		skip = 3;
+	skip += strspn(buf + skip, " \t");
+	memmove(buf, buf + skip, n - skip + 1);
+	if (buf[0] == '[')
+		enter_section(st, buf);
+	return st->failed ? NULL : buf;
+}
+
+static void unknown_key(struct state *st, const char *section,
+			const char *key)
+{
+	const char *near = setting_nearest_key(section, key);
+
+	if (near)
+		fail_set(st->fail, "%s:%u: %s: no such key in [%s]; "
+			 "did you mean %s?", st->name, st->line, key, section,
+			 near);
+	else
+		fail_set(st->fail, "%s:%u: %s: no such key in [%s]; see "
+			 "slipway(1), FILES", st->name, st->line, key,
+			 section);
+	st->failed = true;
+}
+
+/* inih's handler: 1 to go on. */
+static int take(void *ctx, const char *section, const char *key,
+		const char *value)
+{
+	struct state *st = ctx;
+	const enum kind kind = kind_of(section);
+	const struct setting *s = setting_by_key(section, key);
+	const char *why;
+
+	if (st->failed)
+		return 0;
+	if (kind == FOREIGN)
+		return 1;
+	if (!*section) {
+		fail_set(st->fail, "%s:%u: %s: before any section; put it "
+			 "below [network] or [dns]", st->name, st->line, key);
+		st->failed = true;
+		return 0;
+	}
+	if (!s && kind == WSL) {
+		note(st, section, key);
+		return 1;
+	}
+	if (!s) {
+		unknown_key(st, section, key);
+		return 0;
+	}
+	why = s->take(st->config, value);
+	if (!why)
+		return 1;
+	fail_set(st->fail, "%s:%u: %s = %s: %s; give %s", st->name, st->line,
+		 key, value, why, s->accepts);
+	st->failed = true;
+	return 0;
+}
+
+int file_read_stream(struct config *c, FILE *f, const char *name,
+		     const struct log_sink *notes, struct fail *fail)
+{
+	struct state st = { .config = c, .file = f, .name = name,
+			    .notes = notes, .fail = fail };
+	const int line = ini_parse_stream(next_line, &st, take, &st);
+
+	if (st.failed)
+		return -1;
+	if (ferror(f))
+		return fail_set(fail, "%s: cannot be read: %s; "
+				"see that it is a file you may read", name,
+				strerror(errno));
+	if (line)
+		return fail_set(fail, "%s:%d: neither a [section] nor "
+				"key = value; mend the line", name, line);
+	return 0;
+}
+
+static int read_file(struct config *c, const char *path, bool must_exist,
+		     const struct log_sink *notes, struct fail *fail)
+{
+	FILE *f = fopen(path, "re");
+	int rc;
+
+	if (!f && errno == ENOENT && !must_exist)
+		return 0;
+	if (!f && errno == ENOTDIR && !must_exist)
+		return 0;
+	if (!f)
+		return fail_set(fail, "%s: cannot be read: %s; "
+				"see that it is a file you may read", path,
+				strerror(errno));
+	rc = file_read_stream(c, f, path, notes, fail);
+	fclose(f);
+	return rc;
+}
+
+/* false: the user has no such file. */
+static bool user_file(char *path, size_t cap)
+{
+	const char *config = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME");
+	int n = -1;
+
+	if (config && *config == '/')
+		n = snprintf(path, cap, "%s/slipway/slipway.conf", config);
+	else if (home && *home == '/')
+		n = snprintf(path, cap, "%s/.config/slipway/slipway.conf",
+			     home);
+	return n > 0 && (size_t)n < cap;
+}
+
+int file_read_all(struct config *c, const char *extra,
+		  const struct log_sink *notes, struct fail *fail)
+{
+	char path[PATH_MAX];
+
+	if (read_file(c, SYSTEM_FILE, false, notes, fail) < 0)
+		return -1;
+	if (user_file(path, sizeof(path)) &&
+	    read_file(c, path, false, notes, fail) < 0)
+		return -1;
+	if (extra)
+		return read_file(c, extra, true, notes, fail);
+	return 0;
+}

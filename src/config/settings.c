@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/settings.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "config/nearest.h"
+
+#define BOOLEAN "true or false"
+#define PORTS	"ports and ranges such as 80,8000-8010"
+
+const struct setting settings[] = {
+	{ .option = "name", .letter = 'n', .argument = "NAME",
+	  .take = value_name, .commands = FOR_RUN,
+	  .accepts = "up to 32 of a-z, 0-9, '.', '_' and '-', "
+		     "a letter or digit first",
+	  .normal = "after COMMAND",
+	  .help = "name of the guest; it keeps its addresses by it" },
+	{ .option = "config", .argument = "FILE",
+	  .take = value_config_file, .commands = FOR_RUN,
+	  .accepts = "the name of a file",
+	  .help = "read settings from FILE, too" },
+	{ .option = "subnet", .argument = "PREFIX",
+	  .section = "network", .key = "subnet",
+	  .take = value_subnet, .commands = FOR_RUN,
+	  .accepts = "an IPv4 prefix such as 172.30.0.0/20",
+	  .normal = "by name, from 172.16.0.0/12",
+	  .help = "IPv4 subnet of the guest and its gateway" },
+	{ .option = "address", .argument = "ADDR",
+	  .section = "network", .key = "address",
+	  .take = value_address, .commands = FOR_RUN,
+	  .accepts = "an IPv4 address of the subnet",
+	  .normal = "the second of the subnet",
+	  .help = "IPv4 address of the guest" },
+	{ .option = "mac", .argument = "MAC",
+	  .section = "network", .key = "macAddress", .wsl = "wsl2",
+	  .take = value_mac, .commands = FOR_RUN,
+	  .accepts = "one such as 02:00:00:00:00:01",
+	  .normal = "by name",
+	  .help = "Ethernet address of the guest" },
+	{ .option = "hostname", .argument = "NAME",
+	  .section = "network", .key = "hostname",
+	  .take = value_hostname, .commands = FOR_RUN,
+	  .accepts = "letters, digits and hyphens, up to 64",
+	  .normal = "the host's",
+	  .help = "host name inside" },
+	{ .option = "mtu", .argument = "BYTES",
+	  .section = "network", .key = "mtu",
+	  .take = value_mtu, .commands = FOR_RUN,
+	  .accepts = "1280 to 65520, from 68 without IPv6",
+	  .normal = "1500",
+	  .help = "largest packet of the guest's interface" },
+	{ .option = "dns", .argument = "ADDR[,ADDR...]",
+	  .section = "dns", .key = "servers",
+	  .take = value_dns, .commands = FOR_RUN,
+	  .accepts = "addresses such as 192.0.2.53,2001:db8::53",
+	  .normal = "the host's",
+	  .help = "DNS servers that the gateway asks" },
+	{ .option = "search", .argument = "DOMAIN[,DOMAIN...]",
+	  .section = "dns", .key = "search",
+	  .take = value_search, .commands = FOR_RUN,
+	  .accepts = "domains such as example.com,example.net",
+	  .normal = "the host's",
+	  .help = "domains in which short names are looked up" },
+	{ .option = "no-ipv6",
+	  .take = value_no_ipv6, .commands = FOR_RUN,
+	  .help = "IPv4 only" },
+	{ .section = "network", .key = "ipv6", .wsl = "wsl2",
+	  .take = value_ipv6, .accepts = BOOLEAN, .normal = "true",
+	  .help = "carry IPv6" },
+	{ .option = "localhost", .argument = "auto|off|PORTS",
+	  .section = "network", .key = "localhost",
+	  .take = value_localhost, .commands = FOR_RUN,
+	  .accepts = "auto, off, or " PORTS,
+	  .normal = "auto",
+	  .help = "which of the guest's TCP ports the host has on localhost" },
+	{ .section = "network", .key = "localhostForwarding", .wsl = "wsl2",
+	  .take = value_localhost_forwarding, .accepts = BOOLEAN,
+	  .normal = "true",
+	  .help = "true: localhost = auto; false: localhost = off" },
+	{ .section = "network", .key = "ignoredPorts", .wsl = "experimental",
+	  .take = value_ignored_ports, .accepts = PORTS,
+	  .help = "ports that localhost = auto leaves out" },
+	{ .option = "host-access", .argument = "gateway|off",
+	  .section = "network", .key = "hostAccess",
+	  .take = value_host_access, .commands = FOR_RUN,
+	  .accepts = "gateway or off",
+	  .normal = "gateway",
+	  .help = "whether the gateway's address reaches the host's services" },
+	{ .option = "link-local",
+	  .section = "network", .key = "linkLocal",
+	  .take = value_link_local, .accepts = BOOLEAN, .normal = "false",
+	  .commands = FOR_RUN,
+	  .help = "carry 169.254.0.0/16 and fe80::/10, too" },
+	{ .section = "network", .key = "generateHosts",
+	  .take = value_generate_hosts, .accepts = BOOLEAN, .normal = "true",
+	  .help = "give the guest an /etc/hosts that names the host" },
+	{ .section = "network", .key = "generateResolvConf",
+	  .take = value_generate_resolv_conf, .accepts = BOOLEAN,
+	  .normal = "true",
+	  .help = "give the guest an /etc/resolv.conf with the gateway" },
+	{ .option = "root",
+	  .take = value_root, .commands = FOR_RUN | FOR_EXEC,
+	  .help = "be uid 0 inside (for ordinary users)" },
+	{ .option = "ready-fd", .argument = "FD",
+	  .take = value_ready_fd, .commands = FOR_RUN,
+	  .accepts = "the number of an open descriptor",
+	  .help = "write a line to FD and close it when the guest is up" },
+	{ .option = "json",
+	  .take = value_json, .commands = FOR_STATUS,
+	  .help = "print JSON" },
+	{ .option = "quiet", .letter = 'q',
+	  .take = value_quiet, .commands = FOR_RUN,
+	  .help = "no greeting" },
+	{ .option = "verbose", .letter = 'v',
+	  .take = value_verbose, .commands = FOR_RUN,
+	  .help = "tell what is read and passed over; keep the log" },
+	{ .option = "help", .letter = 'h',
+	  .take = value_help, .commands = FOR_ALL,
+	  .help = "print this and end" },
+	{ .option = "version",
+	  .take = value_version, .commands = FOR_ALL,
+	  .help = "print the version and end" },
+};
+
+const size_t settings_n = sizeof(settings) / sizeof(settings[0]);
+
+const struct setting *setting_by_option(const char *name, size_t len,
+					unsigned command)
+{
+	for (const struct setting *s = settings; s < settings + settings_n; s++)
+		if (s->option && s->commands & command &&
+		    strlen(s->option) == len && !memcmp(s->option, name, len))
+			return s;
+	return NULL;
+}
+
+const struct setting *setting_by_letter(char letter, unsigned command)
+{
+	for (const struct setting *s = settings; s < settings + settings_n; s++)
+		if (letter && s->letter == letter && s->commands & command)
+			return s;
+	return NULL;
+}
+
+const struct setting *setting_by_key(const char *section, const char *key)
+{
+	for (const struct setting *s = settings; s < settings + settings_n; s++)
+		if (s->key && !strcasecmp(s->key, key) &&
+		    (!strcasecmp(s->section, section) ||
+		     (s->wsl && !strcasecmp(s->wsl, section))))
+			return s;
+	return NULL;
+}
+
+static void consider(const char *text, const char *word, const char **best,
+		     unsigned *distance)
+{
+	const unsigned d = nearest_distance(text, word);
+
+	if (d < *distance && nearest_is_near(text, word, d)) {
+		*best = word;
+		*distance = d;
+	}
+}
+
+const char *setting_nearest_option(const char *text, unsigned command)
+{
+	unsigned distance = NEAREST_MAX;
+	const char *best = NULL;
+
+	for (const struct setting *s = settings; s < settings + settings_n; s++)
+		if (s->option && s->commands & command)
+			consider(text, s->option, &best, &distance);
+	return best;
+}
+
+const char *setting_nearest_key(const char *section, const char *text)
+{
+	unsigned distance = NEAREST_MAX;
+	const char *best = NULL;
+
+	for (const struct setting *s = settings; s < settings + settings_n; s++)
+		if (s->key && !strcasecmp(s->section, section))
+			consider(text, s->key, &best, &distance);
+	return best;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/value.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define SEPARATORS ", \t"
+
+/* A decimal number of digits only, at most max. */
+static bool number(const char *text, unsigned long max, unsigned long *out)
+{
+	unsigned long n = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (!isdigit((unsigned char)*text))
+			return false;
+		n = n * 10 + (unsigned long)(*text - '0');
+		if (n > max)
+			return false;
+	}
+	*out = n;
+	return true;
+}
+
+static const char *boolean(const char *text, bool *out)
+{
+	static const char *const yes[] = { "true", "yes", "on", "1" };
+	static const char *const no[] = { "false", "no", "off", "0" };
+
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		if (strcasecmp(text, yes[i]) && strcasecmp(text, no[i]))
+			continue;
+		*out = !strcasecmp(text, yes[i]);
+		return NULL;
+	}
+	return "neither true nor false";
+}
+
+/*
+ * Take the next word of a list into buf and step *text past it. Length,
+ * 0 at the end, or SIZE_MAX for a word longer than buf holds.
+ */
+static size_t next_word(const char **text, char *buf, size_t cap)
+{
+	size_t n;
+
+	*text += strspn(*text, SEPARATORS);
+	n = strcspn(*text, SEPARATORS);
+	if (n >= cap)
+		return SIZE_MAX;
+	memcpy(buf, *text, n);
+	buf[n] = '\0';
+	*text += n;
+	return n;
+}
+
+bool value_is_name(const char *text)
+{
+	const size_t n = strlen(text);
+
+	if (n == 0 || n >= CONFIG_NAME_BYTES)
+		return false;
+	if (strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-") != n)
+		return false;
+	return isalnum((unsigned char)text[0]);
+}
+
+const char *value_name(struct config *c, const char *text)
+{
+	if (!value_is_name(text))
+		return "not a name";
+	strcpy(c->name, text);
+	return NULL;
+}
+
+const char *value_config_file(struct config *c, const char *text)
+{
+	if (!*text)
+		return "empty";
+	c->file = text;
+	return NULL;
+}
+
+const char *value_subnet(struct config *c, const char *text)
+{
+	struct prefix p;
+
+	if (!strchr(text, '/') || !prefix_parse(text, &p))
+		return "not a prefix";
+	if (!ip_is4(&p.ip))
+		return "not IPv4";
+	if (p.bits < 8 || p.bits > 30)
+		return "its length is not 8 to 30";
+	if (ip_is_loopback(&p.ip) || ip_is_multicast(&p.ip) ||
+	    ip_to_v4(p.ip) >> 24 == 0 || ip_to_v4(p.ip) >> 28 == 0xf)
+		return "no guest can have such an address";
+	c->subnet = p;
+	c->has_subnet = true;
+	return NULL;
+}
+
+const char *value_address(struct config *c, const char *text)
+{
+	struct ip ip;
+
+	if (!ip_parse(text, &ip) || !ip_is4(&ip))
+		return "not an IPv4 address";
+	if (ip_is_loopback(&ip) || ip_is_multicast(&ip) ||
+	    ip_is_unspecified(&ip) || ip_is_broadcast(&ip))
+		return "no guest can have it";
+	c->address = ip;
+	c->has_address = true;
+	return NULL;
+}
+
+const char *value_mac(struct config *c, const char *text)
+{
+	static const struct mac zero;
+	struct mac mac;
+
+	if (!mac_parse(text, &mac))
+		return "not an Ethernet address";
+	if (mac.b[0] & 1 || mac_equal(&mac, &zero))
+		return "not that of one station";
+	c->mac = mac;
+	c->has_mac = true;
+	return NULL;
+}
+
+/* Letters, digits and hyphens in labels of 1 to 63 characters. */
+static bool is_domain(const char *text, size_t cap)
+{
+	size_t label = 0;
+	const size_t n = strlen(text);
+
+	if (n == 0 || n >= cap || text[0] == '-' || text[n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+			continue;
+		}
+		if (!isalnum((unsigned char)text[i]) && text[i] != '-' &&
+		    text[i] != '_')
+			return false;
+		if (++label > 63)
+			return false;
+	}
+	return true;
+}
+
+const char *value_hostname(struct config *c, const char *text)
+{
+	if (!is_domain(text, sizeof(c->hostname)) ||
+	    text[strlen(text) - 1] == '.')
+		return "not a host name";
+	strcpy(c->hostname, text);
+	return NULL;
+}
+
+const char *value_mtu(struct config *c, const char *text)
+{
+	unsigned long n;
+
+	if (!number(text, 999999999, &n))
+		return "not a number";
+	if (n < CONFIG_MTU_MIN || n > CONFIG_MTU_MAX)
+		return "out of range";
+	c->mtu = (unsigned)n;
+	return NULL;
+}
+
+const char *value_ipv6(struct config *c, const char *text)
+{
+	return boolean(text, &c->ipv6);
+}
+
+const char *value_no_ipv6(struct config *c, const char *text)
+{
+	(void)text;
+	c->ipv6 = false;
+	return NULL;
+}
+
+const char *value_dns(struct config *c, const char *text)
+{
+	struct ip at[CONFIG_DNS_MAX];
+	char word[IP_TEXT_BYTES];
+	unsigned n = 0;
+	size_t len;
+
+	while ((len = next_word(&text, word, sizeof(word))) > 0) {
+		if (n == CONFIG_DNS_MAX)
+			return "more than 8 servers";
+		if (len == SIZE_MAX || !ip_parse(word, &at[n]))
+			return "not an address";
+		n++;
+	}
+	if (n == 0)
+		return "empty";
+	memcpy(c->dns, at, sizeof(at[0]) * n);
+	c->n_dns = n;
+	return NULL;
+}
+
+const char *value_search(struct config *c, const char *text)
+{
+	char all[CONFIG_SEARCH_BYTES] = "";
+	char word[CONFIG_SEARCH_BYTES];
+	size_t len, used = 0;
+
+	while ((len = next_word(&text, word, sizeof(word))) > 0) {
+		if (len == SIZE_MAX || used + len + 2 > sizeof(all))
+			return "too long";
+		if (!is_domain(word, sizeof(word)))
+			return "not a domain";
+		if (used)
+			all[used++] = ' ';
+		memcpy(all + used, word, len + 1);
+		used += len;
+	}
+	memcpy(c->search, all, sizeof(all));
+	c->has_search = true;
+	return NULL;
+}
+
+/* "80", "8000-8010". */
+static bool port_range(char *word, struct port_range *out)
+{
+	char *dash = strchr(word, '-');
+	unsigned long first, last;
+
+	if (dash)
+		*dash = '\0';
+	if (!number(word, 65535, &first) || first == 0)
+		return false;
+	last = first;
+	if (dash && (!number(dash + 1, 65535, &last) || last < first))
+		return false;
+	out->first = (uint16_t)first;
+	out->last = (uint16_t)last;
+	return true;
+}
+
+static const char *ports(const char *text, struct port_list *out)
+{
+	struct port_list list = { 0 };
+	char word[16];
+	size_t len;
+
+	while ((len = next_word(&text, word, sizeof(word))) > 0) {
+		if (list.n == CONFIG_RANGES_MAX)
+			return "more than 64 ports and ranges";
+		if (len == SIZE_MAX || !port_range(word, &list.range[list.n]))
+			return "not a port or a range of ports";
+		list.n++;
+	}
+	*out = list;
+	return NULL;
+}
+
+const char *value_localhost(struct config *c, const char *text)
+{
+	const char *why;
+
+	if (!strcasecmp(text, "auto")) {
+		c->localhost = LOCALHOST_AUTO;
+		return NULL;
+	}
+	if (!strcasecmp(text, "off")) {
+		c->localhost = LOCALHOST_OFF;
+		return NULL;
+	}
+	if (!text[strspn(text, SEPARATORS)])
+		return "empty";
+	why = ports(text, &c->localhost_ports);
+	if (!why)
+		c->localhost = LOCALHOST_LIST;
+	return why;
+}
+
+const char *value_localhost_forwarding(struct config *c, const char *text)
+{
+	bool on = false;
+	const char *why = boolean(text, &on);
+
+	if (!why)
+		c->localhost = on ? LOCALHOST_AUTO : LOCALHOST_OFF;
+	return why;
+}
+
+const char *value_ignored_ports(struct config *c, const char *text)
+{
+	return ports(text, &c->ignored_ports);
+}
+
+const char *value_host_access(struct config *c, const char *text)
+{
+	if (!strcasecmp(text, "gateway"))
+		c->host_access = CONFIG_ACCESS_GATEWAY;
+	else if (!strcasecmp(text, "off"))
+		c->host_access = CONFIG_ACCESS_OFF;
+	else
+		return "not one of this version's";
+	return NULL;
+}
+
+const char *value_link_local(struct config *c, const char *text)
+{
+	return boolean(text, &c->link_local);
+}
+
+const char *value_generate_hosts(struct config *c, const char *text)
+{
+	return boolean(text, &c->generate_hosts);
+}
+
+const char *value_generate_resolv_conf(struct config *c, const char *text)
+{
+	return boolean(text, &c->generate_resolv_conf);
+}
+
+const char *value_root(struct config *c, const char *text)
+{
+	return boolean(text, &c->as_root);
+}
+
+const char *value_quiet(struct config *c, const char *text)
+{
+	return boolean(text, &c->quiet);
+}
+
+const char *value_verbose(struct config *c, const char *text)
+{
+	return boolean(text, &c->verbose);
+}
+
+const char *value_json(struct config *c, const char *text)
+{
+	return boolean(text, &c->json);
+}
+
+const char *value_help(struct config *c, const char *text)
+{
+	return boolean(text, &c->help);
+}
+
+const char *value_version(struct config *c, const char *text)
+{
+	return boolean(text, &c->version);
+}
+
+const char *value_ready_fd(struct config *c, const char *text)
+{
+	unsigned long n;
+
+	if (!number(text, 65535, &n))
+		return "not a descriptor's number";
+	if (fcntl((int)n, F_GETFD) < 0)
+		return "not open";
+	c->ready_fd = (int)n;
+	return NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config/value.h - the texts that settings accept.
+ *
+ * Each function reads the whole of @text into @c, or leaves @c untouched
+ * and says in a few words why not (a static string). Each returns NULL on
+ * success.
+ */
+#ifndef CONFIG_VALUE_H
+#define CONFIG_VALUE_H
+
+#include "config/config.h"
+
+typedef const char *value_fn(struct config *c, const char *text);
+
+value_fn value_name;		/* [a-z0-9][a-z0-9._-]*, 32 characters */
+value_fn value_config_file;
+value_fn value_subnet;
+value_fn value_address;
+value_fn value_mac;
+value_fn value_hostname;	/* RFC 1123 section 2.1 */
+value_fn value_mtu;
+value_fn value_ipv6, value_no_ipv6;
+value_fn value_dns;		/* addresses; commas or blanks between */
+value_fn value_search;		/* domains; commas or blanks between */
+value_fn value_localhost;	/* auto, off, ports */
+value_fn value_localhost_forwarding;	/* bool: auto or off */
+value_fn value_ignored_ports;
+value_fn value_host_access;
+value_fn value_link_local;
+value_fn value_generate_hosts, value_generate_resolv_conf;
+value_fn value_root, value_quiet, value_verbose, value_json;
+value_fn value_help, value_version;
+value_fn value_ready_fd;
+
+/* May this be an instance's name? For names that come as operands. */
+bool value_is_name(const char *text);
+
+#endif

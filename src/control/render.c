@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/render.h"
+
+#include <string.h>
+
+#define COLUMNS	7
+#define CELL	64
+
+static const char *const heads[COLUMNS] = {
+	"NAME", "PID", "GUEST", "GATEWAY", "LOCALHOST", "MTU", "DNS",
+};
+
+/* A text of an object, or of an object in it; "" if there is none. */
+static const char *text_at(json_t *o, const char *outer, const char *key)
+{
+	const char *s;
+
+	if (outer)
+		o = json_object_get(o, outer);
+	s = json_string_value(json_object_get(o, key));
+	return s ? s : "";
+}
+
+static long long number_at(json_t *o, const char *outer, const char *key)
+{
+	if (outer)
+		o = json_object_get(o, outer);
+	return (long long)json_integer_value(json_object_get(o, key));
+}
+
+static int is_open(json_t *forward)
+{
+	return !strcmp(text_at(forward, "ipv4", "state"), "open") ||
+	       !strcmp(text_at(forward, "ipv6", "state"), "open");
+}
+
+/* Add item to a list in a cell; false if it does not fit any more. */
+static int add_item(char *cell, const char *item)
+{
+	const size_t n = strlen(cell);
+
+	/* Room is left for the count of those that do not fit. */
+	if (n + strlen(item) + 1 > 40)
+		return 0;
+	snprintf(cell + n, CELL - n, "%s%s", n ? "," : "", item);
+	return 1;
+}
+
+static void end_list(char *cell, unsigned left_out)
+{
+	const size_t n = strlen(cell);
+
+	if (left_out)
+		snprintf(cell + n, CELL - n, ",+%u", left_out);
+	else if (n == 0)
+		strcpy(cell, "-");
+}
+
+static void forwards_cell(char *cell, json_t *o)
+{
+	json_t *list = json_object_get(o, "forwards"), *f;
+	unsigned left_out = 0;
+	char item[16];
+	size_t i;
+
+	json_array_foreach(list, i, f) {
+		if (!is_open(f))
+			continue;
+		snprintf(item, sizeof(item), "%lld",
+			 number_at(f, NULL, "port"));
+		left_out += !add_item(cell, item);
+	}
+	if (!*cell && !left_out && !strcmp(text_at(o, NULL, "localhost"),
+					   "off"))
+		strcpy(cell, "off");
+	end_list(cell, left_out);
+}
+
+static void dns_cell(char *cell, json_t *o)
+{
+	json_t *list = json_object_get(o, "dns"), *server;
+	unsigned left_out = 0;
+	size_t i;
+
+	json_array_foreach(list, i, server)
+		left_out += !add_item(cell, json_string_value(server));
+	end_list(cell, left_out);
+}
+
+static void fill_row(char row[COLUMNS][CELL], json_t *o)
+{
+	memset(row, 0, COLUMNS * CELL);
+	snprintf(row[0], CELL, "%s", text_at(o, NULL, "name"));
+	snprintf(row[1], CELL, "%lld", number_at(o, NULL, "pid"));
+	snprintf(row[2], CELL, "%s", text_at(o, "guest", "ipv4"));
+	snprintf(row[3], CELL, "%s", text_at(o, "gateway", "ipv4"));
+	forwards_cell(row[4], o);
+	snprintf(row[5], CELL, "%lld", number_at(o, NULL, "mtu"));
+	dns_cell(row[6], o);
+}
+
+static void widen(int width[COLUMNS], int i, const char *text)
+{
+	const int n = (int)strlen(text);
+
+	if (n > width[i])
+		width[i] = n;
+}
+
+static void print_row(FILE *out, const int width[COLUMNS], int i,
+		      const char *text)
+{
+	if (i == COLUMNS - 1)
+		fprintf(out, "%s\n", text);
+	else
+		fprintf(out, "%-*s  ", width[i], text);
+}
+
+/* What is wrong; each text once, though many may share it. */
+static void table_warnings(FILE *out, json_t *list)
+{
+	json_t *seen = json_object(), *o, *w;
+	size_t i, j;
+
+	json_array_foreach(list, i, o) {
+		json_array_foreach(json_object_get(o, "warnings"), j, w) {
+			const char *text = json_string_value(w);
+
+			if (!text || json_object_get(seen, text))
+				continue;
+			if (!json_object_size(seen))
+				fputc('\n', out);
+			json_object_set_new(seen, text, json_true());
+			fprintf(out, "%s: %s\n", text_at(o, NULL, "name"),
+				text);
+		}
+	}
+	json_decref(seen);
+}
+
+void render_table(FILE *out, json_t *list)
+{
+	char row[COLUMNS][CELL];
+	int width[COLUMNS] = { 0 };
+	json_t *o;
+	size_t i;
+
+	for (int c = 0; c < COLUMNS; c++)
+		widen(width, c, heads[c]);
+	json_array_foreach(list, i, o) {
+		fill_row(row, o);
+		for (int c = 0; c < COLUMNS; c++)
+			widen(width, c, row[c]);
+	}
+	for (int c = 0; c < COLUMNS; c++)
+		print_row(out, width, c, heads[c]);
+	json_array_foreach(list, i, o) {
+		fill_row(row, o);
+		for (int c = 0; c < COLUMNS; c++)
+			print_row(out, width, c, row[c]);
+	}
+	table_warnings(out, list);
+}
+
+/* "label   a, b" with what is not there left out. */
+static void pair(FILE *out, const char *label, const char *a, const char *b)
+{
+	fprintf(out, "%-12s%s%s%s\n", label, a, *a && *b ? ", " : "", b);
+}
+
+static void print_half(FILE *out, json_t *f, const char *family,
+		       const char *at)
+{
+	json_t *half = json_object_get(f, family);
+	const char *why;
+
+	if (!half)
+		return;
+	why = text_at(half, NULL, "why");
+	fprintf(out, "%-12s%s:%lld -> %s%s%s\n", "localhost", at,
+		number_at(f, NULL, "port"), text_at(half, NULL, "to"),
+		*why ? ": " : "", why);
+}
+
+static void print_forwards(FILE *out, json_t *o)
+{
+	json_t *list = json_object_get(o, "forwards"), *f;
+	size_t i;
+
+	if (!json_array_size(list)) {
+		pair(out, "localhost", text_at(o, NULL, "localhost"),
+		     "no ports now");
+		return;
+	}
+	json_array_foreach(list, i, f) {
+		print_half(out, f, "ipv4", "127.0.0.1");
+		print_half(out, f, "ipv6", "[::1]");
+	}
+}
+
+static void print_dns(FILE *out, json_t *o)
+{
+	json_t *list = json_object_get(o, "dns"), *server;
+	const char *search = text_at(o, NULL, "search");
+	size_t i;
+
+	fprintf(out, "%-12s", "dns");
+	json_array_foreach(list, i, server)
+		fprintf(out, "%s%s", i ? ", " : "",
+			json_string_value(server));
+	fputs(json_array_size(list) ? "\n" : "none\n", out);
+	if (*search)
+		pair(out, "search", search, "");
+}
+
+static void print_counters(FILE *out, json_t *o)
+{
+	json_t *drops = json_object_get(o, "drops"), *n;
+	const char *reason, *gap = "";
+
+	if (!json_object_get(o, "flows"))
+		return;
+	fprintf(out, "%-12s%lld tcp, %lld udp, %lld ping, %lld of localhost; "
+		"at most %lld\n", "flows", number_at(o, "flows", "tcp"),
+		number_at(o, "flows", "udp"), number_at(o, "flows", "icmp"),
+		number_at(o, "flows", "relays"),
+		number_at(o, "flows", "max"));
+	fprintf(out, "%-12s%lld bytes from the guest, %lld to it, "
+		"%lld retransmissions\n", "traffic",
+		number_at(o, "traffic", "bytes_from_guest"),
+		number_at(o, "traffic", "bytes_to_guest"),
+		number_at(o, "traffic", "retransmits"));
+	if (!json_object_size(drops))
+		return;
+	fprintf(out, "%-12s", "dropped");
+	json_object_foreach(drops, reason, n) {
+		fprintf(out, "%s%lld %s", gap,
+			(long long)json_integer_value(n), reason);
+		gap = ", ";
+	}
+	fputc('\n', out);
+}
+
+void render_details(FILE *out, json_t *o)
+{
+	json_t *w;
+	size_t i;
+
+	pair(out, "name", text_at(o, NULL, "name"), "");
+	fprintf(out, "%-12s%lld\n", "pid", number_at(o, NULL, "pid"));
+	pair(out, "command", text_at(o, NULL, "command"), "");
+	pair(out, "guest", text_at(o, "guest", "ipv4"),
+	     text_at(o, "guest", "ipv6"));
+	pair(out, "gateway", text_at(o, "gateway", "ipv4"),
+	     text_at(o, "gateway", "ipv6"));
+	pair(out, "subnet", text_at(o, "subnet", "ipv4"),
+	     text_at(o, "subnet", "ipv6"));
+	pair(out, "mac", text_at(o, "guest", "mac"), "");
+	fprintf(out, "%-12s%lld\n", "mtu", number_at(o, NULL, "mtu"));
+	print_dns(out, o);
+	pair(out, "host access", text_at(o, NULL, "host_access"), "");
+	print_forwards(out, o);
+	print_counters(out, o);
+	pair(out, "log", text_at(o, NULL, "log"), "");
+	json_array_foreach(json_object_get(o, "warnings"), i, w)
+		pair(out, "warning", json_string_value(w), "");
+}

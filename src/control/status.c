@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/status.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/line.h"
+
+static json_t *ip_json(const struct ip *ip)
+{
+	char text[IP_TEXT_BYTES];
+
+	return json_string(ip_format(ip, text));
+}
+
+static json_t *mac_json(const struct mac *mac)
+{
+	char text[MAC_TEXT_BYTES];
+
+	return json_string(mac_format(mac, text));
+}
+
+static json_t *prefix_json(const struct prefix *p)
+{
+	char ip[IP_TEXT_BYTES], text[IP_TEXT_BYTES + 4];
+
+	snprintf(text, sizeof(text), "%s/%u", ip_format(&p->ip, ip), p->bits);
+	return json_string(text);
+}
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* Text that need not be UTF-8 (a command's): what is not is shown as ?. */
+static json_t *text_json(const char *text)
+{
+	json_t *j = json_string(text);
+	char ascii[1024];
+	size_t n;
+
+	if (j)
+		return j;
+	n = strnlen(text, sizeof(ascii) - 1);
+	for (size_t i = 0; i < n; i++)
+		ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+	ascii[n] = '\0';
+	return json_string(ascii);
+}
+
+static void put_addresses(json_t *root, const struct status *s)
+{
+	json_t *guest = json_object(), *gateway = json_object();
+	json_t *subnet = json_object();
+
+	json_object_set_new(guest, "ipv4", ip_json(&s->guest4));
+	json_object_set_new(gateway, "ipv4", ip_json(&s->gateway4));
+	json_object_set_new(subnet, "ipv4", prefix_json(&s->net4));
+	if (s->v6) {
+		json_object_set_new(guest, "ipv6", ip_json(&s->guest6));
+		json_object_set_new(gateway, "ipv6", ip_json(&s->gateway6));
+		json_object_set_new(subnet, "ipv6", prefix_json(&s->net6));
+	}
+	json_object_set_new(guest, "mac", mac_json(&s->guest_mac));
+	json_object_set_new(guest, "hostname", text_json(s->hostname));
+	json_object_set_new(gateway, "mac", mac_json(&s->gateway_mac));
+	json_object_set_new(root, "guest", guest);
+	json_object_set_new(root, "gateway", gateway);
+	json_object_set_new(root, "subnet", subnet);
+}
+
+static json_t *half_json(const struct forward_half *h)
+{
+	char to[ENDPOINT_TEXT_BYTES];
+	json_t *j = json_pack("{s:s}", "to", endpoint_format(&h->to, to));
+
+	json_object_set_new(j, "state", json_string(
+		h->state == FORWARD_OPEN ? "open" : "failed"));
+	if (h->state == FORWARD_FAILED)
+		json_object_set_new(j, "why", text_json(h->why));
+	return j;
+}
+
+static json_t *forwards_json(const struct status *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_forwards; i++) {
+		const struct forward_status *f = &s->forwards[i];
+		json_t *j = json_pack("{s:i}", "port", (int)f->port);
+
+		if (f->half[0].state != FORWARD_NONE)
+			json_object_set_new(j, "ipv4", half_json(&f->half[0]));
+		if (f->half[1].state != FORWARD_NONE)
+			json_object_set_new(j, "ipv6", half_json(&f->half[1]));
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static void put_counters(json_t *root, const struct status_counters *c)
+{
+	json_t *flows = json_object(), *traffic = json_object();
+	json_t *drops = json_object();
+
+	json_object_set_new(flows, "tcp", number(c->flows_tcp));
+	json_object_set_new(flows, "udp", number(c->flows_udp));
+	json_object_set_new(flows, "icmp", number(c->flows_icmp));
+	json_object_set_new(flows, "relays", number(c->relays));
+	json_object_set_new(flows, "max", number(c->flows_max));
+	json_object_set_new(traffic, "frames_from_guest",
+			    number(c->frames_from_guest));
+	json_object_set_new(traffic, "bytes_from_guest",
+			    number(c->bytes_from_guest));
+	json_object_set_new(traffic, "frames_to_guest",
+			    number(c->frames_to_guest));
+	json_object_set_new(traffic, "bytes_to_guest",
+			    number(c->bytes_to_guest));
+	json_object_set_new(traffic, "retransmits", number(c->retransmits));
+	for (unsigned i = DROP_OK + 1; i < DROP_MAX; i++)
+		if (c->drops[i])
+			json_object_set_new(drops, drop_name((enum drop)i),
+					    number(c->drops[i]));
+	json_object_set_new(root, "flows", flows);
+	json_object_set_new(root, "traffic", traffic);
+	json_object_set_new(root, "drops", drops);
+}
+
+static void warn_forward(json_t *list, const struct forward_status *f)
+{
+	static const char *const at[] = { "127.0.0.1", "[::1]" };
+	const struct forward_half *h = f->half;
+	char text[192];
+
+	if (h[0].state == FORWARD_FAILED && h[1].state == FORWARD_FAILED &&
+	    !strcmp(h[0].why, h[1].why)) {
+		snprintf(text, sizeof(text), "localhost:%u is not forwarded: "
+			 "%s", f->port, h[0].why);
+		json_array_append_new(list, text_json(text));
+		return;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		if (h[i].state != FORWARD_FAILED)
+			continue;
+		snprintf(text, sizeof(text), "%s:%u is not forwarded: %s",
+			 at[i], f->port, h[i].why);
+		json_array_append_new(list, text_json(text));
+	}
+}
+
+static json_t *warnings(const struct status *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_forwards; i++)
+		warn_forward(list, &s->forwards[i]);
+	if (!s->ping4 || (s->v6 && !s->ping6))
+		json_array_append_new(list, json_string(
+			"the host does not let you ping; to allow it: "
+			"sysctl -w net.ipv4.ping_group_range="
+			"\"0 2147483647\""));
+	if (s->n_dns == 0)
+		json_array_append_new(list, json_string(
+			"the host's /etc/resolv.conf names no DNS server: "
+			"names do not resolve; give --dns"));
+	if (s->no_route_free)
+		json_array_append_new(list, json_string(
+			"the host has a route over this subnet: the guest "
+			"does not see the two addresses in use here beyond "
+			"the gateway"));
+	for (size_t i = 0; i < s->n_log_tail; i++)
+		json_array_append_new(list, text_json(s->log_tail[i]));
+	return list;
+}
+
+static const char *localhost_text(enum localhost_mode mode)
+{
+	switch (mode) {
+	case LOCALHOST_AUTO:	return "auto";
+	case LOCALHOST_OFF:	return "off";
+	case LOCALHOST_LIST:	return "list";
+	}
+	return "";
+}
+
+static json_t *status_json(const struct status *s)
+{
+	json_t *root = json_object(), *dns = json_array();
+
+	json_object_set_new(root, "name", json_string(s->name));
+	json_object_set_new(root, "pid", json_integer(s->pid));
+	json_object_set_new(root, "keeper", json_integer(s->keeper));
+	json_object_set_new(root, "command", text_json(s->command));
+	put_addresses(root, s);
+	json_object_set_new(root, "mtu", json_integer(s->mtu));
+	for (unsigned i = 0; i < s->n_dns; i++)
+		json_array_append_new(dns, ip_json(&s->dns[i]));
+	json_object_set_new(root, "dns", dns);
+	json_object_set_new(root, "search", text_json(s->search));
+	json_object_set_new(root, "host_access", json_string(
+		s->host_access == CONFIG_ACCESS_OFF ? "off" : "gateway"));
+	json_object_set_new(root, "localhost",
+			    json_string(localhost_text(s->localhost)));
+	json_object_set_new(root, "forwards", forwards_json(s));
+	if (s->counters)
+		put_counters(root, s->counters);
+	json_object_set_new(root, "ping", json_pack("{s:b}", "ipv4",
+						    s->ping4));
+	if (s->v6)
+		json_object_set_new(json_object_get(root, "ping"), "ipv6",
+				    json_boolean(s->ping6));
+	json_object_set_new(root, "log", text_json(s->log));
+	json_object_set_new(root, "warnings", warnings(s));
+	return root;
+}
+
+char *status_line(const struct status *s)
+{
+	return line_of(status_json(s));
+}

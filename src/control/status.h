@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control/status.h - the state of an instance as a value and as JSON.
+ *
+ * Members of the object: name, pid (of `slipway run`), keeper, command,
+ * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
+ * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, localhost,
+ * forwards [{port, ipv4, ipv6: {to, state, why}}…], flows {tcp, udp, icmp,
+ * relays, max}, traffic {…}, drops {REASON: COUNT} (those not zero), ping
+ * {ipv4, ipv6}, log (a path), warnings [TEXT…]. Without IPv6 its members
+ * are absent; flows, traffic and drops if the engine did not answer.
+ */
+#ifndef CONTROL_STATUS_H
+#define CONTROL_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+#include "base/check.h"
+#include "base/drop.h"
+#include "config/config.h"
+
+#define STATUS_WHY_BYTES 96
+
+enum forward_state {
+	FORWARD_NONE,			/* nothing to forward to */
+	FORWARD_OPEN,
+	FORWARD_FAILED,
+};
+
+struct forward_half {
+	enum forward_state state;
+	struct endpoint to;		/* in the guest; unless NONE */
+	char why[STATUS_WHY_BYTES];	/* if FAILED */
+};
+
+struct forward_status {
+	uint16_t port;			/* on the host's localhost */
+	struct forward_half half[2];	/* 127.0.0.1, ::1 */
+};
+
+struct status_counters {
+	uint32_t flows_tcp, flows_udp, flows_icmp, relays, flows_max;
+	uint64_t frames_from_guest, frames_to_guest;
+	uint64_t bytes_from_guest, bytes_to_guest;
+	uint64_t retransmits;
+	uint64_t drops[DROP_MAX];
+};
+
+struct status {
+	const char *name, *command, *hostname, *search, *log;	/* borrowed */
+	pid_t pid, keeper;
+	struct prefix net4, net6;
+	struct ip guest4, guest6, gateway4, gateway6;
+	struct mac guest_mac, gateway_mac;
+	bool v6;
+	unsigned mtu;
+	unsigned n_dns;
+	struct ip dns[CONFIG_DNS_MAX];
+	enum config_access host_access;
+	enum localhost_mode localhost;
+	bool ping4, ping6;
+	const struct forward_status *forwards;
+	size_t n_forwards;
+	const struct status_counters *counters;	/* NULL: not known */
+	bool no_route_free;		/* a route of the host lies over net4 */
+	const char *const *log_tail;	/* warnings from the log */
+	size_t n_log_tail;
+};
+
+/* A line with its newline; free() it. NULL: no memory. */
+MUST char *status_line(const struct status *s);
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine/engine.c - the process on the data path
+ *
+ * One epoll loop drives one network (network/network.h) over one tap, the
+ * host's sockets (linux/hostenv.h) and the relays of localhost forwards.
+ * A turn: wait, read the clock once, socket events, up to FRAMES_PER_TURN
+ * frames, timers, then what the turn made owed.
+ *
+ * It ends when the keeper's channel reports end of file: the keeper, and
+ * with it the command, is gone. Nothing is tidied up: the kernel closes
+ * what was open, and the tap, being non-persistent, vanishes.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "engine/relay.h"
+#include "linux/channel.h"
+#include "linux/hostenv.h"
+#include "linux/messages.h"
+#include "linux/netlink.h"
+#include "linux/sandbox.h"
+#include "linux/sockaddr.h"
+#include "linux/tap.h"
+#include "network/network.h"
+
+#define FRAMES_PER_TURN	32
+#define EVENTS_PER_TURN	128
+#define QUIET_MS	1000	/* then spare memory is given back */
+#define LONG_MS		600000
+#define FDS_RESERVED	64		/* of RLIMIT_NOFILE, for ourselves */
+#define FLOWS_MAX	(1u << 17)
+#define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
+#define SLOT_TAP	0xf0000000u	/* handles of the engine's own */
+#define SLOT_KEEPER	0xf0000001u
+#define SLOT_INSIDE	0xf0000002u
+
+struct engine {
+	struct engine_setup setup;
+	struct hostenv host;
+	struct network *net;
+	struct relays *relays;
+	bool tap_ready;
+	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void log_write(void *ctx, enum log_level level, const char *text)
+{
+	const struct engine *e = ctx;
+	struct msg_log m = { .kind = MSG_LOG, .level = level };
+
+	strncpy(m.text, text, sizeof(m.text) - 1);
+	/* A keeper that does not listen loses log lines, not packets. */
+	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
+}
+
+/* Memory that costs nothing until it is touched. Ends us on failure. */
+static void *reserve(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		_exit(1);
+	return p;
+}
+
+/* As many descriptors as we may have, and what that means for flows. */
+static uint32_t raise_limits(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return 256;
+	rl.rlim_cur = rl.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 &&
+	    getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return 256;
+	if (rl.rlim_cur < 2 * FDS_RESERVED)
+		return 64;
+	if (rl.rlim_cur - FDS_RESERVED > FLOWS_MAX)
+		return FLOWS_MAX;
+	return (uint32_t)rl.rlim_cur - FDS_RESERVED;
+}
+
+static bool watch(const struct engine *e, int fd, uint32_t slot)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN,
+		.data.u64 = hostenv_datum((struct handle){ .slot = slot }),
+	};
+
+	return epoll_ctl(e->host.epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
+}
+
+static struct network_setup network_setup_of(const struct engine_setup *s,
+					     uint32_t max_flows)
+{
+	struct network_setup n = {
+		.gateway_mac = s->gateway_mac, .guest_mac = s->guest_mac,
+		.net4 = s->net4, .net6 = s->net6,
+		.gateway4 = s->gateway4, .guest4 = s->guest4,
+		.v6 = s->v6,
+		.gateway6 = s->gateway6, .guest6 = s->guest6,
+		.mtu = s->mtu,
+		.host_access = s->host_access == HOST_ACCESS_GATEWAY,
+		.link_local = s->link_local,
+		.max_flows = s->max_flows ? s->max_flows : max_flows,
+	};
+
+	memcpy(n.guest_name, s->guest_name, sizeof(n.guest_name));
+	return n;
+}
+
+static int prepare(struct engine *e, struct fail *fail)
+{
+	const uint32_t flows = raise_limits();
+	const struct network_setup ns = network_setup_of(&e->setup, flows);
+	struct env env = {
+		.ops = &hostenv_ops, .ctx = &e->host,
+		.log = { .write = log_write, .ctx = e },
+	};
+
+	e->host.tap_fd = e->setup.tap_fd;
+	e->host.pool.limit = STORE_LIMIT;
+	e->host.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (e->host.epoll_fd < 0)
+		return fail_set(fail, "the engine cannot start: epoll: %s",
+				strerror(errno));
+	e->host.netlink = netlink_open();
+	if (!e->host.netlink)
+		return fail_set(fail, "the engine cannot start: netlink: %s",
+				strerror(errno));
+	if (!watch(e, e->setup.tap_fd, SLOT_TAP) ||
+	    !watch(e, e->setup.keeper_ch, SLOT_KEEPER) ||
+	    !watch(e, e->setup.inside_ch, SLOT_INSIDE))
+		return fail_set(fail, "the engine cannot start: epoll: %s",
+				strerror(errno));
+	e->net = network_init(reserve(network_bytes(&ns)), &ns, &env,
+			      now_ns());
+	e->relays = relays_init(reserve(relays_bytes()), e->host.epoll_fd,
+				e->setup.inside_ch);
+	return 0;
+}
+
+/* May we ping? Asked once, for `status`. */
+static bool may_ping(bool v6)
+{
+	const int fd = socket(v6 ? AF_INET6 : AF_INET,
+			      SOCK_DGRAM | SOCK_CLOEXEC,
+			      v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void send_stats(const struct engine *e)
+{
+	struct msg_stats m = { .kind = MSG_STATS };
+	struct network_stats s;
+
+	network_get_stats(e->net, &s);
+	m.flows_tcp = s.flows_tcp;
+	m.flows_udp = s.flows_udp;
+	m.flows_icmp = s.flows_icmp;
+	m.relays = relays_count(e->relays);
+	m.flows_max = s.flows_max;
+	m.frames_from_guest = s.frames_from_guest;
+	m.frames_to_guest = s.frames_to_guest;
+	m.bytes_from_guest = s.bytes_from_guest;
+	m.bytes_to_guest = s.bytes_to_guest;
+	m.retransmits = s.retransmits;
+	memcpy(m.drops, s.drops, sizeof(m.drops));
+	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
+}
+
+union keeper_msg {
+	uint32_t kind;
+	struct msg_resolvers resolvers;
+	struct msg_forward forward;
+};
+
+static void take_resolvers(struct engine *e, const struct msg_resolvers *m)
+{
+	if (m->n <= MSG_RESOLVERS_MAX)
+		network_set_resolvers(e->net, m->at, m->n);
+}
+
+/* One message of the keeper's. false: it is gone. */
+static bool keeper_message(struct engine *e)
+{
+	int fds[CHANNEL_MAX_FDS];
+	size_t n_fds = 0;
+	union keeper_msg m;
+	const ssize_t n = channel_recv(e->setup.keeper_ch, &m, sizeof(m), fds,
+				       &n_fds);
+
+	if (n == -EAGAIN)
+		return true;
+	if (n <= 0)
+		return false;
+	if (m.kind == MSG_RESOLVERS && n == sizeof(m.resolvers))
+		take_resolvers(e, &m.resolvers);
+	else if (m.kind == MSG_FORWARD_ADD && n == sizeof(m.forward) &&
+		 n_fds == 1)
+		relays_forward_add(e->relays, m.forward.id, fds[--n_fds],
+				   &m.forward.to);
+	else if (m.kind == MSG_FORWARD_DEL && n == sizeof(m.forward))
+		relays_forward_del(e->relays, m.forward.id);
+	else if (m.kind == MSG_STATS_GET)
+		send_stats(e);
+	while (n_fds)
+		close(fds[--n_fds]);
+	return true;
+}
+
+/* One answer of the inside helper's. false: it is gone. */
+static bool inside_message(struct engine *e)
+{
+	int fds[CHANNEL_MAX_FDS];
+	size_t n_fds = 0;
+	struct msg_connected m;
+	const ssize_t n = channel_recv(e->setup.inside_ch, &m, sizeof(m), fds,
+				       &n_fds);
+
+	if (n == -EAGAIN)
+		return true;
+	if (n <= 0)
+		return false;
+	if (n == sizeof(m) && m.kind == MSG_CONNECTED)
+		relays_connected(e->relays, m.id, n_fds ? fds[--n_fds] : -1,
+				 m.error);
+	while (n_fds)
+		close(fds[--n_fds]);
+	return true;
+}
+
+/* false: the engine's life is over. */
+static bool event(struct engine *e, const struct epoll_event *ev,
+		  uint64_t now)
+{
+	const struct handle h = hostenv_handle(ev->data.u64);
+
+	switch (h.slot) {
+	case SLOT_TAP:
+		e->tap_ready = true;
+		return true;
+	case SLOT_KEEPER:
+		return keeper_message(e);
+	case SLOT_INSIDE:
+		return inside_message(e);
+	default:
+		break;
+	}
+	if (h.slot >= RELAY_SLOT_BASE)
+		relays_event(e->relays, h, ev->events);
+	else
+		network_sock_event(e->net, h, hostenv_events(ev->events), now);
+	return true;
+}
+
+static void read_frames(struct engine *e, uint64_t now)
+{
+	e->tap_ready = false;
+	for (unsigned i = 0; i < FRAMES_PER_TURN; i++) {
+		struct frame_meta meta;
+		const ssize_t n = tap_read(e->setup.tap_fd, e->frame,
+					   sizeof(e->frame), &meta);
+
+		if (n < 0)
+			return;
+		if (n > 0)
+			network_frame(e->net, &meta,
+				      e->frame + TAP_HEADER_BYTES, (size_t)n,
+				      now);
+	}
+}
+
+/* Milliseconds for epoll_wait(), rounded up so that no turn is idle. */
+static int timeout_ms(const struct engine *e, uint64_t now)
+{
+	const uint64_t next = network_next_timer(e->net);
+	const uint64_t most = e->host.pool.cached ? QUIET_MS : LONG_MS;
+
+	if (network_busy(e->net) || relays_busy(e->relays))
+		return 0;
+	if (next <= now)
+		return 0;
+	if (next - now > most * 1000000)
+		return (int)most;
+	return (int)((next - now + 999999) / 1000000);
+}
+
+static void loop(struct engine *e)
+{
+	struct epoll_event ev[EVENTS_PER_TURN];
+	uint64_t now = now_ns();
+
+	for (;;) {
+		const int n = epoll_wait(e->host.epoll_fd, ev,
+					 EVENTS_PER_TURN, timeout_ms(e, now));
+
+		if (n < 0 && errno != EINTR)
+			return;
+		if (n == 0 && !network_busy(e->net))
+			pool_trim(&e->host.pool);
+		now = now_ns();
+		for (int i = 0; i < n; i++)
+			if (!event(e, &ev[i], now))
+				return;
+		if (e->tap_ready)
+			read_frames(e, now);
+		if (network_next_timer(e->net) <= now)
+			network_timers(e->net, now);
+		network_turn_end(e->net, now);
+		relays_turn_end(e->relays);
+	}
+}
+
+static void keep_only(const struct engine_setup *s)
+{
+	const int high = s->tap_fd > s->keeper_ch ? s->tap_fd : s->keeper_ch;
+	const int max = high > s->inside_ch ? high : s->inside_ch;
+
+	for (int fd = 0; fd < max; fd++)
+		if (fd != 2 && fd != s->tap_fd && fd != s->keeper_ch &&
+		    fd != s->inside_ch)
+			close(fd);
+	close_range((unsigned)max + 1, ~0u, 0);
+}
+
+_Noreturn static void run(const struct engine_setup *setup)
+{
+	struct engine *e = reserve(sizeof(*e));
+	struct msg_engine_ready ready = { .kind = MSG_ENGINE_READY };
+	struct msg_failed failed = { .kind = MSG_ENGINE_FAILED };
+
+	e->setup = *setup;
+	prctl(PR_SET_NAME, "slipway-engine");
+	keep_only(setup);
+	signal(SIGPIPE, SIG_IGN);
+	(void)!fcntl(setup->keeper_ch, F_SETFL, O_NONBLOCK);
+	(void)!fcntl(setup->inside_ch, F_SETFL, O_NONBLOCK);
+	ready.ping4 = may_ping(false);
+	ready.ping6 = may_ping(true);
+	if (prepare(e, &failed.fail) < 0 ||
+	    sandbox_enter(SANDBOX_ENGINE, &failed.fail) < 0) {
+		(void)!channel_send(setup->keeper_ch, &failed, sizeof(failed),
+				    NULL, 0);
+		_exit(1);
+	}
+	if (channel_send(setup->keeper_ch, &ready, sizeof(ready), NULL, 0) < 0)
+		_exit(1);
+	loop(e);
+	_exit(0);
+}
+
+pid_t engine_start(const struct engine_setup *setup)
+{
+	const pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		run(setup);
+	return pid;
+}

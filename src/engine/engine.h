@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine/engine.h - the process on the data path: frames and flows.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+
+enum host_access {
+	HOST_ACCESS_GATEWAY,	/* the gateway's address is host loopback */
+	HOST_ACCESS_OFF,	/* nothing of the host, in any spelling */
+};
+
+struct engine_setup {
+	struct mac gateway_mac, guest_mac;
+	struct prefix net4, net6;
+	struct ip gateway4, guest4;
+	bool v6;
+	struct ip gateway6, guest6;
+	unsigned mtu;
+	enum host_access host_access;
+	bool link_local;		/* 169.254/16 and fe80::/10 allowed */
+	uint32_t max_flows;		/* 0: computed from RLIMIT_NOFILE */
+	char guest_name[64];		/* resolves to the guest */
+
+	uint32_t offloads;		/* from MSG_GUEST_READY */
+	int tap_fd;			/* all three taken by the child */
+	int keeper_ch;
+	int inside_ch;
+};
+
+/**
+ * engine_start() - fork the engine
+ *
+ * The child closes every other descriptor but stderr, sets itself up,
+ * enters its sandbox, sends MSG_ENGINE_READY (or MSG_ENGINE_FAILED) and
+ * runs until the keeper's channel or the tap reports the end.
+ *
+ * Return: its pid, or -errno of fork().
+ */
+pid_t engine_start(const struct engine_setup *setup);
+
+#endif

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "linux/channel.h"
+#include "linux/hostenv.h"
+#include "linux/messages.h"
+
+#define PIPE_BYTES	(256 << 10)
+#define PIPES_KEPT	16
+#define ACCEPT_BATCH	64
+
+enum side { CLIENT, GUEST };	/* the host's client; the guest's server */
+
+/* One direction: from a side to the other. */
+struct stream {
+	uint32_t in_pipe;	/* bytes */
+	int pipe[2];		/* -1 when none is held */
+	bool readable;		/* source may have more */
+	bool writable;		/* sink may take more */
+	bool eof;		/* source has ended */
+	bool shut;		/* sink was told */
+};
+
+struct relay {
+	uint32_t gen;		/* of the handle; 0 never */
+	uint32_t next;		/* free list or busy list, slot + 1 */
+	bool used, waiting, busy;
+	int fd[2];		/* by side; -1 if none */
+	struct stream from[2];	/* by source side */
+};
+
+struct forward {
+	uint32_t id;
+	int fd;			/* -1: not in use */
+	struct endpoint to;
+};
+
+struct relays {
+	int epoll_fd, inside_ch;
+	uint32_t count, fresh, first_free, first_busy, forwards_used;
+	unsigned n_pipes;
+	int pipes[PIPES_KEPT][2];
+	struct forward forwards[RELAY_FORWARDS_MAX];
+	struct relay relays[RELAY_MAX];
+};
+
+size_t relays_bytes(void)
+{
+	return sizeof(struct relays);
+}
+
+struct relays *relays_init(void *mem, int epoll_fd, int inside_ch)
+{
+	struct relays *r = mem;
+
+	r->epoll_fd = epoll_fd;
+	r->inside_ch = inside_ch;
+	return r;
+}
+
+uint32_t relays_count(const struct relays *r)
+{
+	return r->count;
+}
+
+bool relays_busy(const struct relays *r)
+{
+	return r->first_busy != 0;
+}
+
+static uint32_t slot_of(const struct relays *r, const struct relay *y)
+{
+	return (uint32_t)(y - r->relays);
+}
+
+static int watch(const struct relays *r, int fd, uint32_t slot, uint32_t gen,
+		 uint32_t events)
+{
+	const struct handle h = { .slot = slot, .gen = gen };
+	struct epoll_event ev = { .events = events,
+				  .data.u64 = hostenv_datum(h) };
+
+	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
+}
+
+/* ---- pipes ---- */
+
+static bool take_pipe(struct relays *r, struct stream *s)
+{
+	if (s->pipe[0] >= 0)
+		return true;
+	if (r->n_pipes) {
+		r->n_pipes--;
+		s->pipe[0] = r->pipes[r->n_pipes][0];
+		s->pipe[1] = r->pipes[r->n_pipes][1];
+		return true;
+	}
+	if (pipe2(s->pipe, O_NONBLOCK | O_CLOEXEC) < 0) {
+		s->pipe[0] = s->pipe[1] = -1;
+		return false;
+	}
+	/* More per turn where the user's pipe quota allows it. */
+	(void)!fcntl(s->pipe[0], F_SETPIPE_SZ, PIPE_BYTES);
+	return true;
+}
+
+static void give_pipe(struct relays *r, struct stream *s)
+{
+	if (s->pipe[0] < 0)
+		return;
+	if (s->in_pipe == 0 && r->n_pipes < PIPES_KEPT) {
+		r->pipes[r->n_pipes][0] = s->pipe[0];
+		r->pipes[r->n_pipes][1] = s->pipe[1];
+		r->n_pipes++;
+	} else {
+		close(s->pipe[0]);
+		close(s->pipe[1]);
+	}
+	s->pipe[0] = s->pipe[1] = -1;
+}
+
+/* ---- relays ---- */
+
+static struct relay *relay_alloc(struct relays *r)
+{
+	struct relay *y;
+	uint32_t gen;
+
+	if (r->first_free) {
+		y = &r->relays[r->first_free - 1];
+		r->first_free = y->next;
+	} else if (r->fresh < RELAY_MAX) {
+		y = &r->relays[r->fresh++];
+	} else {
+		return NULL;
+	}
+	gen = y->gen + 1 ? y->gen + 1 : 1;
+	*y = (struct relay){ .gen = gen, .used = true, .waiting = true,
+			     .fd = { -1, -1 } };
+	y->from[CLIENT].pipe[0] = y->from[CLIENT].pipe[1] = -1;
+	y->from[GUEST].pipe[0] = y->from[GUEST].pipe[1] = -1;
+	r->count++;
+	return y;
+}
+
+static void reset_socket(int fd)
+{
+	const struct linger now = { .l_onoff = 1 };
+
+	(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static void relay_free(struct relays *r, struct relay *y, bool reset)
+{
+	for (int side = CLIENT; side <= GUEST; side++) {
+		if (y->fd[side] >= 0 && reset)
+			reset_socket(y->fd[side]);
+		if (y->fd[side] >= 0)
+			close(y->fd[side]);
+		give_pipe(r, &y->from[side]);
+	}
+	y->used = false;
+	r->count--;
+	if (y->busy)
+		return;		/* relays_turn_end() puts it on the list */
+	y->next = r->first_free;
+	r->first_free = slot_of(r, y) + 1;
+}
+
+static void make_busy(struct relays *r, struct relay *y)
+{
+	if (y->busy)
+		return;
+	y->busy = true;
+	y->next = r->first_busy;
+	r->first_busy = slot_of(r, y) + 1;
+}
+
+/* What a stream's next step came to. */
+enum step { MOVED, BLOCKED, BROKEN };
+
+static enum step fill(struct stream *s, int source)
+{
+	const ssize_t n = splice(source, NULL, s->pipe[1], NULL, PIPE_BYTES,
+				 SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+	if (n > 0) {
+		s->in_pipe += (uint32_t)n;
+		return MOVED;
+	}
+	if (n == 0) {
+		s->eof = true;
+		return MOVED;
+	}
+	if (errno != EAGAIN)
+		return BROKEN;
+	s->readable = false;
+	return BLOCKED;
+}
+
+static enum step empty(struct stream *s, int sink)
+{
+	const ssize_t n = splice(s->pipe[0], NULL, sink, NULL, s->in_pipe,
+				 SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+	if (n > 0) {
+		s->in_pipe -= (uint32_t)n;
+		return MOVED;
+	}
+	if (n < 0 && errno != EAGAIN)
+		return BROKEN;
+	s->writable = false;
+	return BLOCKED;
+}
+
+/* Move what can be moved from one side. false: the relay is broken. */
+static bool pump(struct relays *r, struct relay *y, enum side source)
+{
+	struct stream *s = &y->from[source];
+	const int from = y->fd[source], to = y->fd[!source];
+	uint32_t budget = RELAY_TURN_BYTES;
+	enum step step = MOVED;
+
+	while (step == MOVED && !s->shut) {
+		const uint32_t before = s->in_pipe;
+
+		if (s->in_pipe) {
+			if (!s->writable)
+				break;
+			step = empty(s, to);
+		} else if (s->eof) {
+			s->shut = true;
+			shutdown(to, SHUT_WR);
+		} else {
+			if (!s->readable || !take_pipe(r, s))
+				break;
+			step = fill(s, from);
+		}
+		if (before > s->in_pipe)
+			budget -= before - s->in_pipe < budget ?
+				  before - s->in_pipe : budget;
+		if (!budget && step == MOVED) {
+			make_busy(r, y);
+			break;
+		}
+	}
+	if (!s->in_pipe)
+		give_pipe(r, s);
+	return step != BROKEN;
+}
+
+/* Both directions; frees the relay when it is over. */
+static void relay_run(struct relays *r, struct relay *y)
+{
+	if (!pump(r, y, CLIENT) || !pump(r, y, GUEST))
+		relay_free(r, y, true);
+	else if (y->from[CLIENT].shut && y->from[GUEST].shut)
+		relay_free(r, y, false);
+}
+
+static void accept_one(struct relays *r, const struct forward *f, int fd)
+{
+	struct relay *y = relay_alloc(r);
+	const int one = 1;
+	struct msg_connect ask = { .kind = MSG_CONNECT, .to = f->to };
+
+	if (!y) {
+		reset_socket(fd);
+		close(fd);
+		return;
+	}
+	y->fd[CLIENT] = fd;
+	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	ask.id = slot_of(r, y);
+	if (channel_send(r->inside_ch, &ask, sizeof(ask), NULL, 0) < 0)
+		relay_free(r, y, true);
+}
+
+static void accept_all(struct relays *r, const struct forward *f)
+{
+	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+		const int fd = accept4(f->fd, NULL, NULL,
+				       SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;		/* none, or out of descriptors */
+		accept_one(r, f, fd);
+	}
+}
+
+void relays_connected(struct relays *r, uint32_t id, int fd, int error)
+{
+	const uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+	struct relay *y = id < r->fresh ? &r->relays[id] : NULL;
+	uint32_t slot;
+
+	if (!y || !y->used || !y->waiting || error || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		if (y && y->used && y->waiting)
+			relay_free(r, y, true);	/* refused: so is the client */
+		return;
+	}
+	y->waiting = false;
+	y->fd[GUEST] = fd;
+	slot = RELAY_SLOT_BASE + 2 * id;
+	if (watch(r, y->fd[CLIENT], slot + CLIENT, y->gen, events) < 0 ||
+	    watch(r, y->fd[GUEST], slot + GUEST, y->gen, events) < 0)
+		relay_free(r, y, true);
+}
+
+static void socket_event(struct relays *r, struct handle h, uint32_t events)
+{
+	const uint32_t at = h.slot - RELAY_SLOT_BASE;
+	struct relay *y = at / 2 < r->fresh ? &r->relays[at / 2] : NULL;
+	const enum side side = at % 2 ? GUEST : CLIENT;
+
+	if (!y || !y->used || y->gen != h.gen)
+		return;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		y->from[side].readable = true;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		y->from[!side].writable = true;
+	relay_run(r, y);
+}
+
+void relays_event(struct relays *r, struct handle h, uint32_t events)
+{
+	if (h.slot >= RELAY_FORWARD_BASE) {
+		const uint32_t i = h.slot - RELAY_FORWARD_BASE;
+
+		if (i < r->forwards_used && r->forwards[i].fd >= 0 &&
+		    r->forwards[i].id == h.gen)
+			accept_all(r, &r->forwards[i]);
+		return;
+	}
+	socket_event(r, h, events);
+}
+
+void relays_turn_end(struct relays *r)
+{
+	uint32_t next = r->first_busy;
+
+	r->first_busy = 0;
+	while (next) {
+		struct relay *y = &r->relays[next - 1];
+
+		next = y->next;
+		y->busy = false;
+		if (y->used) {
+			relay_run(r, y);
+			continue;
+		}
+		y->next = r->first_free;
+		r->first_free = slot_of(r, y) + 1;
+	}
+}
+
+void relays_forward_add(struct relays *r, uint32_t id, int fd,
+			const struct endpoint *to)
+{
+	uint32_t i = 0;
+
+	while (i < r->forwards_used && r->forwards[i].fd >= 0)
+		i++;
+	if (i == RELAY_FORWARDS_MAX ||
+	    watch(r, fd, RELAY_FORWARD_BASE + i, id, EPOLLIN) < 0) {
+		close(fd);
+		return;
+	}
+	if (i == r->forwards_used)
+		r->forwards_used++;
+	r->forwards[i] = (struct forward){ .id = id, .fd = fd, .to = *to };
+}
+
+void relays_forward_del(struct relays *r, uint32_t id)
+{
+	for (uint32_t i = 0; i < r->forwards_used; i++) {
+		struct forward *f = &r->forwards[i];
+
+		if (f->fd < 0 || f->id != id)
+			continue;
+		close(f->fd);
+		f->fd = -1;
+		return;
+	}
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * env/env.h - all that the core asks of the world, as tables of functions.
+ *
+ * linux/ implements them with system calls, sim/ with virtual time and
+ * scripted hosts. Nothing here blocks. Failures are negative values of
+ * enum env_error, so that the core knows no operating system's numbers.
+ *
+ * Sockets are named by a small int >= 0 (Linux: the descriptor). Events
+ * come back by the owner's handle. Those of streams are edge-triggered:
+ * after one, the core reads or writes until ENV_AGAIN, or remembers that
+ * there is more. Those of datagram sockets repeat, once a turn, for as
+ * long as there is something to fetch; they are never ENV_WRITABLE.
+ */
+#ifndef ENV_ENV_H
+#define ENV_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/frame.h"
+#include "base/handle.h"
+#include "base/log.h"
+#include "base/span.h"
+
+enum env_error {
+	ENV_AGAIN = 1,		/* nothing now; an event will follow */
+	ENV_REFUSED,		/* the far end refused the connection */
+	ENV_NET_UNREACHABLE,
+	ENV_HOST_UNREACHABLE,
+	ENV_TIMED_OUT,
+	ENV_RESET,		/* the far end reset the connection */
+	ENV_ACCESS,		/* the host's rules forbid it */
+	ENV_LIMIT,		/* out of descriptors, memory or ports */
+	ENV_TOO_BIG,		/* datagram over what the path carries */
+	ENV_OTHER,
+};
+
+enum env_event {
+	ENV_READABLE = 1 << 0,
+	ENV_WRITABLE = 1 << 1,
+	ENV_FAILED = 1 << 2,	/* an error or a hang-up is to be fetched */
+};
+
+/*
+ * One end of a byte stream: a host's TCP socket, or a service of the
+ * gateway's own behind the same table.
+ */
+struct stream_ops {
+	/*
+	 * Outcome of the connect: 0 connected, -ENV_AGAIN still trying,
+	 * else why it failed.
+	 */
+	int (*connected)(void *ctx, int id);
+	/* Bytes taken (> 0, may be fewer than offered), or -ENV_*. */
+	int64_t (*send)(void *ctx, int id, const struct span *v, unsigned n);
+	/* Bytes given (> 0), 0 at end of stream, or -ENV_*. */
+	int64_t (*recv)(void *ctx, int id, const struct span *v, unsigned n);
+	/* No more will be sent. */
+	void (*shut)(void *ctx, int id);
+	/* Give it back; reset: the far end is to see RST, not FIN. */
+	void (*close)(void *ctx, int id, bool reset);
+};
+
+enum env_route {
+	ENV_ROUTE_NONE,		/* no route to that address */
+	ENV_ROUTE_WORLD,	/* elsewhere */
+	ENV_ROUTE_HOST,		/* the host itself, in any spelling */
+	ENV_ROUTE_OTHER,	/* broadcast, multicast, prohibited, … */
+};
+
+/* A network error that the host learned about a datagram or ping sent. */
+struct env_dgram_error {
+	struct endpoint to;	/* where the failed datagram went; for a
+				   ping, port is the echo identifier */
+	struct ip offender;	/* who reported it; to.ip if the host did */
+	uint8_t type, code;	/* ICMP or ICMPv6, as family of `to` */
+	uint32_t mtu;		/* for too-big messages */
+	size_t payload_bytes;	/* of the quoted datagram given back */
+};
+
+struct env_ops {
+	/* TCP. A stream id (connecting) or -ENV_*; events go to owner. */
+	int (*tcp_connect)(void *ctx, const struct endpoint *to,
+			   struct handle owner);
+	struct stream_ops tcp;
+
+	/* Datagrams: one unconnected socket. An id or -ENV_*. */
+	int (*udp_open)(void *ctx, bool v6, struct handle owner);
+	/* Echo: the host chooses the identifier. -ENV_ACCESS: not allowed. */
+	int (*ping_open)(void *ctx, bool v6, struct handle owner);
+	/*
+	 * Send one datagram (for a ping socket: ICMP echo message, whose id
+	 * the host replaces; ttl of 0: the host's). 0 or -ENV_*.
+	 */
+	int (*dgram_send)(void *ctx, int id, const struct endpoint *to,
+			  uint8_t ttl, const struct span *v, unsigned n);
+	/*
+	 * Receive one: its bytes (>= 0, cut to cap) or -ENV_*. -ENV_AGAIN
+	 * ends the series; any other error may be followed by more.
+	 */
+	int64_t (*dgram_recv)(void *ctx, int id, struct endpoint *from,
+			      uint8_t *ttl, void *buf, size_t cap);
+	/* Next queued network error; false when there is none. */
+	bool (*dgram_error)(void *ctx, int id, struct env_dgram_error *out,
+			    void *payload, size_t cap);
+	void (*dgram_close)(void *ctx, int id);
+
+	/* Where would the host send a packet for ip now? */
+	enum env_route (*route)(void *ctx, const struct ip *ip);
+
+	/*
+	 * Memory for the stores of flows, zeroed or not. bytes is a power of
+	 * two from 4 KiB to 4 MiB. NULL when the pool's limit is reached.
+	 */
+	void *(*mem_alloc)(void *ctx, size_t bytes);
+	void (*mem_free)(void *ctx, void *p, size_t bytes);
+
+	/*
+	 * Put one frame on the guest's link: the pieces in a row, starting
+	 * with the Ethernet header. Taken or dropped at once: 0, or
+	 * -ENV_AGAIN if the link is full.
+	 */
+	int (*link_send)(void *ctx, const struct frame_meta *meta,
+			 const struct span *v, unsigned n);
+
+	/* Unpredictable bytes. */
+	void (*random)(void *ctx, void *buf, size_t len);
+};
+
+struct env {
+	const struct env_ops *ops;
+	void *ctx;
+	struct log_sink log;
+};
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper/clients.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+
+int clients_init(struct clients *c, const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int error;
+
+	memset(c, 0, sizeof(*c));
+	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+			      SOCK_NONBLOCK, 0);
+	if (c->listen_fd < 0)
+		return -errno;
+	if (strlen(path) >= sizeof(sa.sun_path)) {
+		close(c->listen_fd);
+		return -ENAMETOOLONG;
+	}
+	strcpy(sa.sun_path, path);
+	unlink(path);
+	/* The umask is 077: the socket is ours alone from the start. */
+	if (bind(c->listen_fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+	    listen(c->listen_fd, BACKLOG) == 0)
+		return 0;
+	error = errno;
+	close(c->listen_fd);
+	return -error;
+}
+
+static void drop(struct client *cl)
+{
+	close(cl->fd);
+	free(cl->text);
+	*cl = (struct client){ .state = CLIENT_FREE };
+}
+
+static size_t count(const struct clients *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		n += c->at[i].state != CLIENT_FREE;
+	return n;
+}
+
+size_t clients_fill(const struct clients *c, struct pollfd *p)
+{
+	size_t n = 0;
+
+	if (count(c) < CLIENTS_MAX)
+		p[n++] = (struct pollfd){ .fd = c->listen_fd,
+					  .events = POLLIN };
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		const struct client *cl = &c->at[i];
+
+		if (cl->state == CLIENT_FREE)
+			continue;
+		p[n++] = (struct pollfd){
+			.fd = cl->fd,
+			.events = cl->state == CLIENT_WRITING ? POLLOUT :
+				  cl->state == CLIENT_WAITING ? 0 : POLLIN,
+		};
+	}
+	return n;
+}
+
+static bool is_ours(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static void accept_one(struct clients *c, uint64_t now_ns)
+{
+	const int fd = accept4(c->listen_fd, NULL, NULL,
+			       SOCK_CLOEXEC | SOCK_NONBLOCK);
+	size_t i = 0;
+
+	if (fd < 0)
+		return;
+	while (i < CLIENTS_MAX && c->at[i].state != CLIENT_FREE)
+		i++;
+	if (i == CLIENTS_MAX || !is_ours(fd)) {
+		close(fd);
+		return;
+	}
+	c->at[i] = (struct client){ .state = CLIENT_READING, .fd = fd,
+				    .deadline_ns = now_ns + CLIENT_NS };
+}
+
+/* true: the request is whole. */
+static bool read_more(struct client *cl)
+{
+	char buf[4096];
+	const ssize_t n = recv(cl->fd, buf, sizeof(buf), 0);
+	char *grown, *end;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0 || cl->len + (size_t)n > REQUEST_MAX_BYTES) {
+		drop(cl);
+		return false;
+	}
+	grown = realloc(cl->text, cl->len + (size_t)n);
+	if (!grown) {
+		drop(cl);
+		return false;
+	}
+	memcpy(grown + cl->len, buf, (size_t)n);
+	cl->text = grown;
+	cl->len += (size_t)n;
+	end = memchr(cl->text, '\n', cl->len);
+	if (!end)
+		return false;
+	cl->op = request_parse(cl->text, (size_t)(end - cl->text));
+	free(cl->text);
+	cl->text = NULL;
+	cl->state = CLIENT_WAITING;
+	return true;
+}
+
+/* Some bytes, and with the first of them the descriptors. */
+static ssize_t send_some(const struct client *cl)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * CHANNEL_MAX_FDS)];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = cl->text + cl->done,
+			     .iov_len = cl->len - cl->done };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (cl->n_pass && !cl->done) {
+		m.msg_control = control.buf;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * cl->n_pass);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * cl->n_pass);
+		memcpy(CMSG_DATA(c), cl->pass, sizeof(int) * cl->n_pass);
+	}
+	return sendmsg(cl->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void write_more(struct client *cl)
+{
+	while (cl->done < cl->len) {
+		const ssize_t n = send_some(cl);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			drop(cl);
+			return;
+		}
+		cl->done += (size_t)n;
+	}
+	if (!cl->hold) {
+		drop(cl);
+		return;
+	}
+	free(cl->text);
+	cl->text = NULL;
+	cl->state = CLIENT_HELD;
+}
+
+void clients_reply(struct client *cl, char *line, const int *fds,
+		   size_t n_fds, bool hold, uint64_t now_ns)
+{
+	if (!line) {
+		drop(cl);
+		return;
+	}
+	cl->text = line;
+	cl->len = strlen(line);
+	cl->done = 0;
+	cl->hold = hold;
+	cl->n_pass = n_fds;
+	if (n_fds)
+		memcpy(cl->pass, fds, sizeof(int) * n_fds);
+	cl->deadline_ns = now_ns + CLIENT_NS;
+	cl->state = CLIENT_WRITING;
+	write_more(cl);
+}
+
+/* A client that hangs up, or talks on when it should not, is let go. */
+static void event(struct client *cl, short revents,
+		  void (*want)(void *ctx, struct client *client), void *ctx)
+{
+	switch (cl->state) {
+	case CLIENT_READING:
+		if (read_more(cl))
+			want(ctx, cl);
+		break;
+	case CLIENT_WRITING:
+		write_more(cl);
+		break;
+	case CLIENT_WAITING:
+		if (revents & (POLLHUP | POLLERR))
+			drop(cl);
+		break;
+	case CLIENT_HELD:
+		drop(cl);
+		break;
+	case CLIENT_FREE:
+		break;
+	}
+}
+
+void clients_turn(struct clients *c, const struct pollfd *p, size_t n,
+		  uint64_t now_ns,
+		  void (*want)(void *ctx, struct client *client), void *ctx)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!p[i].revents || p[i].fd == c->listen_fd)
+			continue;
+		for (size_t j = 0; j < CLIENTS_MAX; j++)
+			if (c->at[j].state != CLIENT_FREE &&
+			    c->at[j].fd == p[i].fd) {
+				event(&c->at[j], p[i].revents, want, ctx);
+				break;
+			}
+	}
+	/* Last: a new client must not meet an old one's event. */
+	if (n && p[0].fd == c->listen_fd && p[0].revents)
+		accept_one(c, now_ns);
+}
+
+uint64_t clients_expire(struct clients *c, uint64_t now_ns)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *cl = &c->at[i];
+
+		if (cl->state != CLIENT_READING && cl->state != CLIENT_WRITING)
+			continue;
+		if (cl->deadline_ns <= now_ns)
+			drop(cl);
+		else if (cl->deadline_ns < next)
+			next = cl->deadline_ns;
+	}
+	return next;
+}

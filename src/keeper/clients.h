@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper/clients.h - who is connected to the control socket
+ *
+ * Each connection brings one request line and gets one reply line (see
+ * control/request.h). Nothing here blocks: a client that does not send its
+ * request, or does not take its reply, within CLIENT_NS is cut off, and so
+ * is one whose request is too long. Some replies *hold* the connection:
+ * it then stays until the client goes or the keeper ends.
+ *
+ *   FREE      no client
+ *   READING   the request is not whole yet
+ *   WAITING   the request was handed out; clients_reply() is owed
+ *   WRITING   the reply is being sent
+ *   HELD      nothing more is said; end of file is all that counts
+ *
+ * Limits. CLIENTS_MAX at a time, further ones wait in the backlog.
+ * REQUEST_MAX_BYTES for a request. Only the same user and root are heard.
+ */
+#ifndef KEEPER_CLIENTS_H
+#define KEEPER_CLIENTS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "control/request.h"
+#include "linux/channel.h"
+
+#define CLIENTS_MAX	128
+#define CLIENT_NS	UINT64_C(2000000000)
+
+enum client_state {
+	CLIENT_FREE,
+	CLIENT_READING,
+	CLIENT_WAITING,
+	CLIENT_WRITING,
+	CLIENT_HELD,
+};
+
+struct client {
+	enum client_state state;
+	enum request_op op;		/* from WAITING on */
+	int fd;
+	char *text;			/* request, then reply; allocated */
+	size_t len, done;		/* bytes there, bytes sent */
+	bool hold;			/* after the reply */
+	int pass[CHANNEL_MAX_FDS];	/* borrowed until sent */
+	size_t n_pass;
+	uint64_t deadline_ns;		/* READING and WRITING */
+};
+
+struct clients {
+	int listen_fd;
+	struct client at[CLIENTS_MAX];
+};
+
+/* Bind and listen at path, 0600, replacing a leftover. 0 or -errno. */
+MUST int clients_init(struct clients *c, const char *path);
+
+/* What to poll for; p has room for CLIENTS_MAX + 1. How many. */
+size_t clients_fill(const struct clients *c, struct pollfd *p);
+
+/*
+ * Deal with what poll() said; p as clients_fill() left it. want(ctx, client)
+ * is called for each whole request, the client being WAITING.
+ */
+void clients_turn(struct clients *c, const struct pollfd *p, size_t n,
+		  uint64_t now_ns,
+		  void (*want)(void *ctx, struct client *client), void *ctx);
+
+/*
+ * Reply to a WAITING client. line is taken (NULL: the client is cut off);
+ * descriptors are borrowed as long as the clients live.
+ */
+void clients_reply(struct client *client, char *line, const int *fds,
+		   size_t n_fds, bool hold, uint64_t now_ns);
+
+/* Cut off who is late; when to call again, UINT64_MAX for never. */
+uint64_t clients_expire(struct clients *c, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper/forwards.h - the guest's listening ports on the host's localhost
+ *
+ * The inside helper tells which TCP listeners begin and end in the guest.
+ * For each port there is one entry here with the guest's listeners on it
+ * and two halves: 127.0.0.1 and ::1 of the host. A half is bound while any
+ * listener is there, and leads to the one that suits it best:
+ *
+ *   127.0.0.1   IPv4 loopback or wildcard, dual-stack ::, another IPv4
+ *               address, ::1 or an IPv6-only ::, another IPv6 address
+ *   ::1         ::1 or ::, another IPv6 address, IPv4 loopback or
+ *               wildcard, another IPv4 address
+ *
+ * The listening socket is made here and lent to the engine, which accepts.
+ * Our copy is shut down when the listener goes: the port is then free, no
+ * matter when the engine closes its own.
+ *
+ * A port that is in use on the host is reported and left alone: it is
+ * tried again when the guest listens on it anew, and not before.
+ *
+ * Limits: FORWARDS_MAX ports, FORWARD_LISTENERS_MAX listeners on one; what is over
+ * that is logged once and not forwarded.
+ */
+#ifndef KEEPER_FORWARDS_H
+#define KEEPER_FORWARDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "config/config.h"
+#include "control/status.h"
+#include "keeper/log.h"
+
+#define FORWARDS_MAX	1000	/* the engine has room for two sockets each */
+#define FORWARD_LISTENERS_MAX	8
+
+struct guest_listener {
+	struct ip ip;		/* as the guest bound it */
+	bool v6only;
+};
+
+struct forward {
+	struct guest_listener listener[FORWARD_LISTENERS_MAX];
+	unsigned n_listeners;
+	int fd[2];		/* 127.0.0.1, ::1; -1: not bound */
+	uint32_t id[2];		/* as the engine knows it */
+};
+
+struct forwards {
+	const struct config *config;	/* borrowed, all of them */
+	const char *dir;		/* runtime directory, for owner_of() */
+	struct log *log;
+	int engine_ch;
+	uint32_t next_id;
+	uint64_t last_search_ns;	/* when owners were last looked for */
+	bool full;			/* has been logged */
+	size_t n;
+	struct forward *forward;	/* n entries, allocated */
+	struct forward_status *status;	/* beside them, sorted by nothing */
+};
+
+/* The members marked borrowed are set by the caller, the rest zero. */
+
+/* A listener of the guest began, or ended if gone. */
+void forwards_listener(struct forwards *f, const struct endpoint *at,
+		       bool v6only, bool gone);
+
+/* Free every port at once; the engine is told nothing. */
+void forwards_shut(struct forwards *f);
+
+/*
+ * Where the halves of a port should lead, given n listeners on it. false:
+ * nowhere. Pure.
+ */
+bool forwards_target(const struct guest_listener *l, size_t n, unsigned half,
+		     struct ip *out);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper/front.h - what the front and its keeper tell each other.
+ *
+ * The front is the process that the user started; it forks the keeper,
+ * waits for FRONT_READY, starts the command, and says FRONT_BYE when that
+ * has ended. Either learns by end of file that the other is gone.
+ */
+#ifndef KEEPER_FRONT_H
+#define KEEPER_FRONT_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/fail.h"
+#include "config/config.h"
+
+enum front_kind {
+	/* keeper -> front */
+	FRONT_READY = 1,	/* struct front_ready + namespaces */
+	FRONT_FAILED,		/* struct front_failed: it is over */
+	FRONT_STOP,		/* struct front_head: end the command */
+	FRONT_GONE,		/* struct front_head: answer to BYE */
+	/* front -> keeper */
+	FRONT_BYE,		/* struct front_head: the command has ended */
+};
+
+struct front_head {
+	uint32_t kind;
+};
+
+struct front_ready {
+	uint32_t kind;
+	char name[CONFIG_NAME_BYTES];
+	struct ip guest4, gateway4;
+	uint32_t namespaces;	/* which descriptors came, see nsfds.h */
+};
+
+struct front_failed {
+	uint32_t kind;
+	int32_t status;		/* that slipway should exit with */
+	struct fail fail;
+};
+
+#endif

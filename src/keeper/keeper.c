@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/line.h"
+#include "engine/engine.h"
+#include "keeper/clients.h"
+#include "keeper/forwards.h"
+#include "keeper/front.h"
+#include "keeper/instance.h"
+#include "keeper/nsfds.h"
+#include "linux/channel.h"
+#include "linux/guestns.h"
+#include "linux/messages.h"
+#include "linux/netlink.h"
+
+#define MS_NS		UINT64_C(1000000)
+#define STOP_NS		(2500 * MS_NS)
+#define END_NS		(500 * MS_NS)
+#define STATS_NS	(250 * MS_NS)
+#define NEVER		UINT64_MAX
+
+enum phase { GUEST, ENGINE, UP, OVER };
+
+enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS, P_CLIENTS };
+
+struct keeper {
+	enum phase phase;
+	struct instance in;
+	struct clients clients;
+	struct forwards forwards;
+	struct guest_ns ns;
+	struct msg_engine_ready engine_ready;
+	pid_t inside, engine;
+	int front_ch, inside_ch, engine_ch;	/* our ends */
+	int helper_end, engine_end;	/* engine's ends, until it has them */
+	int signal_fd;
+	bool stopping, bye;
+	uint64_t stop_ns;		/* when to end all; NEVER */
+	uint64_t stats_ns;		/* when to answer without; NEVER */
+	struct front_failed failed;	/* kind 0: it did not */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* The first failure counts: others follow from it. */
+static void fatal(struct keeper *k, int status, const char *text)
+{
+	if (k->phase == OVER)
+		return;
+	log_write(&k->in.log, LOG_ERROR, text);
+	k->failed.kind = FRONT_FAILED;
+	k->failed.status = status;
+	fail_set(&k->failed.fail, "%s", text);
+	k->phase = OVER;
+}
+
+static void fatal_errno(struct keeper *k, const char *what, int error)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s: %s; try again", what,
+		 strerror(error));
+	fatal(k, 125, text);
+}
+
+/* ---- start ---- */
+
+static void watch_signals(struct keeper *k, bool block)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+	if (k->signal_fd < 0)
+		k->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* helper: the inside helper's two ends, for the caller to close. */
+static int open_channels(struct keeper *k, int helper[2])
+{
+	int inside[2], engine[2], between[2];
+	int rc;
+
+	if ((rc = channel_pair(inside, false)) < 0 ||
+	    (rc = channel_pair(engine, false)) < 0 ||
+	    (rc = channel_pair(between, false)) < 0)
+		return rc;
+	k->inside_ch = inside[0];
+	k->engine_ch = engine[0];
+	k->engine_end = engine[1];
+	k->helper_end = between[0];
+	helper[0] = inside[1];
+	helper[1] = between[1];
+	/* Nobody may hold us up; the others' ends stay as they are. */
+	(void)!fcntl(k->engine_ch, F_SETFL, O_NONBLOCK);
+	(void)!fcntl(k->inside_ch, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static int start_guest(struct keeper *k, const int helper[2])
+{
+	const struct config *c = k->in.config;
+	char *resolv_conf = instance_resolv_conf(&k->in);
+	char *hosts = instance_hosts(&k->in);
+	const struct guest_setup setup = {
+		.user_ns = geteuid() != 0,
+		.mac = k->in.plan.guest_mac, .mtu = c->mtu,
+		.net4 = k->in.plan.net4, .net6 = k->in.plan.net6,
+		.ip4 = k->in.plan.guest4, .gateway4 = k->in.gateway4,
+		.v6 = c->ipv6,
+		.ip6 = k->in.plan.guest6, .gateway6 = k->in.gateway6,
+		.hostname = c->hostname[0] ? c->hostname : NULL,
+		.resolv_conf = resolv_conf, .hosts = hosts,
+		.keeper_ch = helper[0], .engine_ch = helper[1],
+	};
+
+	k->inside = guest_start(&setup);
+	free(resolv_conf);
+	free(hosts);
+	close(helper[0]);
+	close(helper[1]);
+	return k->inside < 0 ? (int)k->inside : 0;
+}
+
+static void start_engine(struct keeper *k, int tap, uint32_t offloads)
+{
+	const struct config *c = k->in.config;
+	struct engine_setup setup = {
+		.gateway_mac = k->in.gateway_mac,
+		.guest_mac = k->in.plan.guest_mac,
+		.net4 = k->in.plan.net4, .net6 = k->in.plan.net6,
+		.gateway4 = k->in.gateway4, .guest4 = k->in.plan.guest4,
+		.v6 = c->ipv6,
+		.gateway6 = k->in.gateway6, .guest6 = k->in.plan.guest6,
+		.mtu = c->mtu,
+		.host_access = c->host_access == CONFIG_ACCESS_OFF ?
+			HOST_ACCESS_OFF : HOST_ACCESS_GATEWAY,
+		.link_local = c->link_local,
+		.offloads = offloads, .tap_fd = tap,
+		.keeper_ch = k->engine_end, .inside_ch = k->helper_end,
+	};
+
+	snprintf(setup.guest_name, sizeof(setup.guest_name), "%.63s",
+		 k->in.hostname);
+	watch_signals(k, false);	/* the engine shall not inherit that */
+	k->engine = engine_start(&setup);
+	watch_signals(k, true);
+	close(tap);
+	close(k->engine_end);
+	close(k->helper_end);
+	k->engine_end = k->helper_end = -1;
+	if (k->engine < 0)
+		fatal_errno(k, "the engine cannot be started",
+			    (int)-k->engine);
+	else
+		k->phase = ENGINE;
+}
+
+static void send_resolvers(struct keeper *k)
+{
+	struct msg_resolvers m = { .kind = MSG_RESOLVERS };
+	struct ip at[CONFIG_DNS_MAX];
+
+	m.n = instance_dns(&k->in, at);
+	for (unsigned i = 0; i < m.n; i++)
+		m.at[i] = (struct endpoint){ .ip = at[i], .port = 53 };
+	if (channel_send(k->engine_ch, &m, sizeof(m), NULL, 0) < 0)
+		log_write(&k->in.log, LOG_ERROR,
+			  "the engine does not take the DNS servers");
+}
+
+static int publish(struct keeper *k)
+{
+	char path[NAMES_PATH_BYTES];
+	int rc;
+
+	names_path(path, k->in.dir, k->in.name, ".sock");
+	rc = clients_init(&k->clients, path);
+	return rc < 0 ? rc : instance_write_pid(&k->in);
+}
+
+/* ---- what the front says ---- */
+
+static void begin_stop(struct keeper *k)
+{
+	const struct front_head stop = { .kind = FRONT_STOP };
+
+	if (k->stopping)
+		return;
+	k->stopping = true;
+	k->stop_ns = now_ns() + STOP_NS;
+	/* A front that its shell has stopped could not end anything. */
+	kill(k->in.front, SIGCONT);
+	if (channel_send(k->front_ch, &stop, sizeof(stop), NULL, 0) < 0)
+		k->phase = OVER;
+}
+
+static void front_event(struct keeper *k)
+{
+	struct front_head m;
+	int fds[CHANNEL_MAX_FDS];
+	size_t n_fds = 0;
+	const ssize_t n = channel_recv(k->front_ch, &m, sizeof(m), fds,
+				       &n_fds);
+
+	while (n_fds)
+		close(fds[--n_fds]);
+	if (n == -EAGAIN)
+		return;
+	k->bye = n == sizeof(m) && m.kind == FRONT_BYE;
+	k->phase = OVER;
+}
+
+static void tell_front(struct keeper *k)
+{
+	struct front_ready m = { .kind = FRONT_READY,
+				 .guest4 = k->in.plan.guest4,
+				 .gateway4 = k->in.gateway4 };
+	int fds[NSFDS_MAX];
+	unsigned mask;
+	const size_t n = nsfds_pack(&k->ns, fds, &mask);
+
+	strcpy(m.name, k->in.name);
+	m.namespaces = mask;
+	k->phase = UP;
+	if (channel_send(k->front_ch, &m, sizeof(m), fds, n) < 0)
+		k->phase = OVER;
+}
+
+/* ---- what the inside helper says ---- */
+
+union inside_msg {
+	uint32_t kind;
+	struct msg_guest_ready ready;
+	struct msg_failed failed;
+	struct msg_listener listener;
+};
+
+/* Takes the descriptors. */
+static void guest_ready(struct keeper *k, const struct msg_guest_ready *m,
+			int *fds, size_t *n_fds)
+{
+	int tap;
+
+	if (k->phase != GUEST ||
+	    !guest_ready_take(m, fds, *n_fds, &tap, &k->ns)) {
+		fatal(k, 125, "the guest's helper says nonsense; report it");
+		return;
+	}
+	*n_fds = 0;
+	start_engine(k, tap, m->offloads);
+}
+
+static void inside_event(struct keeper *k)
+{
+	int fds[CHANNEL_MAX_FDS];
+	size_t n_fds = 0;
+	union inside_msg m;
+	const ssize_t n = channel_recv(k->inside_ch, &m, sizeof(m), fds,
+				       &n_fds);
+
+	if (n == -EAGAIN)
+		return;
+	if (n == sizeof(m.ready) && m.kind == MSG_GUEST_READY)
+		guest_ready(k, &m.ready, fds, &n_fds);
+	else if (n == sizeof(m.failed) && m.kind == MSG_GUEST_FAILED)
+		fatal(k, 125, m.failed.fail.text);
+	else if (n == sizeof(m.listener) && m.kind == MSG_LISTENER)
+		forwards_listener(&k->forwards, &m.listener.at,
+				  m.listener.v6only, m.listener.gone);
+	else if (n <= 0)
+		fatal(k, 125, "the guest's helper has ended unexpectedly: "
+		      "killed, or a bug; see the log");
+	while (n_fds)
+		close(fds[--n_fds]);
+}
+
+/* ---- what the engine says ---- */
+
+union engine_msg {
+	uint32_t kind;
+	struct msg_engine_ready ready;
+	struct msg_failed failed;
+	struct msg_log log;
+	struct msg_stats stats;
+};
+
+static void answer_status(struct keeper *k, const struct msg_stats *stats);
+
+static void engine_log(struct keeper *k, const struct msg_log *m)
+{
+	const enum log_level level = m->level <= LOG_DEBUG ?
+		(enum log_level)m->level : LOG_ERROR;
+
+	log_print(&k->in.log, level, "%.*s", (int)sizeof(m->text), m->text);
+}
+
+static void engine_event(struct keeper *k)
+{
+	int fds[CHANNEL_MAX_FDS];
+	size_t n_fds = 0;
+	union engine_msg m;
+	const ssize_t n = channel_recv(k->engine_ch, &m, sizeof(m), fds,
+				       &n_fds);
+
+	while (n_fds)
+		close(fds[--n_fds]);
+	if (n == -EAGAIN)
+		return;
+	if (n == sizeof(m.ready) && m.kind == MSG_ENGINE_READY) {
+		k->engine_ready = m.ready;
+		if (k->phase == ENGINE)
+			tell_front(k);
+	} else if (n == sizeof(m.failed) && m.kind == MSG_ENGINE_FAILED) {
+		fatal(k, 125, m.failed.fail.text);
+	} else if (n == sizeof(m.log) && m.kind == MSG_LOG) {
+		engine_log(k, &m.log);
+	} else if (n == sizeof(m.stats) && m.kind == MSG_STATS) {
+		answer_status(k, &m.stats);
+	} else if (n <= 0) {
+		fatal(k, 125, "the engine has ended unexpectedly: killed, or "
+		      "a bug; see the log");
+	}
+}
+
+/* ---- what clients want ---- */
+
+static void count(const struct msg_stats *m, struct status_counters *out)
+{
+	out->flows_tcp = m->flows_tcp;
+	out->flows_udp = m->flows_udp;
+	out->flows_icmp = m->flows_icmp;
+	out->relays = m->relays;
+	out->flows_max = m->flows_max;
+	out->frames_from_guest = m->frames_from_guest;
+	out->frames_to_guest = m->frames_to_guest;
+	out->bytes_from_guest = m->bytes_from_guest;
+	out->bytes_to_guest = m->bytes_to_guest;
+	out->retransmits = m->retransmits;
+	memcpy(out->drops, m->drops, sizeof(out->drops));
+}
+
+static bool overlapped(const struct keeper *k)
+{
+	struct netlink *nl = netlink_open();
+	bool yes;
+
+	if (!nl)
+		return false;
+	yes = netlink_overlaps(nl, &k->in.plan.net4) > 0;
+	netlink_close(nl);
+	return yes;
+}
+
+static char *status_text(const struct keeper *k,
+			 const struct status_counters *counters)
+{
+	const char *tail[LOG_TAIL];
+	struct status s;
+
+	instance_status(&k->in, &s);
+	for (unsigned i = 0; i < k->in.log.n_tail; i++)
+		tail[i] = k->in.log.tail[i];
+	s.log_tail = tail;
+	s.n_log_tail = k->in.log.n_tail;
+	s.forwards = k->forwards.status;
+	s.n_forwards = k->forwards.n;
+	s.counters = counters;
+	s.no_route_free = overlapped(k);
+	/* Not yet known is no reason to warn. */
+	s.ping4 = k->phase != UP || k->engine_ready.ping4;
+	s.ping6 = k->phase != UP || k->engine_ready.ping6;
+	return status_line(&s);
+}
+
+/* Answer all that wait for status; stats is NULL if the engine is silent. */
+static void answer_status(struct keeper *k, const struct msg_stats *stats)
+{
+	struct status_counters counters;
+
+	k->stats_ns = NEVER;
+	if (stats)
+		count(stats, &counters);
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *cl = &k->clients.at[i];
+
+		if (cl->state == CLIENT_WAITING && cl->op == REQUEST_STATUS)
+			clients_reply(cl, status_text(k, stats ? &counters :
+							 NULL),
+				      NULL, 0, false, now_ns());
+	}
+}
+
+static void want_status(struct keeper *k)
+{
+	const struct msg_head get = { .kind = MSG_STATS_GET };
+
+	if (k->stats_ns != NEVER)
+		return;			/* asked already */
+	k->stats_ns = now_ns() + STATS_NS;
+	if (k->phase != UP ||
+	    channel_send(k->engine_ch, &get, sizeof(get), NULL, 0) < 0)
+		k->stats_ns = now_ns();
+}
+
+static void want_exec(struct keeper *k, struct client *cl)
+{
+	char gateway[IP_TEXT_BYTES];
+	int fds[NSFDS_MAX];
+	unsigned mask;
+	size_t n;
+
+	if (k->phase != UP) {
+		clients_reply(cl, request_error("it is still starting"), NULL,
+			      0, false, now_ns());
+		return;
+	}
+	n = nsfds_pack(&k->ns, fds, &mask);
+	clients_reply(cl, line_of(json_pack("{s:i, s:s}", "namespaces",
+					    (int)mask, "gateway",
+					    ip_format(&k->in.gateway4,
+						      gateway))),
+		      fds, n, true, now_ns());
+}
+
+static void want(void *ctx, struct client *cl)
+{
+	struct keeper *k = ctx;
+
+	switch (cl->op) {
+	case REQUEST_STATUS:
+		want_status(k);
+		break;
+	case REQUEST_STOP:
+		clients_reply(cl, line_of(json_pack("{s:i}", "pid",
+						    (int)k->in.front)),
+			      NULL, 0, true, now_ns());
+		begin_stop(k);
+		break;
+	case REQUEST_EXEC:
+		want_exec(k, cl);
+		break;
+	case REQUEST_NONE:
+		clients_reply(cl, request_error("no such request"), NULL, 0,
+			      false, now_ns());
+		break;
+	}
+}
+
+/* ---- the loop ---- */
+
+static void signal_event(struct keeper *k)
+{
+	struct signalfd_siginfo si;
+
+	while (read(k->signal_fd, &si, sizeof(si)) == sizeof(si))
+		if (si.ssi_signo != SIGCHLD)
+			begin_stop(k);
+}
+
+/* Do what is due; milliseconds until there is more to do. */
+static int timers(struct keeper *k)
+{
+	const uint64_t now = now_ns();
+	uint64_t next = clients_expire(&k->clients, now);
+
+	if (k->stats_ns <= now)
+		answer_status(k, NULL);
+	if (k->stop_ns <= now) {
+		/* With the front, the command goes, too. */
+		kill(k->in.front, SIGKILL);
+		k->phase = OVER;
+	}
+	next = k->stats_ns < next ? k->stats_ns : next;
+	next = k->stop_ns < next ? k->stop_ns : next;
+	return next == NEVER ? -1 : (int)((next - now) / MS_NS) + 1;
+}
+
+static void turn(struct keeper *k)
+{
+	struct pollfd p[P_CLIENTS + CLIENTS_MAX + 1] = {
+		[P_FRONT] = { .fd = k->front_ch, .events = POLLIN },
+		[P_INSIDE] = { .fd = k->inside_ch, .events = POLLIN },
+		[P_ENGINE] = { .fd = k->engine_ch, .events = POLLIN },
+		[P_SIGNAL] = { .fd = k->signal_fd, .events = POLLIN },
+		[P_RESOLVERS] = { .fd = k->in.resolvers.fd,
+				  .events = POLLIN },
+	};
+	const size_t n = clients_fill(&k->clients, p + P_CLIENTS);
+	const int timeout = timers(k);
+
+	if (k->phase == OVER || poll(p, P_CLIENTS + n, timeout) <= 0)
+		return;
+	if (p[P_FRONT].revents)
+		front_event(k);
+	/* The engine first: its reason, not the helper's that follows it. */
+	if (k->phase != OVER && p[P_ENGINE].revents)
+		engine_event(k);
+	if (k->phase != OVER && p[P_INSIDE].revents)
+		inside_event(k);
+	if (k->phase != OVER && p[P_SIGNAL].revents)
+		signal_event(k);
+	if (k->phase != OVER && p[P_RESOLVERS].revents &&
+	    resolvers_event(&k->in.resolvers))
+		send_resolvers(k);
+	if (k->phase != OVER)
+		clients_turn(&k->clients, p + P_CLIENTS, n, now_ns(), want,
+			     k);
+}
+
+/* ---- end ---- */
+
+/* Wait for a child until then; true if it has gone. */
+static bool reap(const struct keeper *k, pid_t pid, uint64_t until_ns)
+{
+	struct pollfd p = { .fd = k->signal_fd, .events = POLLIN };
+	struct signalfd_siginfo si;
+
+	for (;;) {
+		const uint64_t now = now_ns();
+
+		if (pid <= 0 || waitpid(pid, NULL, WNOHANG) != 0)
+			return true;
+		if (now >= until_ns)
+			return false;
+		poll(&p, 1, (int)((until_ns - now) / MS_NS) + 1);
+		while (read(k->signal_fd, &si, sizeof(si)) > 0)
+			;
+	}
+}
+
+static void end(struct keeper *k)
+{
+	const struct front_head gone = { .kind = FRONT_GONE };
+	uint64_t until_ns;
+
+	forwards_shut(&k->forwards);
+	instance_close(&k->in, k->in.config->verbose || k->failed.kind);
+	if (k->failed.kind)
+		(void)!channel_send(k->front_ch, &k->failed,
+				    sizeof(k->failed), NULL, 0);
+	else if (k->bye)
+		(void)!channel_send(k->front_ch, &gone, sizeof(gone), NULL,
+				    0);
+	close(k->front_ch);
+	close(k->engine_ch);
+	close(k->inside_ch);
+	until_ns = now_ns() + END_NS;
+	if (!reap(k, k->engine, until_ns))
+		kill(k->engine, SIGKILL);
+	if (!reap(k, k->inside, until_ns))
+		kill(k->inside, SIGKILL);
+	/* Clients of `stop` see end of file now: all is gone. */
+	_exit(0);
+}
+
+/* ---- the process ---- */
+
+static void raise_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+/* Nothing of the user's terminal, pipes or directory is held on to. */
+static int let_go(int ch)
+{
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (ch != 3) {
+		dup2(ch, 3);
+		ch = 3;
+	}
+	fcntl(ch, F_SETFD, FD_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	close_range(4, ~0u, 0);
+	setsid();
+	umask(077);
+	prctl(PR_SET_NAME, "slipway-keeper");
+	signal(SIGPIPE, SIG_IGN);
+	(void)!chdir("/");
+	raise_limit();
+	return ch;
+}
+
+static void begin(struct keeper *k, const struct config *config, pid_t front,
+		  char *const *command)
+{
+	struct fail fail = { 0 };
+	int helper[2];
+	int status, rc;
+
+	if (instance_open(&k->in, config, front, command, &fail,
+			  &status) < 0) {
+		fatal(k, status, fail.text);
+		return;
+	}
+	dup2(k->in.log.fd, 2);
+	rc = open_channels(k, helper);
+	if (!rc)
+		rc = start_guest(k, helper);
+	if (rc < 0) {
+		fatal_errno(k, "the guest cannot be started", -rc);
+		return;
+	}
+	watch_signals(k, true);
+	k->forwards = (struct forwards){ .config = config, .dir = k->in.dir,
+					 .log = &k->in.log,
+					 .engine_ch = k->engine_ch };
+	send_resolvers(k);
+	rc = publish(k);
+	if (rc < 0)
+		fatal_errno(k, "the control socket cannot be made", -rc);
+}
+
+_Noreturn static void run(const struct config *config, char *const *command,
+			  pid_t front, int ch)
+{
+	/* Static: the clients would be large for a stack. */
+	static struct keeper k = {
+		.phase = GUEST, .inside = -1, .engine = -1,
+		.front_ch = -1, .inside_ch = -1, .engine_ch = -1,
+		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
+		.stop_ns = NEVER, .stats_ns = NEVER,
+		.ns = { -1, -1, -1, -1 },
+	};
+
+	k.clients.listen_fd = -1;
+	k.front_ch = let_go(ch);
+	begin(&k, config, front, command);
+	while (k.phase != OVER)
+		turn(&k);
+	end(&k);
+	_exit(0);
+}
+
+pid_t keeper_start(const struct config *config, char *const *command, int ch)
+{
+	const pid_t front = getpid();
+	const pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		run(config, command, front, ch);
+	return pid;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper/keeper.h - the process that holds a guest together
+ *
+ * Purpose. Started by the front (keeper/front.h), it takes a name, finds
+ * the addresses, starts the inside helper and the engine, binds ports of
+ * localhost for them, follows the host's resolv.conf, answers the control
+ * socket, and sees to it that all ends with the command. It touches no
+ * packet.
+ *
+ *   GUEST    the inside helper makes the namespaces and the tap
+ *   ENGINE   the engine starts; the control socket answers already
+ *   UP       the front has been told; the command runs
+ *   OVER     FRONT_BYE, or end of file from anyone: all that bears the
+ *            name goes at once, then the others are waited for
+ *
+ * At the end the ports of localhost are freed, the files removed and the
+ * name released *before* the front is answered; the closing of the tap,
+ * which takes the kernel tens of milliseconds, comes after it.
+ *
+ * Limits. A command that is to stop has STOP_NS between SIGTERM and the
+ * end of everything; engine and helper have END_NS to go by themselves.
+ */
+#ifndef KEEPER_KEEPER_H
+#define KEEPER_KEEPER_H
+
+#include <sys/types.h>
+
+#include "base/check.h"
+#include "config/config.h"
+
+/**
+ * keeper_start() - fork the keeper
+ * @config:	borrowed: the child has its own
+ * @command:	NULL-terminated; for the name and for status
+ * @ch:		its end of a channel to the front; the caller still has to
+ *		close its own copy
+ *
+ * In the child every other descriptor is closed; it is a session of its
+ * own. All else is told over the channel.
+ *
+ * Return: its pid, or -errno of fork().
+ */
+MUST pid_t keeper_start(const struct config *config, char *const *command,
+			int ch);
+
+#endif

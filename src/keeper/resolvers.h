@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper/resolvers.h - the host's DNS servers, as they change.
+ *
+ * Watches the directories on the way to /etc/resolv.conf, symbolic links
+ * included, because programs rename new files over it. A file of no bytes
+ * is one that is being written: the servers stay until it has some.
+ */
+#ifndef KEEPER_RESOLVERS_H
+#define KEEPER_RESOLVERS_H
+
+#include <stdbool.h>
+
+#include "keeper/etctext.h"
+
+struct resolvers {
+	int fd;			/* inotify, for the loop; -1: not watched */
+	struct resolvconf now;
+};
+
+/* Read once and begin to watch. Never fails: what is not there may come. */
+void resolvers_init(struct resolvers *r);
+
+/* fd is readable. true: now has changed. */
+bool resolvers_event(struct resolvers *r);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keeper/textfile.h"
+
+#define STATE_BYTES 1024
+
+/* Path of the directory, made if `make`. false: no home, or too long. */
+static bool state_dir(char *buf, size_t cap, bool make)
+{
+	const char *state = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	int n = -1;
+
+	if (geteuid() == 0)
+		n = snprintf(buf, cap, "/var/lib/slipway/networks");
+	else if (state && *state == '/')
+		n = snprintf(buf, cap, "%s/slipway/networks", state);
+	else if (home && *home == '/')
+		n = snprintf(buf, cap, "%s/.local/state/slipway/networks",
+			     home);
+	if (n < 0 || (size_t)n >= cap)
+		return false;
+	if (!make || access(buf, W_OK) == 0)
+		return true;
+	for (char *p = buf + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		mkdir(buf, 0755);
+		*p = '/';
+	}
+	return mkdir(buf, 0700) == 0 || errno == EEXIST;
+}
+
+/* The value of "key = value" in text, copied; false if it has none. */
+static bool value_of(const char *text, const char *key, char *buf, size_t cap)
+{
+	const size_t len = strlen(key);
+
+	while (*text) {
+		const size_t line = strcspn(text, "\n");
+
+		if (line > len + 3 && !strncmp(text, key, len) &&
+		    !strncmp(text + len, " = ", 3)) {
+			const size_t n = line - len - 3;
+
+			if (n >= cap)
+				return false;
+			memcpy(buf, text + len + 3, n);
+			buf[n] = '\0';
+			return true;
+		}
+		text += line + (text[line] == '\n');
+	}
+	return false;
+}
+
+static bool usable(const struct plan *p)
+{
+	return ip_is4(&p->net4.ip) && p->net4.bits >= 8 &&
+	       p->net4.bits <= 30 && !ip_is4(&p->net6.ip) &&
+	       p->net6.bits == 64 && prefix_has(&p->net4, &p->guest4) &&
+	       prefix_has(&p->net6, &p->guest6) && !(p->guest_mac.b[0] & 1);
+}
+
+bool state_parse(const char *text, struct plan *out)
+{
+	struct plan p = { 0 };
+	char buf[64];
+
+	if (!value_of(text, "subnet", buf, sizeof(buf)) ||
+	    !prefix_parse(buf, &p.net4))
+		return false;
+	if (!value_of(text, "address", buf, sizeof(buf)) ||
+	    !ip_parse(buf, &p.guest4))
+		return false;
+	if (!value_of(text, "subnet6", buf, sizeof(buf)) ||
+	    !prefix_parse(buf, &p.net6))
+		return false;
+	if (!value_of(text, "address6", buf, sizeof(buf)) ||
+	    !ip_parse(buf, &p.guest6))
+		return false;
+	if (!value_of(text, "mac", buf, sizeof(buf)) ||
+	    !mac_parse(buf, &p.guest_mac))
+		return false;
+	if (!usable(&p))
+		return false;
+	*out = p;
+	return true;
+}
+
+bool state_load(const char *name, struct plan *out)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 64];
+	char *text;
+	bool ok;
+
+	if (!state_dir(dir, sizeof(dir), false))
+		return false;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	text = textfile_read(path, STATE_BYTES);
+	ok = text && state_parse(text, out);
+	free(text);
+	return ok;
+}
+
+static int write_text(FILE *f, const struct plan *p)
+{
+	char a[IP_TEXT_BYTES], b[IP_TEXT_BYTES], m[MAC_TEXT_BYTES];
+
+	fprintf(f, "# Addresses of this network; remove the file to have "
+		"them chosen anew.\n");
+	fprintf(f, "subnet = %s/%u\naddress = %s\n",
+		ip_format(&p->net4.ip, a), p->net4.bits,
+		ip_format(&p->guest4, b));
+	fprintf(f, "subnet6 = %s/%u\naddress6 = %s\nmac = %s\n",
+		ip_format(&p->net6.ip, a), p->net6.bits,
+		ip_format(&p->guest6, b), mac_format(&p->guest_mac, m));
+	return fflush(f) == 0 ? 0 : -errno;
+}
+
+int state_save(const char *name, const struct plan *plan)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 64], new[PATH_MAX + 64];
+	FILE *f;
+	int rc;
+
+	if (!state_dir(dir, sizeof(dir), true))
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	snprintf(new, sizeof(new), "%s/.%s.new", dir, name);
+	f = fopen(new, "we");
+	if (!f)
+		return -errno;
+	rc = write_text(f, plan);
+	if (fclose(f) != 0 && !rc)
+		rc = -errno;
+	if (!rc && rename(new, path) < 0)
+		rc = -errno;
+	if (rc)
+		unlink(new);
+	return rc;
+}

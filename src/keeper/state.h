@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper/state.h - what a network keeps from run to run.
+ *
+ * A text file networks/NAME in /var/lib/slipway for root, else in
+ * $XDG_STATE_HOME/slipway or ~/.local/state/slipway. Written to a new
+ * file that is renamed over the old one, not synced: what a crash of the
+ * machine loses is derived again, and comes out the same unless the host's
+ * routes have changed. Only what was derived is kept there, never what a
+ * user has set for one run.
+ */
+#ifndef KEEPER_STATE_H
+#define KEEPER_STATE_H
+
+#include <stdbool.h>
+
+#include "base/check.h"
+#include "keeper/plan.h"
+
+/* Read the text of such a file. false: not whole, out untouched. */
+MUST bool state_parse(const char *text, struct plan *out);
+
+/* false: there is none, or none that makes sense. */
+MUST bool state_load(const char *name, struct plan *out);
+
+/* 0 or -errno. */
+MUST int state_save(const char *name, const struct plan *plan);
+
+#endif

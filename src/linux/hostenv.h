@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * linux/hostenv.h - env/ by system calls: the host's sockets, one tap.
+ *
+ * A socket is its descriptor, registered in the loop's epoll set under its
+ * owner's handle: streams once, edge-triggered; datagrams level-triggered.
+ */
+#ifndef LINUX_HOSTENV_H
+#define LINUX_HOSTENV_H
+
+#include <stdint.h>
+
+#include "base/handle.h"
+#include "env/env.h"
+#include "linux/pool.h"
+
+struct netlink;
+
+struct hostenv {
+	int epoll_fd;		/* all borrowed */
+	int tap_fd;
+	struct netlink *netlink;
+	struct pool pool;
+};
+
+extern const struct env_ops hostenv_ops;	/* ctx: struct hostenv */
+
+/* The epoll datum of a handle, and back. */
+static inline uint64_t hostenv_datum(struct handle h)
+{
+	return (uint64_t)h.gen << 32 | h.slot;
+}
+
+static inline struct handle hostenv_handle(uint64_t datum)
+{
+	return (struct handle){ .slot = (uint32_t)datum,
+				.gen = (uint32_t)(datum >> 32) };
+}
+
+/* enum env_event bits of epoll's. */
+unsigned hostenv_events(uint32_t epoll_events);
+
+/* The positive enum env_error for an errno. */
+enum env_error hostenv_error(int error);
+
+#endif

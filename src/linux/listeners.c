@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "linux/listeners.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STATE_LISTEN	10	/* the kernel's TCP_LISTEN */
+#define DUMP_BYTES	32768	/* the kernel's largest part of a dump */
+
+static int compare(const struct listener *a, const struct listener *b)
+{
+	if (a->at.port != b->at.port)
+		return a->at.port < b->at.port ? -1 : 1;
+	if (!ip_equal(&a->at.ip, &b->at.ip))
+		return memcmp(a->at.ip.b, b->at.ip.b, sizeof(a->at.ip.b));
+	return (int)a->v6only - (int)b->v6only;
+}
+
+void listeners_add(struct listeners *set, const struct listener *l)
+{
+	uint32_t lo = 0, hi = set->n;
+
+	while (lo < hi) {
+		const uint32_t mid = lo + (hi - lo) / 2;
+		const int c = compare(&set->v[mid], l);
+
+		if (c == 0)
+			return;
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == LISTENERS_MAX)
+		return;
+	if (set->n == LISTENERS_MAX)
+		set->n--;
+	memmove(&set->v[lo + 1], &set->v[lo],
+		(set->n - lo) * sizeof(set->v[0]));
+	set->v[lo] = *l;
+	set->n++;
+}
+
+void listeners_diff(struct listeners *known, const struct listeners *seen,
+		    bool (*tell)(void *ctx, bool gone,
+				 const struct listener *l),
+		    void *ctx)
+{
+	uint32_t kept = 0, s = 0, k = 0;
+
+	for (uint32_t i = 0; i < known->n; i++) {
+		while (s < seen->n && compare(&seen->v[s], &known->v[i]) < 0)
+			s++;
+		if ((s < seen->n &&
+		     compare(&seen->v[s], &known->v[i]) == 0) ||
+		    !tell(ctx, true, &known->v[i]))
+			known->v[kept++] = known->v[i];
+	}
+	known->n = kept;
+
+	for (s = 0; s < seen->n; s++) {
+		while (k < known->n && compare(&known->v[k], &seen->v[s]) < 0)
+			k++;
+		if (k < known->n && compare(&known->v[k], &seen->v[s]) == 0)
+			continue;
+		/* Full of what could not be told: nothing may be pushed out. */
+		if (known->n < LISTENERS_MAX && tell(ctx, false, &seen->v[s]))
+			listeners_add(known, &seen->v[s]);
+	}
+}
+
+static int diag_open(int flags)
+{
+	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags,
+			      NETLINK_SOCK_DIAG);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int listeners_open(void)
+{
+	return diag_open(0);
+}
+
+static int v6only_attr(const struct nlattr *a, void *arg)
+{
+	if (mnl_attr_get_type(a) == INET_DIAG_SKV6ONLY &&
+	    mnl_attr_get_payload_len(a) == 1)
+		*(bool *)arg = mnl_attr_get_u8(a);
+	return MNL_CB_OK;
+}
+
+static int add_socket(const struct nlmsghdr *h, void *arg)
+{
+	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
+	struct listener l = { .at.port = ntohs(m->id.idiag_sport) };
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return MNL_CB_OK;
+	if (m->idiag_family == AF_INET) {
+		l.at.ip = ip_from_v4(ntohl(m->id.idiag_src[0]));
+	} else {
+		memcpy(l.at.ip.b, m->id.idiag_src, sizeof(l.at.ip.b));
+		mnl_attr_parse(h, sizeof(*m), v6only_attr, &l.v6only);
+	}
+	listeners_add(arg, &l);
+	return MNL_CB_OK;
+}
+
+static int dump(int fd, unsigned char family, struct listeners *set)
+{
+	static uint32_t seq;	/* tells an earlier dump's rest from ours */
+	struct {
+		struct nlmsghdr h;
+		struct inet_diag_req_v2 r;
+	} req = {
+		.h = {
+			.nlmsg_len = sizeof(req),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			.nlmsg_seq = ++seq,
+		},
+		.r = {
+			.sdiag_family = family,
+			.sdiag_protocol = IPPROTO_TCP,
+			.idiag_states = 1u << STATE_LISTEN,
+		},
+	};
+	_Alignas(struct nlmsghdr) char buf[DUMP_BYTES];
+	int ret = MNL_CB_OK;
+
+	if (sendto(fd, &req, sizeof(req), 0, NULL, 0) < 0)
+		return -errno;
+	while (ret > MNL_CB_STOP) {
+		const ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, NULL,
+					   NULL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (((const struct nlmsghdr *)(void *)buf)->nlmsg_seq != seq)
+			continue;	/* the rest of a dump that failed */
+		ret = mnl_cb_run(buf, (size_t)n, seq, 0, add_socket, set);
+	}
+	return ret < 0 ? -errno : 0;
+}
+
+int listeners_read(int fd, struct listeners *set)
+{
+	int err;
+
+	set->n = 0;
+	err = dump(fd, AF_INET, set);
+	if (err)
+		return err;
+	err = dump(fd, AF_INET6, set);
+	return err == -ENOENT ? 0 : err;	/* a kernel without IPv6 */
+}
+
+/*
+ * The news is of every socket destroyed; a listener's has no peer. The
+ * filter looks at the peer's port, so that ordinary connections that end
+ * do not wake us.
+ */
+static int only_without_peer(int fd)
+{
+	const unsigned port = NLMSG_HDRLEN +
+			      offsetof(struct inet_diag_msg, id.idiag_dport);
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, port),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog prog = {
+		.len = sizeof(code) / sizeof(code[0]),
+		.filter = code,
+	};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+			  sizeof(prog)) ? -errno : 0;
+}
+
+int listeners_gone(void)
+{
+	static const int groups[] = {
+		SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY,
+	};
+	const int fd = diag_open(SOCK_NONBLOCK);
+	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = only_without_peer(fd);
+	if (!err && bind(fd, (const struct sockaddr *)&any, sizeof(any)))
+		err = -errno;
+	for (size_t i = 0; !err && i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
+			       &groups[i], sizeof(groups[i])))
+			err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+void listeners_gone_drain(int fd)
+{
+	char byte;
+
+	/* ENOBUFS says that news was lost: as good as news. */
+	while (recvfrom(fd, &byte, 1, MSG_TRUNC, NULL, NULL) >= 0 ||
+	       errno == ENOBUFS)
+		;
+}

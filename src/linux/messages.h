@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * linux/messages.h - what keeper, engine and inside helper tell each other.
+ *
+ * Values, not wire formats: all three are one build of one program on one
+ * machine. Every message begins with its kind; a receiver checks kind and
+ * length. Sent over linux/channel.h.
+ */
+#ifndef LINUX_MESSAGES_H
+#define LINUX_MESSAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/drop.h"
+#include "base/fail.h"
+
+#define MSG_RESOLVERS_MAX	8
+#define MSG_SEARCH_BYTES	256
+
+enum msg_kind {
+	/* inside helper -> keeper */
+	MSG_GUEST_READY = 1,	/* struct msg_guest_ready + descriptors */
+	MSG_GUEST_FAILED,	/* struct msg_failed */
+	MSG_LISTENER,		/* struct msg_listener: began or ended */
+	/* engine -> inside helper, and back */
+	MSG_CONNECT,		/* struct msg_connect */
+	MSG_CONNECTED,		/* struct msg_connected + socket, or errno */
+	/* keeper -> engine */
+	MSG_RESOLVERS,		/* struct msg_resolvers: all of them */
+	MSG_FORWARD_ADD,	/* struct msg_forward + listening socket */
+	MSG_FORWARD_DEL,	/* struct msg_forward: id only */
+	MSG_STATS_GET,		/* struct msg_head */
+	/* engine -> keeper */
+	MSG_ENGINE_READY,	/* struct msg_engine_ready: sandboxed, running */
+	MSG_ENGINE_FAILED,	/* struct msg_failed */
+	MSG_LOG,		/* struct msg_log */
+	MSG_STATS,		/* struct msg_stats */
+};
+
+struct msg_head {
+	uint32_t kind;		/* enum msg_kind */
+};
+
+struct msg_failed {
+	uint32_t kind;
+	struct fail fail;
+};
+
+/* Descriptors: tap, network, mount, then user and UTS namespace if it has
+   its own. See guest_ready_take(). */
+struct msg_guest_ready {
+	uint32_t kind;
+	uint32_t offloads;	/* TUN_F_* that the kernel accepted */
+	bool own_user, own_uts;
+};
+
+struct msg_listener {
+	uint32_t kind;
+	bool gone;		/* false: a listener began */
+	bool v6only;
+	struct endpoint at;	/* as the guest bound it; 0.0.0.0, :: too */
+};
+
+struct msg_connect {
+	uint32_t kind;
+	uint32_t id;		/* echoed */
+	struct endpoint to;	/* in the guest's namespace */
+};
+
+struct msg_connected {
+	uint32_t kind;
+	uint32_t id;
+	int32_t error;		/* 0: one descriptor, non-blocking, connect
+				   done or in progress; else errno */
+};
+
+struct msg_resolvers {
+	uint32_t kind;
+	uint32_t n;		/* 0: none known; DNS answers SERVFAIL */
+	struct endpoint at[MSG_RESOLVERS_MAX];
+};
+
+struct msg_forward {
+	uint32_t kind;
+	uint32_t id;		/* keeper's; unique while in use */
+	struct endpoint to;	/* guest address to connect to */
+};
+
+struct msg_engine_ready {
+	uint32_t kind;
+	bool ping4, ping6;	/* host lets us ping */
+};
+
+struct msg_log {
+	uint32_t kind;
+	uint32_t level;		/* enum log_level */
+	char text[240];		/* NUL-terminated */
+};
+
+struct msg_stats {
+	uint32_t kind;
+	uint32_t flows_tcp, flows_udp, flows_icmp, relays;	/* now */
+	uint32_t flows_max;
+	uint64_t frames_from_guest, frames_to_guest;		/* ever */
+	uint64_t bytes_from_guest, bytes_to_guest;
+	uint64_t drops[DROP_MAX];
+	uint64_t retransmits;
+};
+
+#endif

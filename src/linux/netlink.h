@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* linux/netlink.h - interfaces, addresses and routes (rtnetlink, libmnl). */
+#ifndef LINUX_NETLINK_H
+#define LINUX_NETLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/check.h"
+
+struct netlink;			/* one rtnetlink socket */
+
+/* NULL with errno on failure. Of the caller's network namespace. */
+struct netlink *netlink_open(void);
+void netlink_close(struct netlink *nl);
+int netlink_fd(const struct netlink *nl);
+
+/* All return 0 or -errno of the kernel. */
+
+/* Set what is given (0 or NULL: leave it), then bring the interface up. */
+MUST int netlink_link_up(struct netlink *nl, const char *ifname, unsigned mtu,
+			 const struct mac *mac, unsigned txqlen);
+/* The kernel is to make no fe80 address by itself; before link_up. */
+MUST int netlink_no_auto_ip6(struct netlink *nl, const char *ifname);
+/* IPv6 without duplicate address detection. */
+MUST int netlink_addr_add(struct netlink *nl, const char *ifname,
+			  const struct ip *ip, uint8_t bits);
+MUST int netlink_route_default(struct netlink *nl, const char *ifname,
+			       const struct ip *gateway);
+
+enum route_kind {
+	ROUTE_NONE,		/* no route: unreachable */
+	ROUTE_UNICAST,		/* elsewhere */
+	ROUTE_LOCAL,		/* the host itself, in any spelling */
+	ROUTE_OTHER,		/* broadcast, multicast, blackhole, … */
+};
+
+/*
+ * Where the host would send a packet for ip now (RTM_GETROUTE). After
+ * netlink_open() it needs sendto() and recvmsg() only, so it may be asked
+ * from a sandbox. ROUTE_OTHER too if the kernel gave no answer.
+ */
+enum route_kind netlink_route_kind(struct netlink *nl, const struct ip *ip);
+
+/*
+ * Does the host have a route (any table but local) that lies over p: a
+ * prefix of more than 8 bits that holds p, or that p holds? 1, 0, -errno.
+ * Routes that lead nowhere (unreachable, blackhole, …) do not count.
+ */
+MUST int netlink_overlaps(struct netlink *nl, const struct prefix *p);
+
+/*
+ * The IPv4 default route's gateway (for `host-ip` in a guest, without
+ * starting ip(8)): main table, lowest metric. true if there is one.
+ */
+bool netlink_default_gateway(struct netlink *nl, struct ip *out);
+
+#endif

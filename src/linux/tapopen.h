@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* linux/tapopen.h - a tap in the caller's network namespace. */
+#ifndef LINUX_TAPOPEN_H
+#define LINUX_TAPOPEN_H
+
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/fail.h"
+
+/**
+ * tap_open() - make a tap whose frames carry virtio-net headers
+ * @ifname:	its name in this namespace; must be free
+ * @offloads:	set on success: the TUN_F_* that the kernel accepted. Both
+ *		ways: what it may send us unsegmented, and we it
+ * @fail:	set on failure: what forbids it, and what to do
+ *
+ * The interface is down; it lives until the descriptor and all its copies
+ * are closed.
+ *
+ * Return: a descriptor, non-blocking and close-on-exec, or -1.
+ */
+MUST int tap_open(const char *ifname, uint32_t *offloads, struct fail *fail);
+
+#endif

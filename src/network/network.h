@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * network/network.h - one virtual network: its guest, gateway and flows.
+ *
+ * The core's face to its driver (engine/ on Linux, sim/ in tests). The
+ * driver calls in with frames, socket events and time; the core answers
+ * through struct env. Nothing here blocks, reads a clock or allocates but
+ * through env. All times are monotonic nanoseconds that never go back.
+ *
+ * One turn of the driver's loop: any number of network_frame() and
+ * network_sock_event(), network_timers() if due, then network_turn_end().
+ */
+#ifndef NETWORK_NETWORK_H
+#define NETWORK_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/drop.h"
+#include "base/frame.h"
+#include "base/handle.h"
+#include "env/env.h"
+
+#define NETWORK_RESOLVERS_MAX 8
+
+struct network_setup {
+	struct mac gateway_mac, guest_mac;
+	struct prefix net4, net6;
+	struct ip gateway4, guest4;
+	bool v6;			/* IPv6 carried; else gateway6… unused */
+	struct ip gateway6, guest6;
+	unsigned mtu;			/* of the guest's link: 68..65520 */
+	bool host_access;		/* gateway address reaches the host */
+	bool link_local;		/* 169.254/16, fe80::/10 carried */
+	uint32_t max_flows;		/* 16..2^20 */
+	char guest_name[64];		/* DNS name of the guest; "" none */
+};
+
+struct network_stats {
+	uint32_t flows_tcp, flows_udp, flows_icmp;	/* now */
+	uint32_t flows_max;
+	uint64_t frames_from_guest, frames_to_guest;	/* ever */
+	uint64_t bytes_from_guest, bytes_to_guest;	/* of frames */
+	uint64_t drops[DROP_MAX];
+	uint64_t retransmits;
+	uint64_t store_bytes;				/* allocated now */
+};
+
+struct network;
+
+/* Bytes of memory that network_init() wants for that setup. */
+size_t network_bytes(const struct network_setup *setup);
+
+/*
+ * Make a network in mem (zeroed, network_bytes() long, aligned to 64, the
+ * caller's for the network's whole life). env is copied. Never fails.
+ */
+struct network *network_init(void *mem, const struct network_setup *setup,
+			     const struct env *env, uint64_t now_ns);
+
+/* Reset every flow towards the host, close every socket, free stores. */
+void network_fini(struct network *net);
+
+/*
+ * A frame from the guest; buf is borrowed for the call. Anything is safe
+ * here. A refused frame is counted in stats.drops.
+ */
+void network_frame(struct network *net, const struct frame_meta *meta,
+		   const uint8_t *buf, size_t len, uint64_t now_ns);
+
+/* Events (enum env_event) of the socket whose owner is h; stale h is fine. */
+void network_sock_event(struct network *net, struct handle h,
+			unsigned events, uint64_t now_ns);
+
+/* When network_timers() is due next: absolute, UINT64_MAX for never. */
+uint64_t network_next_timer(const struct network *net);
+void network_timers(struct network *net, uint64_t now_ns);
+
+/* Send what the turn has made owed: acknowledgements, windows, more data. */
+void network_turn_end(struct network *net, uint64_t now_ns);
+
+/* Is there work that only waits for the next turn (fairness cut it)? */
+bool network_busy(const struct network *net);
+
+/* The host's DNS servers; n 0..NETWORK_RESOLVERS_MAX. */
+void network_set_resolvers(struct network *net, const struct endpoint *at,
+			   size_t n);
+
+void network_get_stats(const struct network *net, struct network_stats *out);
+
+/* Check every invariant, by ASSERT; for tests, between turns. */
+void network_check(const struct network *net);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "proto/ctx.h"
+
+#define HOP_LIMIT 64
+#define ERROR_BYTES (PROTO_HEAD_BYTES + 1280)
+
+void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
+		   const struct ip *dst, uint8_t proto, size_t l4_len)
+{
+	const struct eth eth = {
+		.dst = p->guest_mac,
+		.src = p->gateway_mac,
+		.type = ip_is4(src) ? ETH_IPV4 : ETH_IPV6,
+	};
+	const struct ip_packet ip = {
+		.src = *src,
+		.dst = *dst,
+		.proto = proto,
+		.ttl = HOP_LIMIT,
+		.dont_fragment = true,
+		.frag_id = p->ip_id++,
+	};
+
+	eth_emit(w, &eth);
+	ip_emit(w, &ip, l4_len);
+}
+
+bool proto_send(struct proto *p, const struct frame_meta *meta,
+		const struct span *v, unsigned n)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += v[i].len;
+	if (p->env.ops->link_send(p->env.ctx, meta, v, n) < 0) {
+		p->drops[DROP_LINKFULL]++;
+		return false;
+	}
+	p->frames_to_guest++;
+	p->bytes_to_guest += len;
+	return true;
+}
+
+void proto_icmp_error(struct proto *p, const struct ip *from,
+		      const struct ip_packet *ip, enum icmp_error error,
+		      uint32_t mtu)
+{
+	const struct frame_meta meta = { 0 };
+	uint8_t icmp[ERROR_BYTES], head[PROTO_HEAD_BYTES];
+	struct wr body = wr(icmp, sizeof(icmp)), w = wr(head, sizeof(head));
+	struct span v[2];
+
+	if (!icmp_may_answer(ip))
+		return;
+	icmp_emit_error(&body, from, &ip->src, error, mtu, ip->whole);
+	ASSERT(!body.bad);
+	v[1] = (struct span){ .p = icmp, .len = (size_t)(body.p - icmp) };
+	proto_emit_ip(p, &w, from, &ip->src,
+		      ip_is4(from) ? PROTO_ICMP : PROTO_ICMP6, v[1].len);
+	v[0] = (struct span){ .p = head, .len = (size_t)(w.p - head) };
+	proto_send(p, &meta, v, 2);
+}

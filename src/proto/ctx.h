@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto/ctx.h - what the translators of one network share.
+ *
+ * Owned by network/, lent to every function of proto/ for the call.
+ */
+#ifndef PROTO_CTX_H
+#define PROTO_CTX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/drop.h"
+#include "base/siphash.h"
+#include "base/wheel.h"
+#include "env/env.h"
+#include "flow/table.h"
+#include "wire/eth.h"
+#include "wire/icmp.h"
+#include "wire/ip.h"
+
+struct tcp;
+
+struct proto {
+	struct env env;
+	struct flow_table flows;
+	struct wheel wheel;
+
+	struct mac gateway_mac, guest_mac;
+	struct ip gateway4, gateway6;
+	unsigned mtu;			/* of the guest's link */
+
+	uint64_t now_ns;		/* of this turn */
+	struct siphash_key isn_key;	/* RFC 6528 */
+	uint16_t ip_id;
+	struct tcp *owed;		/* flows with work for the turn's end */
+	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
+
+	uint64_t frames_to_guest, bytes_to_guest;
+	uint64_t drops[DROP_MAX];
+	uint64_t retransmits;
+	uint64_t store_bytes;		/* of the flows' stores, now */
+};
+
+/* Room for Ethernet, IP and the longest TCP header. */
+#define PROTO_HEAD_BYTES (ETH_HEADER_BYTES + IPV6_HEADER_BYTES + 60)
+
+/*
+ * Write Ethernet and IP headers for l4_len bytes of proto from src (ours)
+ * to the guest's address dst, hop limit 64, not to be fragmented.
+ */
+void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
+		   const struct ip *dst, uint8_t proto, size_t l4_len);
+
+/*
+ * Put a frame on the link and count it. A full link loses the frame, as a
+ * full queue on any wire does; false then.
+ */
+bool proto_send(struct proto *p, const struct frame_meta *meta,
+		const struct span *v, unsigned n);
+
+/*
+ * Answer a packet of the guest's with an ICMP error from `from` (the
+ * gateway, or whoever reported it). quote: from its IP header on. Does
+ * nothing where icmp_may_answer() forbids it; ip is the quote, parsed.
+ */
+void proto_icmp_error(struct proto *p, const struct ip *from,
+		      const struct ip_packet *ip, enum icmp_error error,
+		      uint32_t mtu);
+
+/*
+ * Hop limit for the host's socket: one less than the guest's, as a router
+ * does; 0, the host's own, where the guest used a usual default, which
+ * spares most datagrams a control message.
+ */
+static inline uint8_t proto_next_ttl(uint8_t ttl)
+{
+	return ttl == 64 || ttl == 128 || ttl == 255 ? 0 : (uint8_t)(ttl - 1);
+}
+
+/* The gateway's address of that address's family. */
+static inline const struct ip *proto_gateway(const struct proto *p,
+					     const struct ip *ip)
+{
+	return ip_is4(ip) ? &p->gateway4 : &p->gateway6;
+}
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto/tcp.h - one TCP connection of the guest's, carried over a stream
+ *
+ * Theory of operation
+ * ===================
+ *
+ * The guest's connection ends here; its bytes go on over a stream of the
+ * host (struct stream_ops: a socket, or a service of the gateway's own).
+ * Two rings lie between:
+ *
+ *   guest --segments--> [up] --send()--> host     proto/tcp_rx.c, tcp_host.c
+ *   guest <--segments-- [down] <--recv()-- host   proto/tcp_tx.c, tcp_host.c
+ *
+ * up	Bytes that the socket did not take, and, behind them, bytes that
+ *	arrived out of order. It is empty as long as the socket keeps up:
+ *	in-order data then goes from the frame straight to the socket.
+ *	What fits the window that was advertised is never thrown away.
+ * down	Bytes read from the host and not yet acknowledged. The host's
+ *	socket holds the rest, so this ring need only cover the link.
+ *
+ * Sequence numbers. up offset 0 is rcv_nxt - up_len. down offset 0 is
+ * snd_una. Our FIN, once fin_queued, has sequence snd_una + down_len and
+ * stays out of down_len.
+ *
+ * Invariants, checked by tcp_check()
+ *
+ *   (1) snd_una <= snd_nxt <= snd_max <= snd_una + down_len + fin_queued
+ *   (2) rcv_nxt <= rcv_edge; the edge never moves back
+ *   (3) every range in ooo lies in (rcv_nxt, rcv_edge]
+ *   (4) every range in sacked lies in (snd_una, snd_max]
+ *   (5) a flow with bytes in flight, a FIN in flight, a SYN-ACK in flight
+ *       or bytes that a closed window holds back has its timer armed
+ *
+ * Who acknowledges. Segments in order make an ACK owed, sent once at the
+ * end of the turn unless data went out before; all else is answered at
+ * once, because the guest's loss detection waits for it.
+ *
+ * The end. When both FINs were exchanged the socket is closed and the rings
+ * are given back; the table entry stays for TCP_LINGER_NS, so that a guest
+ * whose last ACK was lost is answered and not reset. It is no obstacle to
+ * a new connection from the same port.
+ *
+ * Limits. TCP_UP_MAX and TCP_DOWN_MAX bytes per flow, RANGES_MAX holes.
+ */
+#ifndef PROTO_TCP_H
+#define PROTO_TCP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/wheel.h"
+#include "flow/table.h"
+#include "proto/ctx.h"
+#include "proto/ranges.h"
+#include "proto/store.h"
+#include "proto/tcp_close.h"
+#include "wire/tcp.h"
+
+#define TCP_UP_FIRST	(256u << 10)	/* window that a flow starts with */
+#define TCP_UP_MAX	(1u << 20)
+#define TCP_DOWN_MAX	(512u << 10)
+/*
+ * RFC-DEVIATION: RFC 9293 section 3.4.2: 2 MSL would be 4 minutes; nothing
+ * stays on the link for longer than the guest retransmits its FIN.
+ */
+#define TCP_LINGER_NS	UINT64_C(2000000000)
+
+enum tcp_phase {
+	TCP_CONNECTING,		/* the host's connect is under way */
+	TCP_ANSWERED,		/* SYN-ACK sent (RFC 9293: SYN-RECEIVED) */
+	TCP_ESTABLISHED,	/* and on; see close */
+	TCP_LINGERING,		/* over; only answers a guest that did not
+				   hear so (RFC 9293: TIME-WAIT) */
+};
+
+struct tcp {
+	struct flow flow;		/* first */
+	struct timer timer;
+	uint64_t due_ns;		/* when the timer means it; 0 never */
+	struct tcp *owed_next, **owed_prev;	/* in struct proto's list */
+
+	const struct stream_ops *host;
+	void *host_ctx;
+	int host_id;
+	struct ip next_to;		/* to try when the first refuses */
+
+	uint8_t phase;			/* enum tcp_phase */
+	uint8_t close;			/* enum tcp_close_state */
+	uint8_t guest_shift, our_shift;	/* window scales */
+	uint8_t retries;		/* of the timer, since progress */
+	uint8_t dup_acks;
+	uint16_t mss;			/* bytes of data per segment to guest */
+
+	bool has_next : 1;		/* next_to is set */
+	bool sack_ok : 1;
+	bool ack_owed : 1;
+	bool host_ready : 1;		/* reading the host may give more */
+	bool host_blocked : 1;		/* host takes nothing until writable */
+	bool host_eof : 1;
+	bool guest_fin : 1;		/* its FIN's place is known: fin_seq */
+	bool fin_queued : 1;		/* ours follows the data */
+	bool shut_queued : 1;		/* host to be shut when up is empty */
+	bool release_queued : 1;	/* flow to be freed when up is empty */
+	bool recovering : 1;		/* fast recovery, until `recover` */
+	bool probing : 1;		/* zero window: the timer sends probes */
+	bool timing : 1;		/* rtt_seq is being timed */
+	uint8_t events;			/* enum env_event, for the turn's end */
+
+	/* guest to host */
+	uint32_t irs;			/* guest's first sequence number */
+	uint32_t rcv_nxt;
+	uint32_t rcv_edge;		/* right edge of the window promised */
+	uint32_t fin_seq;
+	uint32_t up_len;		/* in order, not yet taken by the host */
+	uint32_t up_limit;		/* window we grant an empty store */
+	uint32_t up_grow;		/* bytes until up_limit may double */
+	struct store up;
+	struct ranges ooo;
+
+	/* host to guest */
+	uint32_t iss, snd_una, snd_nxt, snd_max;
+	uint32_t snd_wnd;		/* bytes from snd_una */
+	uint32_t wnd_max;		/* largest seen */
+	uint32_t wnd_seq, wnd_ack;	/* RFC 9293: SND.WL1, SND.WL2 */
+	uint32_t down_len;
+	uint32_t down_want;		/* ring size that the path can use */
+	uint32_t cwnd, ssthresh;	/* bytes */
+	uint32_t recover;		/* snd_max when recovery began */
+	uint32_t hole_nxt;		/* next to retransmit in recovery */
+	struct store down;
+	struct ranges sacked;
+
+	/* RFC 6298 */
+	uint32_t rtt_seq;
+	uint32_t srtt_us, rttvar_us, rto_us;
+	uint64_t rtt_start_ns;
+};
+
+/* Where a new connection goes. */
+struct tcp_target {
+	struct endpoint to;
+	bool has_next;
+	struct ip next_to;		/* same port, if `to` refuses */
+	/* A service of the gateway's own instead; NULL: env's tcp_connect. */
+	int (*open)(void *ctx, struct handle owner, uint64_t now_ns);
+	const struct stream_ops *ops;	/* of the service */
+	void *ctx;			/* for open and ops */
+};
+
+/*
+ * A SYN that belongs to no flow. DROP_OK: a flow was made and its host
+ * side is connecting. DROP_FLOWS, DROP_SYSTEM: nothing was made.
+ */
+enum drop tcp_open(struct proto *p, const struct flow_key *key,
+		   const struct tcp_segment *seg,
+		   const struct tcp_target *target);
+
+/*
+ * A segment of an existing flow. t may be gone afterwards. false: it is
+ * gone, and the segment is a SYN that begins a new connection.
+ */
+MUST bool tcp_rx(struct proto *p, struct tcp *t,
+		 const struct tcp_segment *seg);
+
+/* RFC 9293 section 3.10.7.1: a segment that belongs to no flow, not RST. */
+void tcp_refuse(struct proto *p, const struct flow_key *key,
+		const struct tcp_segment *seg);
+
+/* Events of the host's stream. t may be gone afterwards. */
+void tcp_host_event(struct proto *p, struct tcp *t, unsigned events);
+
+/* The flow's timer was popped. t may be gone afterwards. */
+void tcp_timer(struct proto *p, struct tcp *t);
+
+/* Handle everything on p->owed, once each. */
+void tcp_turn_end(struct proto *p);
+
+/* End a flow now: RST to the guest if told, RST to the host, free. */
+void tcp_abort(struct proto *p, struct tcp *t, bool tell_guest);
+
+void tcp_check(const struct proto *p, const struct tcp *t);
+
+/* ---- between the files of this module ---- */
+
+/* proto/tcp_tx.c: send what windows allow, and nothing if they do not. */
+void tcp_output(struct proto *p, struct tcp *t);
+void tcp_send_ack(struct proto *p, struct tcp *t);
+void tcp_send_synack(struct proto *p, struct tcp *t);
+void tcp_send_rst(struct proto *p, struct tcp *t);
+void tcp_arm(struct proto *p, struct tcp *t, uint64_t due_ns);
+void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack);
+void tcp_ack_repeated(struct proto *p, struct tcp *t);
+/* Would an update of the window be worth an ACK (RFC 9293, 3.8.6.2.2)? */
+bool tcp_window_owed(const struct tcp *t);
+
+/* proto/tcp_host.c */
+void tcp_owe(struct proto *p, struct tcp *t);
+bool tcp_pull(struct proto *p, struct tcp *t);	/* false: t is gone */
+bool tcp_flush_up(struct proto *p, struct tcp *t);	/* false: t is gone */
+bool tcp_closing(struct proto *p, struct tcp *t, enum tcp_close_event ev);
+void tcp_free(struct proto *p, struct tcp *t, bool reset_host);
+/* All was said and heard: the socket goes, the entry stays a little. */
+void tcp_linger(struct proto *p, struct tcp *t);
+MUST bool tcp_reserve(struct proto *p, struct store *s, uint32_t need,
+		      uint32_t keep);
+void tcp_release(struct proto *p, struct store *s);
+
+#endif

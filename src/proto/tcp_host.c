@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto/tcp_host.c - the host's side of a connection: connect, bytes, end
+ *
+ * Host events set host_ready or clear host_blocked; both are edges, so
+ * they are remembered until the stream says ENV_AGAIN. A flow that still
+ * has work when its share of the turn is used up stays on the owed list.
+ */
+#include "proto/tcp.h"
+
+#include "proto/icmp_map.h"
+
+#define PULL_BYTES	(128u << 10)	/* read per recv() at most */
+#define TURN_BYTES	(512u << 10)	/* read per flow and turn */
+#define DOWN_FIRST	(16u << 10)
+#define NO_MEMORY_NS	UINT64_C(10000000)
+#define UP_SHIFT	5		/* 65535 << 5 covers TCP_UP_MAX */
+
+void tcp_owe(struct proto *p, struct tcp *t)
+{
+	if (t->owed_prev)
+		return;
+	t->owed_next = p->owed;
+	t->owed_prev = &p->owed;
+	if (p->owed)
+		p->owed->owed_prev = &t->owed_next;
+	p->owed = t;
+}
+
+static void unowe(struct tcp *t)
+{
+	if (!t->owed_prev)
+		return;
+	*t->owed_prev = t->owed_next;
+	if (t->owed_next)
+		t->owed_next->owed_prev = t->owed_prev;
+	t->owed_prev = NULL;
+}
+
+bool tcp_reserve(struct proto *p, struct store *s, uint32_t need,
+		 uint32_t keep)
+{
+	const uint32_t before = s->cap;
+
+	if (!store_reserve(s, &p->env, need, keep)) {
+		p->drops[DROP_LIMIT]++;
+		return false;
+	}
+	p->store_bytes += s->cap - before;
+	return true;
+}
+
+void tcp_release(struct proto *p, struct store *s)
+{
+	p->store_bytes -= s->cap;
+	store_release(s, &p->env);
+}
+
+void tcp_free(struct proto *p, struct tcp *t, bool reset_host)
+{
+	if (t->host_id >= 0)
+		t->host->close(t->host_ctx, t->host_id, reset_host);
+	wheel_cancel(&p->wheel, &t->timer);
+	unowe(t);
+	tcp_release(p, &t->up);
+	tcp_release(p, &t->down);
+	flow_free(&p->flows, &t->flow);
+}
+
+void tcp_linger(struct proto *p, struct tcp *t)
+{
+	t->host->close(t->host_ctx, t->host_id, false);
+	t->host_id = -1;
+	tcp_release(p, &t->up);
+	tcp_release(p, &t->down);
+	t->phase = TCP_LINGERING;
+	t->release_queued = false;
+	tcp_arm(p, t, p->now_ns + TCP_LINGER_NS);
+}
+
+void tcp_abort(struct proto *p, struct tcp *t, bool tell_guest)
+{
+	if (tell_guest)
+		tcp_send_rst(p, t);
+	tcp_free(p, t, true);
+}
+
+/* Feed the closing machine and do what it says. false: t is gone. */
+bool tcp_closing(struct proto *p, struct tcp *t, enum tcp_close_event ev)
+{
+	const struct tcp_close_step step = tcp_close_step(t->close, ev);
+
+	if (step.actions & TC_DO_ACK) {
+		t->ack_owed = true;
+		tcp_owe(p, t);
+	}
+	if (step.actions & TC_DO_FIN)
+		t->fin_queued = true;
+	if (step.actions & TC_DO_RST)
+		tcp_send_rst(p, t);
+	if (step.actions & TC_DO_SHUT_WR)
+		t->shut_queued = true;
+	t->close = (uint8_t)step.next;
+	if (step.actions & TC_DO_ABORT) {
+		tcp_free(p, t, true);
+		return false;
+	}
+	if (step.actions & TC_DO_RELEASE) {
+		t->release_queued = true;
+		tcp_owe(p, t);		/* after a last ACK */
+	}
+	return true;
+}
+
+/* Nothing is left for the host: what waited for that happens now. */
+static void up_is_empty(struct proto *p, struct tcp *t)
+{
+	t->up_len = 0;
+	if (!t->ooo.n)
+		tcp_release(p, &t->up);
+	if (t->shut_queued) {
+		t->shut_queued = false;
+		t->host->shut(t->host_ctx, t->host_id);
+	}
+}
+
+bool tcp_flush_up(struct proto *p, struct tcp *t)
+{
+	while (t->up_len && !t->host_blocked) {
+		struct span v[2];
+		const unsigned n = store_spans(&t->up, 0, t->up_len, v);
+		const int64_t sent = t->host->send(t->host_ctx, t->host_id,
+						   v, n);
+
+		if (sent == -ENV_AGAIN) {
+			t->host_blocked = true;
+		} else if (sent < 0) {
+			return tcp_closing(p, t, TC_EV_HOST_RESET);
+		} else {
+			store_skip(&t->up, (uint32_t)sent);
+			t->up_len -= (uint32_t)sent;
+		}
+	}
+	if (!t->up_len)
+		up_is_empty(p, t);
+	if (tcp_window_owed(t)) {
+		t->ack_owed = true;
+		tcp_owe(p, t);
+	}
+	return true;
+}
+
+/* Room to read into, in one or two pieces; 0 if the ring is full. */
+static unsigned down_room(struct proto *p, struct tcp *t, struct span v[2])
+{
+	uint32_t room;
+
+	if (t->down_len == t->down.cap && t->down.cap < t->down_want &&
+	    !tcp_reserve(p, &t->down, t->down_want, t->down_len)) {
+		/* Live with what there is; with nothing, ask again soon. */
+		t->down_want = t->down.cap ? t->down.cap : DOWN_FIRST;
+		if (!t->down.cap && !t->due_ns)
+			tcp_arm(p, t, p->now_ns + NO_MEMORY_NS);
+	}
+	room = t->down.cap - t->down_len;
+	if (!room)
+		return 0;
+	if (room > PULL_BYTES)
+		room = PULL_BYTES;
+	return store_spans(&t->down, t->down_len, room, v);
+}
+
+/*
+ * The host filled the ring and the guest takes more than it holds: a
+ * larger one may help. A guest that does not read gets no more memory.
+ */
+static void grow_down(struct tcp *t, int64_t got, const struct span *v,
+		      unsigned n)
+{
+	const size_t asked = v[0].len + (n == 2 ? v[1].len : 0);
+
+	if ((size_t)got == asked && t->down_want < TCP_DOWN_MAX &&
+	    t->down_len == t->down.cap && t->snd_wnd > t->down.cap)
+		t->down_want *= 2;
+}
+
+bool tcp_pull(struct proto *p, struct tcp *t)
+{
+	uint32_t budget = TURN_BYTES;
+
+	while (t->host_ready && !t->host_eof) {
+		struct span v[2];
+		const unsigned n = down_room(p, t, v);
+		int64_t got;
+
+		if (!n)
+			break;		/* an ACK will make room */
+		got = t->host->recv(t->host_ctx, t->host_id, v, n);
+		if (got == -ENV_AGAIN) {
+			t->host_ready = false;
+		} else if (got < 0) {
+			return tcp_closing(p, t, TC_EV_HOST_RESET);
+		} else if (got == 0) {
+			t->host_eof = true;
+			if (!tcp_closing(p, t, TC_EV_HOST_EOF))
+				return false;
+		} else {
+			t->down_len += (uint32_t)got;
+			grow_down(t, got, v, n);
+			tcp_output(p, t);
+			budget -= (uint32_t)got < budget ? (uint32_t)got :
+				  budget;
+		}
+		if (!budget) {
+			tcp_owe(p, t);
+			break;
+		}
+	}
+	if (!t->down_len)
+		tcp_release(p, &t->down);
+	tcp_output(p, t);
+	return true;
+}
+
+/* What the guest hears of a connect that failed, as without us. */
+static void connect_failed(struct proto *p, struct tcp *t, int error)
+{
+	const struct flow_key *k = &t->flow.key;
+	const struct tcp_segment syn = {
+		.src_port = k->guest_port, .dst_port = k->peer_port,
+		.seq = t->irs, .flags = TCP_SYN, .wscale = TCP_NO_WSCALE,
+	};
+	uint8_t quote[IPV6_HEADER_BYTES + TCP_HEADER_BYTES];
+	struct wr w = wr(quote, sizeof(quote));
+	struct ip_packet ip = {
+		.src = k->guest_ip, .dst = k->peer_ip, .proto = PROTO_TCP,
+		.ttl = 64, .v6 = !ip_is4(&k->guest_ip),
+	};
+	enum icmp_error what;
+
+	if (error == ENV_REFUSED || error == ENV_RESET) {
+		tcp_abort(p, t, true);
+		return;
+	}
+	if (!icmp_map_send(error, &what)) {
+		tcp_free(p, t, true);	/* silent, as the far end was */
+		return;
+	}
+	ip_emit(&w, &ip, TCP_HEADER_BYTES);
+	tcp_emit(&w, &syn, 0);
+	ip.whole = (struct view){ .p = quote, .len = (size_t)(w.p - quote) };
+	proto_icmp_error(p, proto_gateway(p, &k->guest_ip), &ip, what, 0);
+	tcp_free(p, t, true);
+}
+
+/* The next address of a target with two, if this one refused. */
+static bool try_next(struct proto *p, struct tcp *t, int error)
+{
+	const struct endpoint to = {
+		.ip = t->next_to, .port = t->flow.key.peer_port,
+	};
+
+	if (!t->has_next || error == ENV_LIMIT)
+		return false;
+	t->has_next = false;
+	if (t->host_id >= 0)
+		t->host->close(t->host_ctx, t->host_id, true);
+	t->host_id = p->env.ops->tcp_connect(p->env.ctx, &to,
+					     flow_handle(&p->flows, &t->flow));
+	return t->host_id >= 0;
+}
+
+static void connect_progress(struct proto *p, struct tcp *t)
+{
+	const int r = t->host->connected(t->host_ctx, t->host_id);
+
+	if (r == -ENV_AGAIN || (r < 0 && try_next(p, t, -r)))
+		return;
+	if (r < 0) {
+		connect_failed(p, t, -r);
+		return;
+	}
+	t->phase = TCP_ANSWERED;
+	t->host_ready = true;
+	tcp_send_synack(p, t);
+}
+
+static enum drop connect_start(struct proto *p, struct tcp *t,
+			       const struct tcp_target *target)
+{
+	const struct handle h = flow_handle(&p->flows, &t->flow);
+
+	t->next_to = target->next_to;
+	t->has_next = target->has_next;
+	if (target->open) {
+		t->host = target->ops;
+		t->host_ctx = target->ctx;
+		t->host_id = target->open(target->ctx, h, p->now_ns);
+	} else {
+		t->host = &p->env.ops->tcp;
+		t->host_ctx = p->env.ctx;
+		t->host_id = p->env.ops->tcp_connect(p->env.ctx, &target->to,
+						     h);
+	}
+	if (t->host_id < 0 && !try_next(p, t, -t->host_id)) {
+		connect_failed(p, t, -t->host_id);
+		return DROP_SYSTEM;
+	}
+	if (target->open)
+		connect_progress(p, t);
+	return DROP_OK;
+}
+
+/* RFC 6528: a clock that moves, plus a secret per connection. */
+static uint32_t first_sequence(const struct proto *p,
+			       const struct flow_key *key)
+{
+	return (uint32_t)siphash(&p->isn_key, key, sizeof(*key)) +
+	       (uint32_t)(p->now_ns >> 12);
+}
+
+static uint16_t guest_mss(const struct proto *p, const struct tcp_segment *seg,
+			  const struct ip *ip)
+{
+	const unsigned headers = (unsigned)ip_header_bytes(ip) +
+				 TCP_HEADER_BYTES;
+	const unsigned ours = p->mtu - headers;
+	/* RFC 9293 section 3.7.1: 536 or 1220 where the guest says nothing */
+	const unsigned theirs = seg->mss ? seg->mss : ip_is4(ip) ? 536 : 1220;
+	const unsigned mss = theirs < ours ? theirs : ours;
+
+	return (uint16_t)(mss < 48 ? 48 : mss);
+}
+
+enum drop tcp_open(struct proto *p, const struct flow_key *key,
+		   const struct tcp_segment *seg,
+		   const struct tcp_target *target)
+{
+	struct tcp *t = (struct tcp *)(void *)flow_alloc(&p->flows, key);
+
+	if (!t)
+		return DROP_FLOWS;
+	t->irs = seg->seq;
+	t->rcv_nxt = t->rcv_edge = seg->seq + 1;
+	t->iss = first_sequence(p, key);
+	t->snd_una = t->snd_nxt = t->snd_max = t->iss;
+	t->mss = guest_mss(p, seg, &key->guest_ip);
+	t->sack_ok = seg->sack_ok;
+	if (seg->wscale != TCP_NO_WSCALE) {
+		t->guest_shift = seg->wscale;
+		t->our_shift = UP_SHIFT;
+	} else {
+		t->our_shift = TCP_NO_WSCALE;
+	}
+	t->up_limit = t->our_shift == UP_SHIFT ? TCP_UP_FIRST : 65535;
+	t->up_grow = t->up_limit;
+	t->snd_wnd = t->wnd_max = seg->window;
+	t->wnd_seq = seg->seq;
+	t->wnd_ack = t->iss;
+	t->down_want = DOWN_FIRST;
+	/*
+	 * RFC-DEVIATION: RFC 6928 section 2: the first window is 64 KiB, not
+	 * 10 segments, because the link is this machine's memory.
+	 */
+	t->cwnd = 65536;
+	t->ssthresh = UINT32_MAX;
+	t->rto_us = 1000000;
+	return connect_start(p, t, target);
+}
+
+void tcp_host_event(struct proto *p, struct tcp *t, unsigned events)
+{
+	if (t->phase == TCP_LINGERING)
+		return;
+	if (t->phase == TCP_CONNECTING) {
+		connect_progress(p, t);
+		return;
+	}
+	if (events & (ENV_READABLE | ENV_FAILED))
+		t->host_ready = true;
+	if (events & (ENV_WRITABLE | ENV_FAILED)) {
+		t->host_blocked = false;
+		if (!tcp_flush_up(p, t))
+			return;
+	}
+	if (t->release_queued && !t->up_len) {
+		tcp_owe(p, t);
+		return;
+	}
+	if (t->phase == TCP_ESTABLISHED && t->close != TC_CLOSED)
+		(void)tcp_pull(p, t);
+}
+
+/* One flow's share of the turn's end. t may be gone afterwards. */
+static void settle(struct proto *p, struct tcp *t)
+{
+	const unsigned events = t->events;
+
+	t->events = 0;
+	if (events) {
+		const struct handle h = flow_handle(&p->flows, &t->flow);
+
+		tcp_host_event(p, t, events);
+		if (!flow_get(&p->flows, h))
+			return;
+	}
+	if (t->host_ready && t->phase == TCP_ESTABLISHED &&
+	    t->close != TC_CLOSED && !tcp_pull(p, t))
+		return;
+	if (t->ack_owed)
+		tcp_send_ack(p, t);
+	if (t->release_queued && !t->up_len)
+		tcp_linger(p, t);
+}
+
+void tcp_turn_end(struct proto *p)
+{
+	struct tcp *list = p->owed;
+
+	/* Taken whole: what settle() owes anew waits for the next turn. */
+	p->owed = NULL;
+	if (list)
+		list->owed_prev = &list;
+	while (list) {
+		struct tcp *t = list;
+
+		unowe(t);
+		settle(p, t);
+	}
+}
+
+void tcp_check(const struct proto *p, const struct tcp *t)
+{
+	const uint32_t end = t->snd_una + t->down_len + t->fin_queued;
+
+	if (t->phase == TCP_CONNECTING || t->phase == TCP_LINGERING)
+		return;
+	if (t->phase == TCP_ESTABLISHED) {
+		ASSERT(seq_le(t->snd_una, t->snd_nxt));
+		ASSERT(seq_le(t->snd_nxt, t->snd_max));
+		ASSERT(seq_le(t->snd_max, end) || t->close == TC_CLOSED ||
+		       t->close == TC_HOST_ACKED);
+	}
+	ASSERT(seq_le(t->rcv_nxt, t->rcv_edge));
+	for (uint32_t i = 0; i < t->ooo.n; i++)
+		ASSERT(seq_lt(t->rcv_nxt, t->ooo.r[i].from) &&
+		       seq_le(t->ooo.r[i].to, t->rcv_edge));
+	for (uint32_t i = 0; i < t->sacked.n; i++)
+		ASSERT(seq_lt(t->snd_una, t->sacked.r[i].to) &&
+		       seq_le(t->sacked.r[i].to, t->snd_max));
+	if (t->snd_max != t->snd_una || t->phase == TCP_ANSWERED)
+		ASSERT(timer_armed(&t->timer) || t->close == TC_CLOSED);
+	ASSERT(p->mtu >= 68);
+}

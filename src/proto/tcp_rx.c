@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto/tcp_rx.c - segments from the guest (RFC 9293 section 3.10.7)
+ *
+ * In the order of the RFC: sequence, RST (RFC 5961), SYN, ACK, data, FIN.
+ * What was accepted is committed before anything is sent.
+ */
+#include "proto/tcp.h"
+
+/* What tcp_rx() still has to do with a segment. */
+enum verdict {
+	GO_ON,
+	DONE,			/* finished, the flow stays */
+	GONE,			/* the flow was freed */
+};
+
+static void ack_now(struct proto *p, struct tcp *t)
+{
+	tcp_send_ack(p, t);
+}
+
+/* RFC 5961 section 3.2: exact, or a challenge, or nothing. */
+static enum verdict take_rst(struct proto *p, struct tcp *t,
+			     const struct tcp_segment *seg)
+{
+	if (seg->seq == t->rcv_nxt)
+		return tcp_closing(p, t, TC_EV_GUEST_RESET) ? DONE : GONE;
+	if (seq_lt(t->rcv_nxt, seg->seq) && seq_lt(seg->seq, t->rcv_edge))
+		ack_now(p, t);
+	else
+		p->drops[DROP_SEQUENCE]++;
+	return DONE;
+}
+
+/* RFC 9293 section 3.10.7.4, first: is any of it in the window? */
+static bool acceptable(const struct tcp *t, const struct tcp_segment *seg)
+{
+	const uint32_t len = (uint32_t)seg->data.len +
+			     !!(seg->flags & TCP_FIN);
+
+	if (!len)
+		return seq_le(t->rcv_nxt, seg->seq) &&
+		       seq_le(seg->seq, t->rcv_edge);
+	return seq_lt(t->rcv_nxt, seg->seq + len) &&
+	       (seq_lt(seg->seq, t->rcv_edge) || seg->seq == t->rcv_nxt);
+}
+
+/* Before the handshake is complete. GO_ON: it is now. */
+static enum verdict before_established(struct proto *p, struct tcp *t,
+				       const struct tcp_segment *seg)
+{
+	if (seg->flags & TCP_RST) {
+		if (seg->seq != t->rcv_nxt && seg->seq != t->irs)
+			return DONE;
+		tcp_abort(p, t, false);
+		return GONE;
+	}
+	if (t->phase == TCP_CONNECTING)
+		return DONE;		/* SYN again: the host is not ready */
+	if (seg->flags & TCP_SYN) {
+		if (seg->seq == t->irs)
+			tcp_send_synack(p, t);
+		return DONE;
+	}
+	if (!(seg->flags & TCP_ACK) || seg->ack != t->iss + 1)
+		return DONE;
+	t->phase = TCP_ESTABLISHED;
+	t->snd_wnd = (uint32_t)seg->window << t->guest_shift;
+	t->wnd_max = t->snd_wnd;
+	t->wnd_seq = seg->seq;
+	t->wnd_ack = seg->ack;
+	tcp_ack_advanced(p, t, seg->ack);
+	tcp_owe(p, t);			/* the host may have data by now */
+	return GO_ON;
+}
+
+/*
+ * RFC 9293 section 3.10.7.4: SND.WND from the newest segment. One that
+ * moves SND.UNA is always taken, or the edge would move without a word
+ * of the guest's (a retransmission has an old sequence number).
+ */
+static bool update_window(struct proto *p, struct tcp *t,
+			  const struct tcp_segment *seg, bool advanced)
+{
+	const uint32_t window = (uint32_t)seg->window << t->guest_shift;
+	const bool changed = window != t->snd_wnd;
+
+	if (!advanced &&
+	    (seq_lt(seg->seq, t->wnd_seq) ||
+	     (seg->seq == t->wnd_seq && seq_lt(seg->ack, t->wnd_ack))))
+		return false;
+	t->snd_wnd = window;
+	t->wnd_seq = seg->seq;
+	t->wnd_ack = seg->ack;
+	if (window > t->wnd_max)
+		t->wnd_max = window;
+	if (t->probing && window) {
+		/* Open again: the probe's byte goes out with the rest. */
+		t->probing = false;
+		t->retries = 0;
+		t->snd_nxt = t->snd_una;
+		tcp_arm(p, t, 0);
+	}
+	return changed;
+}
+
+static void take_sack(struct tcp *t, const struct tcp_segment *seg)
+{
+	if (!t->sack_ok)
+		return;
+	for (unsigned i = 0; i < seg->sacks; i++) {
+		const struct tcp_range *r = &seg->sack[i];
+
+		/* D-SACK (RFC 2883) and nonsense lie outside. */
+		if (seq_lt(t->snd_una, r->from) && seq_lt(r->from, r->to) &&
+		    seq_le(r->to, t->snd_max))
+			(void)!ranges_add(&t->sacked, r->from, r->to);
+	}
+}
+
+static bool fin_acked(const struct tcp *t)
+{
+	/* All data gone and one more than data was acknowledged. */
+	return t->fin_queued && !t->down_len && t->snd_una == t->snd_max;
+}
+
+static enum verdict take_ack(struct proto *p, struct tcp *t,
+			     const struct tcp_segment *seg)
+{
+	const bool fin_was_in_flight = t->fin_queued &&
+		t->snd_max == t->snd_una + t->down_len + 1;
+	bool changed;
+
+	if (seq_lt(t->snd_max, seg->ack)) {
+		ack_now(p, t);		/* of what was never sent */
+		return DONE;
+	}
+	if (seq_lt(t->snd_una, seg->ack)) {
+		tcp_ack_advanced(p, t, seg->ack);
+		update_window(p, t, seg, true);
+		take_sack(t, seg);
+		if (fin_was_in_flight && fin_acked(t) &&
+		    !tcp_closing(p, t, TC_EV_FIN_ACKED))
+			return GONE;
+		return GO_ON;
+	}
+	changed = update_window(p, t, seg, false);
+	take_sack(t, seg);
+	/* RFC 5681 section 2: what counts as a repeated ACK */
+	if (seg->ack == t->snd_una && !seg->data.len && !t->probing &&
+	    !(seg->flags & TCP_FIN) && (!changed || seg->sacks))
+		tcp_ack_repeated(p, t);
+	return GO_ON;
+}
+
+/* Cut what is old on the left and past the edge on the right. */
+static struct view trim(const struct tcp *t, const struct tcp_segment *seg,
+			uint32_t *seq)
+{
+	struct view v = seg->data;
+	uint32_t room;
+
+	*seq = seg->seq;
+	if (seq_lt(*seq, t->rcv_nxt)) {
+		const uint32_t old = t->rcv_nxt - *seq;
+
+		if (old >= v.len)
+			return (struct view){ 0 };
+		v.p += old;
+		v.len -= old;
+		*seq = t->rcv_nxt;
+	}
+	room = t->rcv_edge - *seq;
+	if (v.len > room)
+		v.len = room;
+	return v;
+}
+
+/* Put v at seq into up; false: no memory, nothing changed. */
+static bool store_at(struct proto *p, struct tcp *t, uint32_t seq,
+		     struct view v)
+{
+	const uint32_t at = t->up_len + (seq - t->rcv_nxt);
+	const uint32_t end = at + (uint32_t)v.len;
+	uint32_t keep = t->up_len;
+
+	if (t->ooo.n && seq_lt(t->rcv_nxt, t->ooo.r[t->ooo.n - 1].to))
+		keep += t->ooo.r[t->ooo.n - 1].to - t->rcv_nxt;
+	if (!tcp_reserve(p, &t->up, end, keep))
+		return false;
+	store_put(&t->up, at, v);
+	return true;
+}
+
+/* The host keeps up: a window's worth came and the store is empty. */
+static void grow_window(struct tcp *t, uint32_t len)
+{
+	if (t->up_grow > len) {
+		t->up_grow -= len;
+		return;
+	}
+	if (!t->up_len && t->up_limit < TCP_UP_MAX &&
+	    t->our_shift != TCP_NO_WSCALE)
+		t->up_limit *= 2;
+	t->up_grow = t->up_limit;
+}
+
+/* In-order bytes that need no store: as many as the host takes now. */
+static enum verdict pass_on(struct proto *p, struct tcp *t, struct view *v)
+{
+	while (v->len && !t->host_blocked) {
+		struct span s = { .p = (void *)(uintptr_t)v->p,
+				  .len = v->len };
+		const int64_t sent = t->host->send(t->host_ctx, t->host_id,
+						   &s, 1);
+
+		if (sent == -ENV_AGAIN) {
+			t->host_blocked = true;
+		} else if (sent < 0) {
+			return tcp_closing(p, t, TC_EV_HOST_RESET) ? DONE :
+								     GONE;
+		} else {
+			v->p += sent;
+			v->len -= (size_t)sent;
+			t->rcv_nxt += (uint32_t)sent;
+			store_skip(&t->up, (uint32_t)sent);
+		}
+	}
+	return GO_ON;
+}
+
+/* What was waiting behind the gap is in order now. */
+static void join_ooo(struct tcp *t)
+{
+	while (t->ooo.n && seq_le(t->ooo.r[0].from, t->rcv_nxt)) {
+		const uint32_t to = t->ooo.r[0].to;
+
+		if (seq_lt(t->rcv_nxt, to)) {
+			t->up_len += to - t->rcv_nxt;
+			t->rcv_nxt = to;
+		}
+		ranges_trim(&t->ooo, t->rcv_nxt);
+	}
+}
+
+static enum verdict take_in_order(struct proto *p, struct tcp *t,
+				  struct view v)
+{
+	const uint32_t len = (uint32_t)v.len;
+	const bool had_gap = t->ooo.n > 0;
+
+	if (!t->up_len) {
+		const enum verdict r = pass_on(p, t, &v);
+
+		if (r != GO_ON)
+			return r;
+	}
+	if (v.len) {
+		if (!store_at(p, t, t->rcv_nxt, v))
+			return DONE;	/* not acknowledged: it comes again */
+		t->up_len += (uint32_t)v.len;
+		t->rcv_nxt += (uint32_t)v.len;
+	}
+	grow_window(t, len);
+	if (had_gap) {
+		join_ooo(t);
+		if (!tcp_flush_up(p, t))
+			return GONE;
+		ack_now(p, t);		/* RFC 5681 section 4.2 */
+		return GO_ON;
+	}
+	t->ack_owed = true;
+	tcp_owe(p, t);
+	return GO_ON;
+}
+
+static enum verdict take_data(struct proto *p, struct tcp *t,
+			      const struct tcp_segment *seg)
+{
+	uint32_t seq;
+	const struct view v = trim(t, seg, &seq);
+
+	if (!v.len) {
+		if (seg->data.len)
+			ack_now(p, t);
+		return GO_ON;
+	}
+	if (seq == t->rcv_nxt)
+		return take_in_order(p, t, v);
+	if (store_at(p, t, seq, v) &&
+	    !ranges_add(&t->ooo, seq, seq + (uint32_t)v.len))
+		p->drops[DROP_LIMIT]++;
+	ack_now(p, t);
+	return GO_ON;
+}
+
+static enum verdict take_fin(struct proto *p, struct tcp *t,
+			     const struct tcp_segment *seg)
+{
+	if ((seg->flags & TCP_FIN) && !t->guest_fin) {
+		const uint32_t at = seg->seq + (uint32_t)seg->data.len;
+
+		if (seq_lt(t->rcv_edge, at))
+			return GO_ON;	/* cut off with its data */
+		t->guest_fin = true;
+		t->fin_seq = at;
+	}
+	if (!t->guest_fin || t->rcv_nxt != t->fin_seq)
+		return GO_ON;
+	t->rcv_nxt++;
+	if (seq_lt(t->rcv_edge, t->rcv_nxt))
+		t->rcv_edge = t->rcv_nxt;
+	if (!tcp_closing(p, t, TC_EV_GUEST_FIN))
+		return GONE;
+	return tcp_flush_up(p, t) ? GO_ON : GONE;
+}
+
+/* All that is left once the sequence number was found acceptable. */
+static enum verdict take_text(struct proto *p, struct tcp *t,
+			      const struct tcp_segment *seg)
+{
+	enum verdict r = take_ack(p, t, seg);
+
+	if (r != GO_ON)
+		return r;
+	/* After its FIN the guest has nothing more to say (3.10.7.4). */
+	if (!t->guest_fin || seq_le(t->rcv_nxt, t->fin_seq)) {
+		if (seg->data.len)
+			r = take_data(p, t, seg);
+		if (r != GO_ON)
+			return r;
+		r = take_fin(p, t, seg);
+	}
+	return r;
+}
+
+/* After the end. false: the segment begins a new connection. */
+static bool lingering(struct proto *p, struct tcp *t,
+		      const struct tcp_segment *seg)
+{
+	const uint8_t kind = seg->flags & (TCP_SYN | TCP_ACK | TCP_RST);
+
+	/* RFC 9293 section 3.10.7.4: a later SYN may end TIME-WAIT */
+	if (kind == TCP_SYN && seq_lt(t->rcv_nxt, seg->seq)) {
+		tcp_free(p, t, false);
+		return false;
+	}
+	if (kind & TCP_RST)
+		tcp_free(p, t, false);
+	else if (seg->data.len || (seg->flags & (TCP_FIN | TCP_SYN)))
+		ack_now(p, t);
+	return true;
+}
+
+static void established(struct proto *p, struct tcp *t,
+			const struct tcp_segment *seg)
+{
+	if (seg->flags & TCP_RST) {
+		(void)take_rst(p, t, seg);
+		return;
+	}
+	if (seg->flags & TCP_SYN || !acceptable(t, seg)) {
+		/* RFC 5961 section 4.2; RFC 9293 section 3.10.7.4 */
+		p->drops[DROP_SEQUENCE]++;
+		ack_now(p, t);
+		return;
+	}
+	if (!(seg->flags & TCP_ACK))
+		return;
+	if (take_text(p, t, seg) == GONE)
+		return;
+	if (t->down_len || t->fin_queued)
+		tcp_output(p, t);
+	if (t->host_ready && t->close != TC_CLOSED)
+		(void)tcp_pull(p, t);
+}
+
+bool tcp_rx(struct proto *p, struct tcp *t, const struct tcp_segment *seg)
+{
+	if (t->phase == TCP_LINGERING)
+		return lingering(p, t, seg);
+	if (t->phase == TCP_ESTABLISHED ||
+	    before_established(p, t, seg) == GO_ON)
+		established(p, t, seg);
+	return true;
+}

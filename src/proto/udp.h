@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto/udp.h - the guest's UDP exchanges over the host's sockets
+ *
+ * Theory of operation
+ * ===================
+ *
+ * A guest's (address, port) has one *map* while it talks to anybody: one
+ * unconnected host socket, so every peer sees the same source port
+ * (endpoint-independent mapping, RFC 4787 section 4.1). Each peer that it
+ * wrote to has an *exchange* under that map; datagrams of others are
+ * refused (section 5: filtering by address and port). An exchange ends
+ * when it was idle for its time-out, a map with its last exchange.
+ *
+ * Errors that the host learns about a datagram come back as ICMP errors
+ * that quote it.
+ *
+ * Limits. One flow-table slot per map and per exchange.
+ */
+#ifndef PROTO_UDP_H
+#define PROTO_UDP_H
+
+#include "base/wheel.h"
+#include "flow/table.h"
+#include "proto/ctx.h"
+#include "wire/udp.h"
+
+struct udp_map {
+	struct flow flow;		/* first; FLOW_UDP_MAP */
+	int sock;
+	uint32_t exchanges;
+};
+
+struct udp_flow {
+	struct flow flow;		/* first; FLOW_UDP */
+	struct timer timer;
+	struct handle map;
+	uint64_t idle_ns;		/* since when nothing was sent */
+	struct endpoint to;		/* the peer as the host reaches it */
+};
+
+/*
+ * A datagram of the guest's. `to` is where the host sends it; the key's
+ * peer is what the guest calls it. segment: bytes per datagram if data is
+ * a GSO batch, else 0.
+ */
+enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
+			 const struct endpoint *to, const struct ip_packet *ip,
+			 const struct udp *udp, size_t segment);
+
+/* Send one datagram to the guest; from and to as the guest sees them. */
+void udp_to_guest(struct proto *p, const struct endpoint *from,
+		  const struct endpoint *to, const void *data, size_t len);
+
+void udp_host_event(struct proto *p, struct udp_map *m, unsigned events);
+void udp_timer(struct proto *p, struct udp_flow *u);
+
+/* For network_fini(): close without further ado. */
+void udp_map_free(struct proto *p, struct udp_map *m);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service/dns_names.c - the names that are ours to answer
+ *
+ * The host's four names mean the gateway, the guest's name the guest, and
+ * their addresses mean those names. Everything else below slipway.internal
+ * does not exist and is never sent upstream.
+ */
+#include "service/dns_state.h"
+
+#include <string.h>
+
+#define TTL_S	60
+#define DOMAIN	"slipway.internal"
+
+static bool same(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+static size_t length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+/* name is prefix + ".slipway.internal", or only prefix where bare. */
+static bool is_ours(const char *name, const char *prefix, bool bare)
+{
+	const size_t n = length(prefix);
+
+	if (!n || length(name) < n || memcmp(name, prefix, n))
+		return false;
+	return (bare && !name[n]) || same(name + n, "." DOMAIN);
+}
+
+static bool is_host_name(const char *name)
+{
+	return same(name, "host." DOMAIN) ||
+	       same(name, "host.docker.internal") ||
+	       same(name, "host.containers.internal") ||
+	       same(name, "host.wsl.internal");
+}
+
+static bool below_domain(const char *name)
+{
+	const size_t n = length(name), m = length(DOMAIN);
+
+	return n >= m && same(name + n - m, DOMAIN) &&
+	       (n == m || name[n - m - 1] == '.');
+}
+
+static void answer_addresses(const struct dns *dns,
+			     const struct dns_question *q, struct wr *w,
+			     const struct ip *v4, const struct ip *v6)
+{
+	if (q->type == DNS_A)
+		dns_emit_response(w, q, DNS_NOERROR, v4, 1, TTL_S);
+	else if (q->type == DNS_AAAA && dns->setup.v6)
+		dns_emit_response(w, q, DNS_NOERROR, v6, 1, TTL_S);
+	else
+		dns_emit_response(w, q, DNS_NOERROR, NULL, 0, TTL_S);
+}
+
+static bool answer_reverse(const struct dns *dns, const struct dns_question *q,
+			   struct wr *w)
+{
+	const struct dns_setup *s = &dns->setup;
+	char name[sizeof(s->guest_name) + sizeof("." DOMAIN)];
+	const size_t n = length(s->guest_name);
+	struct ip ip;
+
+	if (q->type != DNS_PTR || !dns_reverse_address(q->name, &ip))
+		return false;
+	if (ip_equal(&ip, &s->gateway4) ||
+	    (s->v6 && ip_equal(&ip, &s->gateway6))) {
+		dns_emit_ptr(w, q, "host." DOMAIN, TTL_S);
+		return true;
+	}
+	if (!n || !(ip_equal(&ip, &s->guest4) ||
+		    (s->v6 && ip_equal(&ip, &s->guest6))))
+		return false;
+	memcpy(name, s->guest_name, n);
+	memcpy(name + n, "." DOMAIN, sizeof("." DOMAIN));
+	dns_emit_ptr(w, q, name, TTL_S);
+	return true;
+}
+
+bool dns_own_answer(const struct dns *dns, const struct dns_question *q,
+		    struct wr *w)
+{
+	const struct dns_setup *s = &dns->setup;
+
+	if (is_host_name(q->name)) {
+		if (s->host_access)
+			answer_addresses(dns, q, w, &s->gateway4,
+					 &s->gateway6);
+		else
+			dns_emit_response(w, q, DNS_NXDOMAIN, NULL, 0, TTL_S);
+		return true;
+	}
+	if (is_ours(q->name, s->guest_name, true)) {
+		answer_addresses(dns, q, w, &s->guest4, &s->guest6);
+		return true;
+	}
+	if (below_domain(q->name)) {
+		dns_emit_response(w, q, DNS_NXDOMAIN, NULL, 0, TTL_S);
+		return true;
+	}
+	return answer_reverse(dns, q, w);
+}

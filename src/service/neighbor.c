@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service/neighbor.c - the gateway claims what no guest has
+ *
+ * Overlap is harmless: should the host have a route into our subnet, the
+ * guest must still reach what lies there, so every address of the subnet
+ * but the guest's own resolves to the gateway's Ethernet address. Probes
+ * of duplicate address detection are left alone (RFC 5227 section 2.1.1,
+ * RFC 4862 section 5.4), or no guest could ever take an address; only the
+ * gateway's own address is defended.
+ */
+#include "service/neighbor.h"
+
+bool neighbor_arp(const struct neighbor_setup *s, const struct arp *ask,
+		  struct arp *answer)
+{
+	const bool gateway = ip_equal(&ask->target, &s->gateway4);
+
+	if (ask->op != ARP_REQUEST || !prefix_has(&s->net4, &ask->target) ||
+	    ip_equal(&ask->target, &s->guest4))
+		return false;
+	if (!gateway && (ip_is_unspecified(&ask->sender) ||
+			 ip_equal(&ask->sender, &ask->target)))
+		return false;
+	*answer = (struct arp){
+		.op = ARP_REPLY,
+		.sender_mac = s->gateway_mac, .sender = ask->target,
+		.target_mac = ask->sender_mac, .target = ask->sender,
+	};
+	return true;
+}
+
+/* fe80:: with the modified EUI-64 of a MAC: RFC 4291 appendix A. */
+static struct ip link_local_of(const struct mac *mac)
+{
+	return (struct ip){ .b = {
+		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+		mac->b[0] ^ 2, mac->b[1], mac->b[2], 0xff,
+		0xfe, mac->b[3], mac->b[4], mac->b[5],
+	} };
+}
+
+bool neighbor_ndp(const struct neighbor_setup *s, const struct ip_packet *ip,
+		  const struct ndp *ask, struct neighbor_answer *answer)
+{
+	static const struct ip all_nodes = { .b = { 0xff, 2, [15] = 1 } };
+	const struct ip own = link_local_of(&s->gateway_mac);
+	const bool gateway = ip_equal(&ask->target, &s->gateway6) ||
+			     ip_equal(&ask->target, &own);
+	const bool probe = ip_is_unspecified(&ip->src);
+
+	if (ask->type != NDP_NEIGHBOR_SOLICIT ||
+	    ip_equal(&ask->target, &s->guest6))
+		return false;
+	if (!gateway && (probe || !prefix_has(&s->net6, &ask->target)))
+		return false;
+	*answer = (struct neighbor_answer){
+		.src = ask->target,
+		.dst = probe ? all_nodes : ip->src,
+		.dst_mac = { { 0x33, 0x33, 0, 0, 0, 1 } },
+		.advert = {
+			.type = NDP_NEIGHBOR_ADVERT, .target = ask->target,
+			.has_mac = true, .mac = s->gateway_mac,
+			.router = gateway, .solicited = !probe,
+			.override = true,
+		},
+	};
+	if (!probe && ask->has_mac)
+		answer->dst_mac = ask->mac;
+	return true;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/dns.h"
+
+#include <string.h>
+
+#include "base/rd.h"
+
+enum {
+	FLAG_RESPONSE = 0x8000, FLAG_TRUNCATED = 0x0200,
+	FLAG_RD = 0x0100, FLAG_RA = 0x0080,
+	OPCODE_SHIFT = 11, OPCODE_MASK = 15,
+	TYPE_OPT = 41,			/* RFC 6891 */
+	CLASS_IN = 1,
+	LABEL_MAX = 63, NAME_MAX_OCTETS = 255,
+	EDNS_OURS = 1232,		/* the value of DNS flag day 2020 */
+	OWNER_POINTER = 0xc000 | DNS_HEADER_BYTES,
+};
+
+struct header {
+	uint16_t id, flags, questions, answers, authorities, additional;
+};
+
+static struct header read_header(struct rd *r)
+{
+	struct header h;
+
+	h.id = rd_be16(r);
+	h.flags = rd_be16(r);
+	h.questions = rd_be16(r);
+	h.answers = rd_be16(r);
+	h.authorities = rd_be16(r);
+	h.additional = rd_be16(r);
+	return h;
+}
+
+/* One octet of a label as text; 1 to 4 characters. */
+static char *put_octet(char *s, uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		c = (uint8_t)(c - 'A' + 'a');
+	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+	    c == '_') {
+		*s++ = (char)c;
+		return s;
+	}
+	*s++ = '\\';
+	*s++ = (char)('0' + c / 100);
+	*s++ = (char)('0' + c / 10 % 10);
+	*s++ = (char)('0' + c % 10);
+	return s;
+}
+
+/* A name without compression, as in a question. */
+static enum drop read_name(struct rd *r, char *text)
+{
+	size_t octets = 1;
+	char *s = text;
+
+	for (;;) {
+		const uint8_t len = rd_u8(r);
+		struct rd label = rd_cut(r, len <= LABEL_MAX ? len : 0);
+
+		if (r->bad)
+			return DROP_SHORT;
+		if (len > LABEL_MAX)
+			return DROP_VALUE;
+		if (!len)
+			break;
+		octets += len + 1u;
+		if (octets > NAME_MAX_OCTETS)
+			return DROP_VALUE;
+		if (s != text)
+			*s++ = '.';
+		while (label.left)
+			s = put_octet(s, rd_u8(&label));
+	}
+	*s = '\0';
+	return DROP_OK;
+}
+
+/* Skip the owner name of a record: labels, then an end or a pointer. */
+static bool skip_owner(struct rd *r)
+{
+	for (;;) {
+		const uint8_t len = rd_u8(r);
+
+		if (r->bad)
+			return false;
+		if (len >> 6 == 3) {
+			rd_u8(r);
+			return !r->bad;
+		}
+		if (len > LABEL_MAX)
+			return false;
+		if (!len)
+			return true;
+		rd_bytes(r, len);
+	}
+}
+
+/* Find OPT among the records that follow; malformed ones end the search. */
+static void read_edns(struct rd r, unsigned records, struct dns_question *q)
+{
+	while (records--) {
+		uint16_t type, class, len;
+
+		if (!skip_owner(&r))
+			return;
+		type = rd_be16(&r);
+		class = rd_be16(&r);
+		rd_be32(&r);
+		len = rd_be16(&r);
+		rd_bytes(&r, len);
+		if (r.bad)
+			return;
+		if (type != TYPE_OPT)
+			continue;
+		q->edns = true;
+		q->udp_bytes = class < DNS_UDP_PLAIN_BYTES ?
+			       DNS_UDP_PLAIN_BYTES : class;
+		return;
+	}
+}
+
+enum drop dns_parse_query(struct view msg, struct dns_question *out)
+{
+	struct rd r = rd(msg.p, msg.len);
+	const struct header h = read_header(&r);
+	enum drop drop;
+
+	if (r.bad)
+		return DROP_SHORT;
+	if (h.flags & FLAG_RESPONSE)
+		return DROP_NOTOURS;
+	if (h.questions != 1)
+		return DROP_VALUE;
+	drop = read_name(&r, out->name);
+	if (drop != DROP_OK)
+		return drop;
+	out->type = rd_be16(&r);
+	out->class = rd_be16(&r);
+	if (r.bad)
+		return DROP_SHORT;
+	out->id = h.id;
+	out->opcode = h.flags >> OPCODE_SHIFT & OPCODE_MASK;
+	out->recursion_desired = h.flags & FLAG_RD;
+	out->wire = (struct view){ .p = msg.p, .len = msg.len - r.left };
+	out->udp_bytes = DNS_UDP_PLAIN_BYTES;
+	out->edns = false;
+	read_edns(r, (unsigned)h.answers + h.authorities + h.additional, out);
+	return DROP_OK;
+}
+
+enum drop dns_parse_header(struct view msg, uint16_t *id, bool *response,
+			   bool *truncated, uint8_t *rcode)
+{
+	struct rd r = rd(msg.p, msg.len);
+	const struct header h = read_header(&r);
+
+	if (r.bad)
+		return DROP_SHORT;
+	*id = h.id;
+	*response = h.flags & FLAG_RESPONSE;
+	*truncated = h.flags & FLAG_TRUNCATED;
+	*rcode = h.flags & 15;
+	return DROP_OK;
+}
+
+bool dns_answers(struct view msg, struct view query_wire)
+{
+	struct rd r = rd(msg.p, msg.len);
+	const struct header h = read_header(&r);
+	const size_t len = query_wire.len - DNS_HEADER_BYTES;
+	const uint8_t *question = rd_bytes(&r, len);
+
+	if (r.bad || !(h.flags & FLAG_RESPONSE))
+		return false;
+	/* Some servers leave the question out of an error. */
+	if (h.questions == 0)
+		return (h.flags & 15) != DNS_NOERROR;
+	return h.questions == 1 &&
+	       !memcmp(question, query_wire.p + DNS_HEADER_BYTES, len);
+}
+
+void dns_set_id(uint8_t *msg, uint16_t id)
+{
+	struct wr w = wr(msg, 2);
+
+	wr_be16(&w, id);
+}
+
+/* Header and question of a response. */
+static void begin(struct wr *w, const struct dns_question *q,
+		  enum dns_rcode rcode, size_t answers)
+{
+	wr_be16(w, q->id);
+	wr_be16(w, (uint16_t)(FLAG_RESPONSE | FLAG_RA |
+			      (unsigned)q->opcode << OPCODE_SHIFT |
+			      (q->recursion_desired ? FLAG_RD : 0) | rcode));
+	wr_be16(w, 1);
+	wr_be16(w, (uint16_t)answers);
+	wr_be16(w, 0);
+	wr_be16(w, q->edns);
+	wr_bytes(w, q->wire.p + DNS_HEADER_BYTES,
+		 q->wire.len - DNS_HEADER_BYTES);
+}
+
+static void end(struct wr *w, const struct dns_question *q)
+{
+	if (!q->edns)
+		return;
+	wr_u8(w, 0);
+	wr_be16(w, TYPE_OPT);
+	wr_be16(w, EDNS_OURS);
+	wr_be32(w, 0);
+	wr_be16(w, 0);
+}
+
+static void record(struct wr *w, uint16_t type, uint32_t ttl_s, size_t len)
+{
+	wr_be16(w, OWNER_POINTER);
+	wr_be16(w, type);
+	wr_be16(w, CLASS_IN);
+	wr_be32(w, ttl_s);
+	wr_be16(w, (uint16_t)len);
+}
+
+void dns_emit_response(struct wr *w, const struct dns_question *q,
+		       enum dns_rcode rcode, const struct ip *addrs, size_t n,
+		       uint32_t ttl_s)
+{
+	begin(w, q, rcode, n);
+	for (size_t i = 0; i < n; i++) {
+		const size_t skip = ip_is4(&addrs[i]) ? 12 : 0;
+
+		record(w, q->type, ttl_s, 16 - skip);
+		wr_bytes(w, addrs[i].b + skip, 16 - skip);
+	}
+	end(w, q);
+}
+
+void dns_emit_ptr(struct wr *w, const struct dns_question *q,
+		  const char *name, uint32_t ttl_s)
+{
+	uint8_t wire[NAME_MAX_OCTETS + 1];
+	struct wr n = wr(wire, sizeof(wire));
+	const char *label = name;
+
+	while (*label) {
+		size_t len = 0;
+
+		while (label[len] && label[len] != '.')
+			len++;
+		wr_u8(&n, (uint8_t)len);
+		wr_bytes(&n, label, len);
+		label += len + (label[len] == '.');
+	}
+	wr_u8(&n, 0);
+	begin(w, q, DNS_NOERROR, 1);
+	record(w, DNS_PTR, ttl_s, (size_t)(n.p - wire));
+	wr_bytes(w, wire, (size_t)(n.p - wire));
+	end(w, q);
+	w->bad |= n.bad;
+}
+
+void dns_emit_error(struct wr *w, struct view msg, enum dns_rcode rcode)
+{
+	struct rd r = rd(msg.p, msg.len);
+	const uint16_t id = rd_be16(&r);
+	const uint16_t flags = rd_be16(&r);
+
+	wr_be16(w, id);
+	wr_be16(w, (uint16_t)(FLAG_RESPONSE | FLAG_RA |
+			      (flags & (OPCODE_MASK << OPCODE_SHIFT |
+					FLAG_RD)) | rcode));
+	wr_zero(w, 8);
+}
+
+/* Text ends with suffix; how much stands before it. */
+static bool has_suffix(const char *text, const char *suffix, size_t *before)
+{
+	size_t n = 0, m = 0;
+
+	while (text[n])
+		n++;
+	while (suffix[m])
+		m++;
+	*before = n - m;
+	return n >= m && !memcmp(text + n - m, suffix, m);
+}
+
+/* "4.3.2.1" is 1.2.3.4. */
+static bool reverse_v4(const char *s, size_t len, struct ip *out)
+{
+	uint32_t v4 = 0;
+	size_t at = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned v = 0, digits = 0;
+
+		if (i && (at >= len || s[at++] != '.'))
+			return false;
+		for (; at < len && s[at] >= '0' && s[at] <= '9'; at++) {
+			v = v * 10 + (unsigned)(s[at] - '0');
+			if (++digits > 3 || v > 255)
+				return false;
+		}
+		if (!digits)
+			return false;
+		v4 |= v << (8 * i);
+	}
+	*out = ip_from_v4(v4);
+	return at == len;
+}
+
+/* 32 hexadecimal digits, the last one first, dots between. */
+static bool reverse_v6(const char *s, size_t len, struct ip *out)
+{
+	struct ip ip = { { 0 } };
+
+	if (len != 63)
+		return false;
+	for (unsigned i = 0; i < 32; i++) {
+		const char c = s[2 * i];
+		unsigned v;
+
+		if (i < 31 && s[2 * i + 1] != '.')
+			return false;
+		if (c >= '0' && c <= '9')
+			v = (unsigned)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = (unsigned)(c - 'a') + 10;
+		else
+			return false;
+		ip.b[15 - i / 2] |= (uint8_t)(v << (4 * (i % 2)));
+	}
+	*out = ip;
+	return true;
+}
+
+bool dns_reverse_address(const char *name, struct ip *out)
+{
+	size_t len;
+
+	if (has_suffix(name, ".in-addr.arpa", &len))
+		return reverse_v4(name, len, out);
+	if (has_suffix(name, ".ip6.arpa", &len))
+		return reverse_v6(name, len, out);
+	return false;
+}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures; start the tests by test/e2e/run, which makes the scene."""
+
+import contextlib
+import os
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from scene import LONG, PROGRAM, Scene, Slipway, User, until  # noqa
+from servers import Dns, Server, UdpEcho, echo, web  # noqa: E402
+from scene import FAR4, FAR6, WORLD4, WORLD6        # noqa: E402
+
+IN_SCENE = os.environ.get("SLIPWAY_SCENE") == "1"
+
+
+def pytest_collection_modifyitems(items):
+    why = os.environ.get("SLIPWAY_E2E_SKIP")
+    if not why and not IN_SCENE:
+        why = "not in a scene: start them by test/e2e/run"
+    if why:
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """A test that hangs fails, rather than the whole run."""
+    def too_long(*_):
+        pytest.fail(f"took more than {seconds} s")
+    seconds = 1800 if LONG else 90
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+
+
+@pytest.fixture(scope="session")
+def scene():
+    assert os.access(PROGRAM, os.X_OK), f"{PROGRAM} is not built"
+    return Scene()
+
+
+@pytest.fixture(scope="session")
+def root(scene, tmp_path_factory):
+    """slipway as the scene's root."""
+    return Slipway(scene, tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture(scope="session")
+def user(scene, tmp_path_factory):
+    """slipway as an ordinary user of the scene, uid 1000."""
+    with contextlib.closing(User()) as person:
+        yield Slipway(scene, tmp_path_factory.mktemp("user"), person)
+
+
+@pytest.fixture(params=["root", "user"])
+def slipway(request):
+    """slipway as both."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(scene):
+    """After each test there is no process and no interface more."""
+    before = scene.leftovers()
+    yield
+    until(lambda: not set(scene.leftovers()) - set(before), 2,
+          "the end of all that the test started")
+
+
+@pytest.fixture(scope="module")
+def guest(root):
+    """A guest with the defaults, shared by the tests of one file."""
+    g = root.guest()
+    yield g
+    g.close()
+
+
+class World:
+    """The servers of the world; each address has the same."""
+
+    def __init__(self):
+        addresses = (WORLD4, WORLD6, FAR4, FAR6)
+        self.echo = {a: Server(a, echo, 7) for a in addresses}
+        self.web = {a: Server(a, web, 80) for a in addresses}
+        self.udp = {a: UdpEcho(a, 7) for a in addresses}
+        self.dns = Dns(WORLD4)
+
+
+@pytest.fixture(scope="session")
+def world(scene):
+    """The world with its servers: echo on 7, web on 80, DNS on 53."""
+    with scene.world:
+        servers = World()
+    return servers

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* test/unit/main.c - every unit test as a cmocka test of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "test.h"
+
+unsigned test_failures;
+
+#define TESTS(X)							\
+	X(flow_table)							\
+	X(linux_channel)						\
+	X(linux_listeners)						\
+	X(linux_nsswitch)						\
+	X(network_garbage)						\
+	X(proto_ranges)							\
+	X(proto_tcp_close)
+
+#define X(name)								\
+	void test_##name(void);						\
+	static void run_##name(void **state)				\
+	{								\
+		const unsigned before = test_failures;			\
+									\
+		(void)state;						\
+		test_##name();						\
+		assert_int_equal(test_failures - before, 0);		\
+	}
+TESTS(X)
+#undef X
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define X(name) cmocka_unit_test_prestate(run_##name, NULL),
+		TESTS(X)
+#undef X
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
