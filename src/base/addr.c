@@ -159,7 +159,7 @@ static const char *parse_groups(const char *s, uint8_t out[16], unsigned *at,
 		if (s[0] == ':' && s[1] == ':' && *gap < 0) {
 			*gap = (int)*at;
 			s += 2;
-		} else if (s[0] == ':' && s[1]) {
+		} else if (s[0] == ':' && s[1] && s[1] != '/') {
 			s++;
 		} else {
 			return s;

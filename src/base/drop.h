@@ -36,7 +36,7 @@ enum drop {
 /* The text of a reason, for a table or a log; never NULL. */
 const char *drop_text(enum drop drop);
 
-/* The name of a reason in lower case ("short"), for counters; never NULL. */
+/* The name of a reason as listed above ("SHORT"), for counters; never NULL. */
 const char *drop_name(enum drop drop);
 
 #endif

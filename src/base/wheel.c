@@ -142,5 +142,7 @@ uint64_t wheel_next(const struct wheel *w)
 		return w->due->deadline_ns;
 	if (!next_slot(w, &level, &slot, &tick))
 		return WHEEL_NEVER;
-	return tick * WHEEL_TICK_NS;
+	/* The end of time rounded up to a tick is past it. */
+	return tick > UINT64_MAX / WHEEL_TICK_NS ? WHEEL_NEVER :
+						   tick * WHEEL_TICK_NS;
 }

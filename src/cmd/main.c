@@ -121,25 +121,18 @@ int cmd_options(struct config *c, unsigned command, char **argv,
 
 static int unknown(const char *word)
 {
-	unsigned distance = NEAREST_MAX;
-	const char *best = NULL;
+	const char *what = word[0] == '-' ? "option" : "command";
+	struct nearest n = { .text = word };
 	struct fail fail;
 
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const unsigned d = nearest_distance(word, commands[i].name);
-
-		if (d < distance &&
-		    nearest_is_near(word, commands[i].name, d)) {
-			best = commands[i].name;
-			distance = d;
-		}
-	}
-	if (best)
+	for (size_t i = 0; i < COMMANDS; i++)
+		nearest_offer(&n, commands[i].name);
+	if (n.best)
 		fail_set(&fail, "%s: no such %s; did you mean slipway %s?",
-			 word, word[0] == '-' ? "option" : "command", best);
+			 word, what, n.best);
 	else
 		fail_set(&fail, "%s: no such %s; see slipway --help", word,
-			 word[0] == '-' ? "option" : "command");
+			 what);
 	return cmd_fail(&fail, EXIT_USAGE);
 }
 

@@ -67,23 +67,14 @@ static void note(const struct state *st, const char *section, const char *key)
 
 static void unknown_section(struct state *st, const char *section)
 {
-	const char *best = NULL;
-	unsigned distance = NEAREST_MAX;
+	struct nearest n = { .text = section };
 
-	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-		const unsigned d = nearest_distance(section,
-						    sections[i].name);
-
-		if (d < distance &&
-		    nearest_is_near(section, sections[i].name, d)) {
-			best = sections[i].name;
-			distance = d;
-		}
-	}
-	if (best)
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+		nearest_offer(&n, sections[i].name);
+	if (n.best)
 		fail_set(st->fail, "%s:%u: [%s]: no such section; "
 			 "did you mean [%s]?", st->name, st->line, section,
-			 best);
+			 n.best);
 	else
 		fail_set(st->fail, "%s:%u: [%s]: no such section; "
 			 "there are [network] and [dns]", st->name, st->line,
@@ -97,8 +88,12 @@ static void enter_section(struct state *st, const char *line)
 	const size_t n = strcspn(line + 1, "]\n");
 	char section[50];
 
-	if (line[1 + n] != ']')
-		return;			/* inih says what is wrong */
+	if (line[1 + n] != ']') {
+		fail_set(st->fail, "%s:%u: neither a [section] nor "
+			 "key = value; mend the line", st->name, st->line);
+		st->failed = true;
+		return;
+	}
 	snprintf(section, sizeof(section), "%.*s", (int)n, line + 1);
 	switch (kind_of(section)) {
 	case OURS:

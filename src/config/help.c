@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/help.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "config/settings.h"
@@ -81,10 +82,17 @@ static void roff(FILE *out, const char *text)
 	}
 }
 
+/* The help line as a sentence. */
+static void man_sentence(FILE *out, const char *text)
+{
+	fputc(toupper((unsigned char)*text), out);
+	roff(out, text + 1);
+	fputs(".\n", out);
+}
+
 static void man_text(FILE *out, const struct setting *s)
 {
-	roff(out, s->help);
-	fputs(".\n", out);
+	man_sentence(out, s->help);
 	if (s->accepts && s->argument) {
 		fputs("Takes ", out);
 		roff(out, s->accepts);
@@ -128,8 +136,7 @@ void help_man_keys(FILE *out)
 		if (!s->key)
 			continue;
 		fprintf(out, ".It Li %s Pq Li [%s]\n", s->key, s->section);
-		roff(out, s->help);
-		fputs(".\n", out);
+		man_sentence(out, s->help);
 		if (s->accepts) {
 			fputs("Takes ", out);
 			roff(out, s->accepts);

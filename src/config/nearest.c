@@ -44,12 +44,17 @@ unsigned nearest_distance(const char *a, const char *b)
 	return row[n % 3][m];
 }
 
-int nearest_is_near(const char *text, const char *word, unsigned distance)
+void nearest_offer(struct nearest *n, const char *word)
 {
-	const size_t n = strlen(text);
+	const size_t len = strlen(n->text);
+	const unsigned near = len < 4 ? 1 : len < 8 ? 2 : 3;
+	unsigned d = nearest_distance(n->text, word);
 
-	/* A word that was not finished is near, too. */
-	if (n >= 2 && !strncmp(text, word, n))
-		return 1;
-	return distance <= (n < 4 ? 1 : n < 8 ? 2 : 3);
+	/* A word that was not finished is nearer than one misspelt. */
+	if (len >= 2 && !strncmp(n->text, word, len))
+		d = 0;
+	if (d <= near && (!n->best || d < n->distance)) {
+		n->best = word;
+		n->distance = d;
+	}
 }

@@ -12,7 +12,14 @@
  */
 unsigned nearest_distance(const char *a, const char *b);
 
-/* Is that distance near enough to propose word for text? */
-int nearest_is_near(const char *text, const char *word, unsigned distance);
+/* The search for the word that text was meant to be: zero but for text. */
+struct nearest {
+	const char *text;
+	const char *best;		/* NULL: none of those offered is near */
+	unsigned distance;
+};
+
+/* One of the words that there are; the search keeps a pointer to it. */
+void nearest_offer(struct nearest *n, const char *word);
 
 #endif

@@ -153,35 +153,22 @@ const struct setting *setting_by_key(const char *section, const char *key)
 	return NULL;
 }
 
-static void consider(const char *text, const char *word, const char **best,
-		     unsigned *distance)
-{
-	const unsigned d = nearest_distance(text, word);
-
-	if (d < *distance && nearest_is_near(text, word, d)) {
-		*best = word;
-		*distance = d;
-	}
-}
-
 const char *setting_nearest_option(const char *text, unsigned command)
 {
-	unsigned distance = NEAREST_MAX;
-	const char *best = NULL;
+	struct nearest n = { .text = text };
 
 	for (const struct setting *s = settings; s < settings + settings_n; s++)
 		if (s->option && s->commands & command)
-			consider(text, s->option, &best, &distance);
-	return best;
+			nearest_offer(&n, s->option);
+	return n.best;
 }
 
 const char *setting_nearest_key(const char *section, const char *text)
 {
-	unsigned distance = NEAREST_MAX;
-	const char *best = NULL;
+	struct nearest n = { .text = text };
 
 	for (const struct setting *s = settings; s < settings + settings_n; s++)
 		if (s->key && !strcasecmp(s->section, section))
-			consider(text, s->key, &best, &distance);
-	return best;
+			nearest_offer(&n, s->key);
+	return n.best;
 }

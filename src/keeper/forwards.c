@@ -114,21 +114,29 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* Who has the port, without searching for it again and again. */
+static const char *owner(struct forwards *f, const struct endpoint *at)
+{
+	const uint64_t now = now_ns();
+
+	if (f->last_search_ns && now - f->last_search_ns < SEARCH_EVERY_NS)
+		return f->last_port == at->port ? f->last_owner :
+						  "another process";
+	f->last_search_ns = now;
+	f->last_port = at->port;
+	if (!owner_of(at, f->dir, f->last_owner, sizeof(f->last_owner)))
+		strcpy(f->last_owner, "another process");
+	return f->last_owner;
+}
+
 /* In words: why at could not be bound. */
 static void explain(struct forwards *f, const struct endpoint *at, int error,
 		    char why[STATUS_WHY_BYTES])
 {
-	const uint64_t now = now_ns();
-	char who[STATUS_WHY_BYTES - 24] = "another process";
-
 	switch (error) {
 	case EADDRINUSE:
-		if (!f->last_search_ns ||
-		    now - f->last_search_ns > SEARCH_EVERY_NS) {
-			f->last_search_ns = now;
-			(void)owner_of(at, f->dir, who, sizeof(who));
-		}
-		snprintf(why, STATUS_WHY_BYTES, "%s has the port", who);
+		snprintf(why, STATUS_WHY_BYTES, "%s has the port",
+			 owner(f, at));
 		break;
 	case EACCES:
 		snprintf(why, STATUS_WHY_BYTES, "not allowed; as root: sysctl "

@@ -55,7 +55,9 @@ struct forwards {
 	struct log *log;
 	int engine_ch;
 	uint32_t next_id;
-	uint64_t last_search_ns;	/* when owners were last looked for */
+	uint64_t last_search_ns;	/* when an owner was last looked for, */
+	uint16_t last_port;		/* of what, and who it was */
+	char last_owner[STATUS_WHY_BYTES - 24];
 	bool full;			/* has been logged */
 	size_t n;
 	struct forward *forward;	/* n entries, allocated */

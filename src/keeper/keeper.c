@@ -84,6 +84,15 @@ static void fatal_errno(struct keeper *k, const char *what, int error)
 	fatal(k, 125, text);
 }
 
+static void fatal_end(struct keeper *k, const char *who)
+{
+	char text[NAMES_PATH_BYTES + 128];
+
+	snprintf(text, sizeof(text), "%s has ended unexpectedly: killed, or "
+		 "a bug; see %s", who, k->in.log_path);
+	fatal(k, 125, text);
+}
+
 /* ---- start ---- */
 
 static void watch_signals(struct keeper *k, bool block)
@@ -294,8 +303,7 @@ static void inside_event(struct keeper *k)
 		forwards_listener(&k->forwards, &m.listener.at,
 				  m.listener.v6only, m.listener.gone);
 	else if (n <= 0)
-		fatal(k, 125, "the guest's helper has ended unexpectedly: "
-		      "killed, or a bug; see the log");
+		fatal_end(k, "the guest's helper");
 	while (n_fds)
 		close(fds[--n_fds]);
 }
@@ -343,8 +351,7 @@ static void engine_event(struct keeper *k)
 	} else if (n == sizeof(m.stats) && m.kind == MSG_STATS) {
 		answer_status(k, &m.stats);
 	} else if (n <= 0) {
-		fatal(k, 125, "the engine has ended unexpectedly: killed, or "
-		      "a bug; see the log");
+		fatal_end(k, "the engine");
 	}
 }
 

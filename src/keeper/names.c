@@ -187,11 +187,21 @@ bool names_of_pid(const char *dir, pid_t keeper, char out[CONFIG_NAME_BYTES])
 	return found;
 }
 
+/* By name, without the suffix: web, web-2, web.old. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	const size_t n = strlen((*a)->d_name) - 5;
+	const size_t m = strlen((*b)->d_name) - 5;
+	const int order = memcmp((*a)->d_name, (*b)->d_name, n < m ? n : m);
+
+	return order ? order : n < m ? -1 : n > m;
+}
+
 int names_each(const char *dir, void (*each)(void *ctx, const char *name),
 	       void *ctx)
 {
 	struct dirent **list;
-	const int n = scandir(dir, &list, is_socket, alphasort);
+	const int n = scandir(dir, &list, is_socket, by_name);
 	int found = 0;
 
 	if (n < 0)

@@ -34,6 +34,7 @@ struct proto {
 	uint64_t now_ns;		/* of this turn */
 	struct siphash_key isn_key;	/* RFC 6528 */
 	uint16_t ip_id;
+	uint32_t half_open;		/* TCP flows not yet established */
 	struct tcp *owed;		/* flows with work for the turn's end */
 	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
 

@@ -41,7 +41,9 @@
  * whose last ACK was lost is answered and not reset. It is no obstacle to
  * a new connection from the same port.
  *
- * Limits. TCP_UP_MAX and TCP_DOWN_MAX bytes per flow, RANGES_MAX holes.
+ * Limits. TCP_UP_MAX and TCP_DOWN_MAX bytes per flow, RANGES_MAX holes;
+ * TCP_HALF_OPEN_MAX handshakes at once, so that a flood of SYNs does not
+ * use up the host's ports, whose search gets slow long before.
  */
 #ifndef PROTO_TCP_H
 #define PROTO_TCP_H
@@ -60,6 +62,7 @@
 #define TCP_UP_FIRST	(256u << 10)	/* window that a flow starts with */
 #define TCP_UP_MAX	(1u << 20)
 #define TCP_DOWN_MAX	(512u << 10)
+#define TCP_HALF_OPEN_MAX 4096		/* connections not yet established */
 /*
  * RFC-DEVIATION: RFC 9293 section 3.4.2: 2 MSL would be 4 minutes; nothing
  * stays on the link for longer than the guest retransmits its FIN.
@@ -150,7 +153,7 @@ struct tcp_target {
 
 /*
  * A SYN that belongs to no flow. DROP_OK: a flow was made and its host
- * side is connecting. DROP_FLOWS, DROP_SYSTEM: nothing was made.
+ * side is connecting. DROP_FLOWS, DROP_LIMIT, DROP_SYSTEM: nothing was made.
  */
 enum drop tcp_open(struct proto *p, const struct flow_key *key,
 		   const struct tcp_segment *seg,

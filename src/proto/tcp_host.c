@@ -58,6 +58,8 @@ void tcp_release(struct proto *p, struct store *s)
 
 void tcp_free(struct proto *p, struct tcp *t, bool reset_host)
 {
+	if (t->phase == TCP_CONNECTING || t->phase == TCP_ANSWERED)
+		p->half_open--;
 	if (t->host_id >= 0)
 		t->host->close(t->host_ctx, t->host_id, reset_host);
 	wheel_cancel(&p->wheel, &t->timer);
@@ -336,10 +338,14 @@ enum drop tcp_open(struct proto *p, const struct flow_key *key,
 		   const struct tcp_segment *seg,
 		   const struct tcp_target *target)
 {
-	struct tcp *t = (struct tcp *)(void *)flow_alloc(&p->flows, key);
+	struct tcp *t;
 
+	if (p->half_open >= TCP_HALF_OPEN_MAX)
+		return DROP_LIMIT;
+	t = (struct tcp *)(void *)flow_alloc(&p->flows, key);
 	if (!t)
 		return DROP_FLOWS;
+	p->half_open++;
 	t->irs = seg->seq;
 	t->rcv_nxt = t->rcv_edge = seg->seq + 1;
 	t->iss = first_sequence(p, key);

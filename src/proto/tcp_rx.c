@@ -65,6 +65,7 @@ static enum verdict before_established(struct proto *p, struct tcp *t,
 	if (!(seg->flags & TCP_ACK) || seg->ack != t->iss + 1)
 		return DONE;
 	t->phase = TCP_ESTABLISHED;
+	p->half_open--;
 	t->snd_wnd = (uint32_t)seg->window << t->guest_shift;
 	t->wnd_max = t->snd_wnd;
 	t->wnd_seq = seg->seq;

@@ -65,11 +65,16 @@ def test_the_rest_of_etc_is_the_hosts(slipway):
 
 
 def test_it_survives_a_new_resolv_conf_on_the_host(slipway):
+    def text():
+        return slipway("exec", "g", "cat", "/etc/resolv.conf").stdout
+
     with contextlib.closing(slipway.guest(name="g")) as guest:
         slipway.scene.resolver(WORLD4, search="vpn.test")
-        text = slipway("exec", "g", "cat", "/etc/resolv.conf").stdout
-        slipway.scene.resolver(WORLD4)
-    assert guest.gateway4 in text and WORLD4 not in text
+        try:
+            until(lambda: guest.gateway4 in text(), 0.5, "resolv.conf")
+            assert WORLD4 not in text()
+        finally:
+            slipway.scene.resolver(WORLD4)
 
 
 def test_the_hosts_files_are_untouched(slipway):

@@ -10,7 +10,7 @@ void test_base_drop(void);
 void test_base_drop(void)
 {
 	CHECK("ok", !strcmp(drop_text(DROP_OK), "accepted"));
-	CHECK("short", !strcmp(drop_name(DROP_SHORT), "short"));
+	CHECK("short", !strcmp(drop_name(DROP_SHORT), "SHORT"));
 	CHECK("past end", drop_name(DROP_MAX) && drop_text(DROP_MAX));
 	CHECK("garbage", drop_name((enum drop)9999) &&
 			 drop_text((enum drop)9999));
@@ -19,7 +19,7 @@ void test_base_drop(void)
 
 		CHECK("text", drop_text((enum drop)i)[0]);
 		CHECK(name, name[0] && name[strspn(name,
-			"abcdefghijklmnopqrstuvwxyz")] == '\0');
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0');
 		for (unsigned j = 0; j < i; j++)
 			CHECK(name, strcmp(name, drop_name((enum drop)j)));
 	}

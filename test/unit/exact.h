@@ -11,7 +11,7 @@
 /* A heap copy of exactly len bytes: ASan faults on one more. free() it. */
 static inline uint8_t *exact(const void *src, size_t len)
 {
-	uint8_t *p = malloc(len ? len : 1);
+	uint8_t *p = calloc(1, len ? len : 1);
 
 	if (!p)
 		abort();

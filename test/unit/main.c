@@ -12,13 +12,30 @@
 unsigned test_failures;
 
 #define TESTS(X)							\
+	X(base_addr)							\
+	X(base_csum)							\
+	X(base_drop)							\
+	X(base_rdwr)							\
+	X(base_siphash)							\
+	X(base_wheel)							\
+	X(config_file)							\
+	X(config_options)						\
+	X(control_status)						\
 	X(flow_table)							\
+	X(keeper_etctext)						\
+	X(keeper_forwards)						\
+	X(keeper_plan)							\
 	X(linux_channel)						\
 	X(linux_listeners)						\
 	X(linux_nsswitch)						\
 	X(network_garbage)						\
 	X(proto_ranges)							\
-	X(proto_tcp_close)
+	X(proto_tcp_close)						\
+	X(wire_arp)							\
+	X(wire_eth)							\
+	X(wire_ip)							\
+	X(wire_tcp)							\
+	X(wire_udp)
 
 #define X(name)								\
 	void test_##name(void);						\

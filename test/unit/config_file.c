@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* test/unit/config_file.c - links config and base. */
+#include "config/file.h"
+
+#include <string.h>
+
+#include "config/nearest.h"
+#include "test.h"
+
+/* What must be refused, and what the error must hold, in this order. */
+static const struct {
+	const char *name, *text, *says;
+} bad[] = {
+	{ "unknown key", "[network]\nmtuu = 1500\n",
+	  "f:2: mtuu: no such key in [network]; did you mean mtu?" },
+	{ "unknown key, nothing near", "[network]\nfrobnicate = 1\n",
+	  "f:2: frobnicate: no such key" },
+	{ "key of another section", "[network]\nservers = 192.0.2.1\n",
+	  "f:2: servers: no such key" },
+	{ "bad value", "\n[network]\n\nmtu = 12\n", "f:4: mtu = 12: out of" },
+	{ "bad bool", "[network]\nipv6 = perhaps\n",
+	  "f:2: ipv6 = perhaps: neither true nor false; give true or false" },
+	{ "unknown section", "[netwerk]\nmtu = 1500\n",
+	  "f:1: [netwerk]: no such section; did you mean [network]?" },
+	{ "empty unknown section", "[network]\n[x]\n",
+	  "f:2: [x]: no such section" },
+	{ "later section", "[firewall]\n", "f:1: [firewall]: this version" },
+	{ "later section, named", "[rule no-web]\naction = block\n",
+	  "f:1: [rule no-web]: this version" },
+	{ "no section", "mtu = 1500\n", "f:1: mtu: before any section" },
+	{ "no value", "[network]\nmtu\n", "f:2: neither" },
+	{ "open section", "[network\nmtu = 1500\n", "f:1: neither" },
+	{ "bad value of WSL's", "[wsl2]\nipv6 = 7\n", "f:2: ipv6 = 7" },
+	{ "first error counts", "[network]\na = 1\nb = 2\n", "f:2: a:" },
+	{ "key with blanks before", "[network]\nmtu = 1500\n  mtuu = 1\n",
+	  "f:3: mtuu" },
+};
+
+struct notes {
+	unsigned n;
+	char last[320];
+};
+
+static void take_note(void *ctx, enum log_level level, const char *text)
+{
+	struct notes *notes = ctx;
+
+	(void)level;
+	notes->n++;
+	snprintf(notes->last, sizeof(notes->last), "%s", text);
+}
+
+static int read_text(struct config *c, const char *text, struct notes *notes,
+		     struct fail *fail)
+{
+	const struct log_sink sink = { .write = take_note, .ctx = notes };
+	FILE *f = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+	int rc;
+
+	fail->text[0] = '\0';
+	config_defaults(c);
+	CHECK("fmemopen", f != NULL);
+	if (!f)
+		return -1;
+	rc = file_read_stream(c, f, "f", notes ? &sink : NULL, fail);
+	fclose(f);
+	return rc;
+}
+
+static void check_good(void)
+{
+	static const char text[] =
+		"\xef\xbb\xbf# ours\n"
+		"[network]\n"
+		"mtu = 9000 ; jumbo\n"
+		"  LOCALHOSTFORWARDING = False\n"
+		"ignoredPorts = 3000,9000-9010\n"
+		"generateHosts=no\r\n"
+		"hostname : ship\n"
+		"[DNS]\n"
+		"servers = 192.0.2.1\n"
+		"search = a.test b.test\n";
+	struct fail fail;
+	struct config c;
+
+	CHECK("good", read_text(&c, text, NULL, &fail) == 0);
+	CHECK("mtu", c.mtu == 9000);
+	CHECK("forwarding", c.localhost == LOCALHOST_OFF);
+	CHECK("ignored", port_list_has(&c.ignored_ports, 9005));
+	CHECK("hosts", !c.generate_hosts && c.generate_resolv_conf);
+	CHECK("hostname", !strcmp(c.hostname, "ship"));
+	CHECK("dns", c.n_dns == 1 && !strcmp(c.search, "a.test b.test"));
+}
+
+/* Files as WSL2's documentation shows them. */
+static void check_wsl(void)
+{
+	static const char wsl_conf[] =
+		"[automount]\nenabled = true\nroot = /mnt/\n"
+		"options = \"metadata,umask=22\"\n"
+		"[network]\nhostname = DemoHost\ngenerateHosts = false\n"
+		"generateResolvConf = false\n"
+		"[interop]\nenabled = false\nappendWindowsPath = false\n"
+		"[user]\ndefault = me\n[boot]\nsystemd=true\n";
+	static const char wslconfig[] =
+		"[wsl2]\nmemory=4GB\nprocessors=2\nipv6=false\n"
+		"kernel=C:\\\\temp\\\\myCustomKernel\n"
+		"localhostforwarding=true\nnestedVirtualization=false\n"
+		"[experimental]\nsparseVhd=true\nignoredPorts=3000\n";
+	struct notes notes = { 0 };
+	struct fail fail;
+	struct config c;
+
+	CHECK("wsl.conf", read_text(&c, wsl_conf, &notes, &fail) == 0);
+	CHECK("wsl.conf", !strcmp(c.hostname, "DemoHost"));
+	CHECK("wsl.conf", !c.generate_hosts && !c.generate_resolv_conf);
+	CHECK("a note for each section", notes.n == 4);
+	CHECK("note", !strcmp(notes.last, "f:14: [boot]: not ours, "
+			      "passed over"));
+
+	memset(&notes, 0, sizeof(notes));
+	CHECK(".wslconfig", read_text(&c, wslconfig, &notes, &fail) == 0);
+	CHECK(".wslconfig", !c.ipv6 && c.localhost == LOCALHOST_AUTO);
+	CHECK(".wslconfig", port_list_has(&c.ignored_ports, 3000));
+	CHECK("a note for each key", notes.n == 5);
+}
+
+static void check_long_line(void)
+{
+	char text[1024] = "[dns]\nsearch = ";
+	struct fail fail;
+	struct config c;
+	size_t n = strlen(text);
+
+	memset(text + n, 'a', sizeof(text) - 1 - n);
+	CHECK("long line", read_text(&c, text, NULL, &fail) < 0);
+	CHECK("long line", strstr(fail.text, "f:2: the line is longer"));
+}
+
+static void check_nearest(void)
+{
+	static const struct {
+		const char *a, *b;
+		unsigned distance;
+	} cases[] = {
+		{ "", "", 0 }, { "a", "", 1 }, { "mtu", "mtu", 0 },
+		{ "MTU", "mtu", 0 }, { "mtuu", "mtu", 1 }, { "mut", "mtu", 1 },
+		{ "kitten", "sitting", 3 }, { "abc", "xyz", 3 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK(cases[i].a, nearest_distance(cases[i].a, cases[i].b) ==
+				  cases[i].distance);
+		CHECK(cases[i].b, nearest_distance(cases[i].b, cases[i].a) ==
+				  cases[i].distance);
+	}
+	CHECK("too long", nearest_distance(
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "a") >
+		NEAREST_MAX);
+}
+
+void test_config_file(void);
+void test_config_file(void)
+{
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct fail fail;
+		struct config c;
+
+		CHECK(bad[i].name, read_text(&c, bad[i].text, NULL, &fail) < 0);
+		CHECK(bad[i].name, strstr(fail.text, bad[i].says));
+		CHECK(bad[i].name, strstr(fail.text, "; "));
+	}
+	check_good();
+	check_wsl();
+	check_long_line();
+	check_nearest();
+}

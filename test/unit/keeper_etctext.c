@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* test/unit/keeper_etctext.c - resolv.conf and hosts. */
+#include "keeper/etctext.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+static const struct {
+	const char *name, *text;
+	unsigned n;
+	const char *first;	/* server; NULL: not checked */
+	const char *search;
+} cases[] = {
+	{ "nothing", "", 0, NULL, "" },
+	{ "one", "nameserver 192.0.2.1\n", 1, "192.0.2.1", "" },
+	{ "no newline", "nameserver 192.0.2.1", 1, "192.0.2.1", "" },
+	{ "tabs and blanks", "\t nameserver\t 192.0.2.1 \r\n", 1,
+	  "192.0.2.1", "" },
+	{ "IPv6", "nameserver 2001:db8::1\nnameserver 192.0.2.1\n", 2,
+	  "2001:db8::1", "" },
+	{ "with a zone", "nameserver fe80::1%eth0\nnameserver 192.0.2.1\n", 1,
+	  "192.0.2.1", "" },
+	{ "comments", "# nameserver 192.0.2.9\n; x\nnameserver 192.0.2.1 # y\n",
+	  1, "192.0.2.1", "" },
+	{ "no address", "nameserver\nnameserver x\n", 0, NULL, "" },
+	{ "stub", "nameserver 127.0.0.53\noptions edns0\n", 1, "127.0.0.53",
+	  "" },
+	{ "search", "search a.test b.test\n", 0, NULL, "a.test b.test" },
+	{ "last search counts", "search a.test\ndomain b.test\n", 0, NULL,
+	  "b.test" },
+	{ "more than kept", "nameserver ::1\nnameserver ::1\nnameserver ::1\n"
+	  "nameserver ::1\nnameserver ::1\nnameserver ::1\nnameserver ::1\n"
+	  "nameserver ::1\nnameserver ::1\n", 8, "::1", "" },
+	{ "like nameserver", "nameservers 192.0.2.1\n", 0, NULL, "" },
+};
+
+static void check_resolvconf(size_t i)
+{
+	char text[IP_TEXT_BYTES];
+	struct resolvconf r;
+
+	resolvconf_parse(cases[i].text, &r);
+	CHECK(cases[i].name, r.n == cases[i].n);
+	CHECK(cases[i].name, !strcmp(r.search, cases[i].search));
+	if (cases[i].first && r.n)
+		CHECK(cases[i].name, !strcmp(ip_format(&r.at[0], text),
+					     cases[i].first));
+}
+
+static void check_long_search(void)
+{
+	char text[600] = "search";
+	struct resolvconf r;
+
+	for (unsigned i = 0; i < 40; i++)
+		strcat(text, " domain.test");
+	resolvconf_parse(text, &r);
+	CHECK("whole domains only", strlen(r.search) < sizeof(r.search) &&
+	      strlen(r.search) % 12 == 11);
+}
+
+static void check_made(void)
+{
+	const struct ip gateway = ip_from_v4(0xac140001);
+	char buf[512];
+
+	resolvconf_make(buf, sizeof(buf), &gateway, "a.test b.test");
+	CHECK("made", !strcmp(buf, "nameserver 172.20.0.1\n"
+			      "search a.test b.test\n"));
+	resolvconf_make(buf, sizeof(buf), &gateway, "");
+	CHECK("without search", !strcmp(buf, "nameserver 172.20.0.1\n"));
+}
+
+static void check_hosts(void)
+{
+	struct hosts_setup s = {
+		.guest4 = ip_from_v4(0xac140002),
+		.gateway4 = ip_from_v4(0xac140001),
+		.hostname = "ship",
+		.host_text = "127.0.0.1 localhost\n127.0.1.1 ship\n"
+			"::1 ip6-localhost\n192.0.2.5\tdb db.test # ours\n"
+			"192.0.2.6 Ship ship.test\n# a comment\n\n"
+			"nonsense line\nff02::1 ip6-allnodes",
+	};
+	char *text = hosts_make(&s);
+
+	CHECK("hosts", text != NULL);
+	if (!text)
+		return;
+	CHECK("localhost", strstr(text, "127.0.0.1\tlocalhost\n") == text);
+	CHECK("guest", strstr(text, "\n172.20.0.2\tship\n"));
+	CHECK("host", strstr(text, "\n172.20.0.1\thost.slipway.internal "));
+	CHECK("kept", strstr(text, "\n192.0.2.5\tdb db.test # ours\n"));
+	CHECK("last", strstr(text, "\nff02::1 ip6-allnodes\n"));
+	CHECK("host's own name is ours", !strstr(text, "192.0.2.6"));
+	CHECK("no loopback of the host's", !strstr(text, "127.0.1.1"));
+	CHECK("no nonsense", !strstr(text, "nonsense"));
+	CHECK("no IPv6", !strstr(text, "fd00:"));
+	free(text);
+
+	s.v6 = true;
+	s.guest6.b[0] = s.gateway6.b[0] = 0xfd;
+	text = hosts_make(&s);
+	CHECK("IPv6", text && strstr(text, "\nfd00::\tship\n"));
+	free(text);
+}
+
+void test_keeper_etctext(void);
+void test_keeper_etctext(void)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_resolvconf(i);
+	check_long_search();
+	check_made();
+	check_hosts();
+}
