@@ -60,8 +60,8 @@ void test_proto_tcp_close(void)
 
 	for (int s = TC_OPEN; s < TC_STATE_MAX; s++)
 		for (int ev = 0; ev < TC_EV_MAX; ev++) {
-			const enum tcp_close_state from = s;
-			const enum tcp_close_event e = ev;
+			const enum tcp_close_state from = (enum tcp_close_state)s;
+			const enum tcp_close_event e = (enum tcp_close_event)ev;
 
 			check_pair(from, e);
 			if (reached[s])
