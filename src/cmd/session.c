@@ -2,9 +2,11 @@
 #include "cmd/session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -72,8 +74,31 @@ _Noreturn static void say_and_exit(int status, const char *word,
 	_exit(cmd_fail(&fail, status));
 }
 
+/*
+ * Is there a file of that name in PATH? execvp() says EACCES also if there
+ * is none, but a directory of PATH that may not be searched.
+ */
+static bool in_path(const char *word)
+{
+	const char *dir = getenv("PATH");
+	char path[PATH_MAX];
+
+	while (dir) {
+		const int n = (int)strcspn(dir, ":");
+
+		snprintf(path, sizeof(path), "%.*s/%s", n ? n : 1,
+			 n ? dir : ".", word);
+		if (access(path, F_OK) == 0)
+			return true;
+		dir = dir[n] ? dir + n + 1 : NULL;
+	}
+	return false;
+}
+
 _Noreturn static void exec_failed(const char *word, int error)
 {
+	if (error == EACCES && !strchr(word, '/') && !in_path(word))
+		error = ENOENT;
 	if (error == ENOENT && strchr(word, '/') && access(word, F_OK) == 0)
 		say_and_exit(EXIT_NOT_FOUND, word, "its interpreter was not "
 			     "found; see its first line");

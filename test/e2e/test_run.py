@@ -32,6 +32,16 @@ def test_exit_status_is_the_commands(slipway, command, status):
         assert done.stderr.startswith("slipway: ")
 
 
+def test_not_found_is_127_where_path_may_not_be_searched(slipway, tmp_path):
+    tmp_path.chmod(0)
+    slipway.env["PATH"] += f":{tmp_path}"
+    try:
+        done = slipway("run", "no-such-command-anywhere")
+    finally:
+        tmp_path.chmod(0o700)
+    assert done.returncode == 127, done.stderr
+
+
 def test_failure_of_its_own_is_125(root):
     """Here: a namespace without the right to make another."""
     argv = ["sh", "-c", "echo 0 >/proc/sys/user/max_net_namespaces;"
