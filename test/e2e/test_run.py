@@ -33,12 +33,14 @@ def test_exit_status_is_the_commands(slipway, command, status):
 
 
 def test_not_found_is_127_where_path_may_not_be_searched(slipway, tmp_path):
+    path = slipway.env["PATH"]
+    slipway.env["PATH"] = f"{path}:{tmp_path}"
     tmp_path.chmod(0)
-    slipway.env["PATH"] += f":{tmp_path}"
     try:
         done = slipway("run", "no-such-command-anywhere")
     finally:
         tmp_path.chmod(0o700)
+        slipway.env["PATH"] = path
     assert done.returncode == 127, done.stderr
 
 
