@@ -17,7 +17,7 @@
 	X(SOURCE,	"source address is not the guest's")		\
 	X(DEST,		"destination address cannot be reached")	\
 	X(PROTO,	"an IP protocol that is not carried")		\
-	X(FRAGMENT,	"an IP fragment")				\
+	X(FRAGMENT,	"fragments that never made a datagram")		\
 	X(POLICY,	"refused by host access")			\
 	X(FLOWS,	"the flow table is full")			\
 	X(NOFLOW,	"belongs to no flow")				\

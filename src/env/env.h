@@ -71,6 +71,12 @@ enum env_route {
 	ENV_ROUTE_OTHER,	/* broadcast, multicast, prohibited, … */
 };
 
+/* What a datagram's IP header says besides addresses. */
+struct env_mark {
+	uint8_t ttl;		/* hop limit; 0: the host's own, or unknown */
+	uint8_t tos;		/* traffic class: DSCP and ECN */
+};
+
 /* A network error that the host learned about a datagram or ping sent. */
 struct env_dgram_error {
 	struct endpoint to;	/* where the failed datagram went; for a
@@ -93,16 +99,22 @@ struct env_ops {
 	int (*ping_open)(void *ctx, bool v6, struct handle owner);
 	/*
 	 * Send one datagram (for a ping socket: ICMP echo message, whose id
-	 * the host replaces; ttl of 0: the host's). 0 or -ENV_*.
+	 * the host replaces; mark of NULL: all the host's). 0 or -ENV_*.
 	 */
 	int (*dgram_send)(void *ctx, int id, const struct endpoint *to,
-			  uint8_t ttl, const struct span *v, unsigned n);
+			  const struct env_mark *mark, const struct span *v,
+			  unsigned n);
+	/*
+	 * May what is sent be cut into fragments where the path is narrow?
+	 * Else -ENV_TOO_BIG, and dgram_error() tells the MTU. At first: yes.
+	 */
+	void (*dgram_fragment)(void *ctx, int id, bool v6, bool allowed);
 	/*
 	 * Receive one: its bytes (>= 0, cut to cap) or -ENV_*. -ENV_AGAIN
 	 * ends the series; any other error may be followed by more.
 	 */
 	int64_t (*dgram_recv)(void *ctx, int id, struct endpoint *from,
-			      uint8_t *ttl, void *buf, size_t cap);
+			      struct env_mark *mark, void *buf, size_t cap);
 	/* Next queued network error; false when there is none. */
 	bool (*dgram_error)(void *ctx, int id, struct env_dgram_error *out,
 			    void *payload, size_t cap);

@@ -170,8 +170,12 @@ static int dgram_open(struct hostenv *he, int family, int proto,
 	if (family == AF_INET6) {
 		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+		set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
+		set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	} else {
 		set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+		set_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
+		set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
 	}
 	if (enrol(he, fd, EPOLLIN, owner) < 0) {
 		error = failed();
@@ -192,36 +196,78 @@ static int ping_open(void *ctx, bool v6, struct handle owner)
 		    dgram_open(ctx, AF_INET, IPPROTO_ICMP, owner);
 }
 
-/* The control message that sets the hop limit of one datagram. */
-static size_t put_ttl(void *control, bool v4, int ttl)
-{
-	struct cmsghdr *c = control;
+/* Room for the control messages of a mark: two integers. */
+union mark_control {
+	struct cmsghdr head;
+	uint8_t room[2 * CMSG_SPACE(sizeof(int))];
+};
 
-	c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
-	c->cmsg_type = v4 ? IP_TTL : IPV6_HOPLIMIT;
-	c->cmsg_len = CMSG_LEN(sizeof(ttl));
-	memcpy(CMSG_DATA(c), &ttl, sizeof(ttl));
-	return CMSG_SPACE(sizeof(ttl));
+static size_t put_int(uint8_t *at, int level, int type, int value)
+{
+	struct cmsghdr *c = (void *)at;
+
+	c->cmsg_level = level;
+	c->cmsg_type = type;
+	c->cmsg_len = CMSG_LEN(sizeof(value));
+	memcpy(CMSG_DATA(c), &value, sizeof(value));
+	return CMSG_SPACE(sizeof(value));
+}
+
+/* What differs from the socket's own. Bytes written. */
+static size_t put_mark(union mark_control *control, bool v4,
+		       const struct env_mark *mark)
+{
+	const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	size_t n = 0;
+
+	if (mark && mark->ttl)
+		n += put_int(control->room + n, level,
+			     v4 ? IP_TTL : IPV6_HOPLIMIT, mark->ttl);
+	if (mark && mark->tos)
+		n += put_int(control->room + n, level,
+			     v4 ? IP_TOS : IPV6_TCLASS, mark->tos);
+	return n;
+}
+
+/* The kernel gives IP_TOS as a byte, all else as an int. */
+static uint8_t cmsg_value(const struct cmsghdr *c)
+{
+	int value;
+
+	if (c->cmsg_len < CMSG_LEN(sizeof(value)))
+		return *CMSG_DATA(c);
+	memcpy(&value, CMSG_DATA(c), sizeof(value));
+	return (uint8_t)value;
+}
+
+static void get_mark(struct msghdr *m, struct env_mark *out)
+{
+	*out = (struct env_mark){ 0 };
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		const bool v4 = c->cmsg_level == IPPROTO_IP;
+
+		if (c->cmsg_type == (v4 ? IP_TTL : IPV6_HOPLIMIT))
+			out->ttl = cmsg_value(c);
+		else if (c->cmsg_type == (v4 ? IP_TOS : IPV6_TCLASS))
+			out->tos = cmsg_value(c);
+	}
 }
 
 static int dgram_send(void *ctx, int id, const struct endpoint *to,
-		      uint8_t ttl, const struct span *v, unsigned n)
+		      const struct env_mark *mark, const struct span *v,
+		      unsigned n)
 {
-	union {
-		struct cmsghdr head;
-		uint8_t room[CMSG_SPACE(sizeof(int))];
-	} control = { .room = { 0 } };
+	union mark_control control = { .room = { 0 } };
 	struct sockaddr_any sa;
 	struct msghdr m = {
 		.msg_name = &sa, .msg_namelen = sockaddr_from(&sa, to),
 		.msg_iov = (struct iovec *)(uintptr_t)v, .msg_iovlen = n,
+		.msg_controllen = put_mark(&control, ip_is4(&to->ip), mark),
 	};
 
 	(void)ctx;
-	if (ttl) {
+	if (m.msg_controllen)
 		m.msg_control = &control;
-		m.msg_controllen = put_ttl(&control, ip_is4(&to->ip), ttl);
-	}
 	if (sendmsg(id, &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return 0;
 	/* An error about an earlier datagram is reported once, here. */
@@ -231,21 +277,36 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 	return failed();
 }
 
-static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
-			  uint8_t *ttl, void *buf, size_t cap)
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
 {
+	(void)ctx;
+	if (v6) {
+		set_int(id, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+			allowed ? IPV6_PMTUDISC_WANT : IPV6_PMTUDISC_DO);
+		set_int(id, IPPROTO_IPV6, IPV6_DONTFRAG, !allowed);
+	} else {
+		set_int(id, IPPROTO_IP, IP_MTU_DISCOVER,
+			allowed ? IP_PMTUDISC_WANT : IP_PMTUDISC_DO);
+	}
+}
+
+static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
+			  struct env_mark *mark, void *buf, size_t cap)
+{
+	union mark_control control;
 	struct sockaddr_any sa;
 	struct iovec iov = { .iov_base = buf, .iov_len = cap };
 	struct msghdr m = {
 		.msg_name = &sa, .msg_namelen = sizeof(sa),
 		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
 	};
 	const ssize_t n = recvmsg(id, &m, MSG_DONTWAIT);
 
 	(void)ctx;
 	if (n < 0)
 		return failed();
-	*ttl = 0;
+	get_mark(&m, mark);
 	return sockaddr_to(&sa, from) ? n : -ENV_OTHER;
 }
 
@@ -368,6 +429,7 @@ const struct env_ops hostenv_ops = {
 	.udp_open = udp_open,
 	.ping_open = ping_open,
 	.dgram_send = dgram_send,
+	.dgram_fragment = dgram_fragment,
 	.dgram_recv = dgram_recv,
 	.dgram_error = dgram_error,
 	.dgram_close = dgram_close,

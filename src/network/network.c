@@ -18,6 +18,7 @@
 #include "network/policy.h"
 #include "proto/ctx.h"
 #include "proto/ping.h"
+#include "proto/reassembly.h"
 #include "proto/tcp.h"
 #include "proto/udp.h"
 #include "service/dns.h"
@@ -45,6 +46,7 @@ struct network {
 	struct policy policy;
 	struct neighbor_setup neighbor;
 	struct dns *dns;
+	struct reassembly reassembly;
 	uint64_t frames_from_guest, bytes_from_guest;
 	uint8_t datagram[2 * FRAME_MAX_BYTES];
 };
@@ -61,13 +63,16 @@ size_t network_bytes(const struct network_setup *setup)
 					round64(sizeof(union slot))));
 }
 
+/* Of what the gateway says itself. */
+static const struct env_mark own_mark = { .ttl = PROTO_HOP_LIMIT };
+
 static void dns_udp_answer(void *ctx, const struct dns_reply_to *to,
 			   const uint8_t *msg, size_t len)
 {
 	struct network *net = ctx;
 	const struct endpoint from = { .ip = to->gateway, .port = PORT_DNS };
 
-	udp_to_guest(&net->p, &from, &to->guest, msg, len);
+	udp_to_guest(&net->p, &from, &to->guest, &own_mark, msg, len);
 }
 
 /* Not handled here and now: the service may be called from within a flow. */
@@ -163,6 +168,7 @@ void network_fini(struct network *net)
 			break;
 		}
 	}
+	reassembly_fini(&net->p, &net->reassembly);
 	dns_fini(net->dns);
 }
 
@@ -368,7 +374,7 @@ static enum drop echo_packet(struct network *net, const struct ip_packet *ip)
 	if (drop != DROP_OK || echo.reply)
 		return drop;
 	if (to_gateway(net, ip)) {	/* always answered, by ourselves */
-		ping_reply(&net->p, &ip->dst, &ip->src, &echo);
+		ping_reply(&net->p, &ip->dst, &ip->src, &own_mark, &echo);
 		return DROP_OK;
 	}
 	drop = route(net, ip, &r);
@@ -415,6 +421,28 @@ static bool is_ndp(const struct ip_packet *ip)
 	       ip->payload.p[0] <= NDP_NEIGHBOR_ADVERT + 1;
 }
 
+/* One piece of a datagram, and, if it was the last, the datagram. */
+static enum drop fragment(struct network *net, const struct ip_packet *piece)
+{
+	const struct frame_meta meta = { 0 };
+	struct ip_packet ip;
+	struct view whole;
+	enum drop drop = reassembly_add(&net->p, &net->reassembly, piece,
+					&whole);
+
+	if (drop != DROP_OK || !whole.p)
+		return drop;
+	drop = ip_parse_packet(rd(whole.p, whole.len), piece->v6, &ip);
+	if (drop == DROP_OK && ip.fragment)
+		drop = DROP_VALUE;	/* fragments of fragments */
+	if (drop == DROP_OK) {
+		ip.dont_fragment = false;
+		drop = ip_dispatch(net, &ip, &meta);
+	}
+	reassembly_done(&net->p, &net->reassembly);
+	return drop;
+}
+
 static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 			  const struct frame_meta *meta)
 {
@@ -425,13 +453,12 @@ static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 		return drop;
 	if (v6 && !net->setup.v6)
 		return DROP_ETHERTYPE;
-	if (ip.fragment)
-		return DROP_FRAGMENT;
-	if (is_ndp(&ip))
+	/* Never in fragments: RFC 6980 */
+	if (is_ndp(&ip) && !ip.fragment)
 		return ndp_packet(net, &ip);
 	if (!ip_equal(&ip.src, v6 ? &net->setup.guest6 : &net->setup.guest4))
 		return DROP_SOURCE;
-	return ip_dispatch(net, &ip, meta);
+	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
 }
 
 static enum drop frame(struct network *net, const struct frame_meta *meta,
@@ -528,6 +555,8 @@ void network_timers(struct network *net, uint64_t now_ns)
 
 		if (f)
 			flow_timer(net, f);
+		else if (t == &net->reassembly.timer)
+			reassembly_timer(&net->p, &net->reassembly);
 		else
 			ASSERT(dns_timer(net->dns, t, now_ns));
 	}

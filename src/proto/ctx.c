@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/ctx.h"
 
-#define HOP_LIMIT 64
 #define ERROR_BYTES (PROTO_HEAD_BYTES + 1280)
 
 void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
@@ -16,7 +15,7 @@ void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
 		.src = *src,
 		.dst = *dst,
 		.proto = proto,
-		.ttl = HOP_LIMIT,
+		.ttl = PROTO_HOP_LIMIT,
 		.dont_fragment = true,
 		.frag_id = p->ip_id++,
 	};

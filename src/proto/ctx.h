@@ -33,7 +33,7 @@ struct proto {
 
 	uint64_t now_ns;		/* of this turn */
 	struct siphash_key isn_key;	/* RFC 6528 */
-	uint16_t ip_id;
+	uint32_t ip_id;
 	uint32_t half_open;		/* TCP flows not yet established */
 	struct tcp *owed;		/* flows with work for the turn's end */
 	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
@@ -43,6 +43,11 @@ struct proto {
 	uint64_t retransmits;
 	uint64_t store_bytes;		/* of the flows' stores, now */
 };
+
+#define PROTO_HOP_LIMIT 64		/* of packets of our own */
+
+/* Shorter packets pass everywhere: they need no care about fragments. */
+#define PROTO_NARROW_BYTES 576
 
 /* Room for Ethernet, IP and the longest TCP header. */
 #define PROTO_HEAD_BYTES (ETH_HEADER_BYTES + IPV6_HEADER_BYTES + 60)
@@ -78,6 +83,14 @@ void proto_icmp_error(struct proto *p, const struct ip *from,
 static inline uint8_t proto_next_ttl(uint8_t ttl)
 {
 	return ttl == 64 || ttl == 128 || ttl == 255 ? 0 : (uint8_t)(ttl - 1);
+}
+
+/* The same for what the host received: host: from itself, so no hop. */
+static inline uint8_t proto_ttl_to_guest(uint8_t ttl, bool host)
+{
+	if (!ttl)
+		return PROTO_HOP_LIMIT;
+	return host || ttl == 1 ? ttl : (uint8_t)(ttl - 1);
 }
 
 /* The gateway's address of that address's family. */

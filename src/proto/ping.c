@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/ping.h"
 
+#include "proto/datagram.h"
 #include "proto/icmp_map.h"
 
 #define TURN_REPLIES	64	/* read per socket and turn */
@@ -57,6 +58,9 @@ enum drop ping_from_guest(struct proto *p, const struct flow_key *key,
 	struct ping *g = (struct ping *)(void *)f;
 	const struct endpoint peer = { .ip = *to };
 	struct wr w = wr(p->datagram, FRAME_MAX_BYTES);
+	const struct env_mark mark = {
+		.ttl = proto_next_ttl(ip->ttl), .tos = ip->tos,
+	};
 	enum drop why = DROP_OK;
 	struct span v;
 	int r;
@@ -66,14 +70,21 @@ enum drop ping_from_guest(struct proto *p, const struct flow_key *key,
 	if (!g)
 		return why;
 	g->idle_ns = p->now_ns;
+	g->seq = echo->seq;
 	if (!timer_armed(&g->timer))
 		wheel_arm(&p->wheel, &g->timer, p->now_ns + PING_IDLE_NS);
+	if (ip->whole.len > PROTO_NARROW_BYTES &&
+	    g->whole != ip->dont_fragment) {
+		g->whole = ip->dont_fragment;
+		p->env.ops->dgram_fragment(p->env.ctx, g->sock, ip->v6,
+					   !g->whole);
+	}
 	icmp_emit_echo(&w, &ip->src, &ip->dst, echo);
 	ASSERT(!w.bad);
 	v = (struct span){ .p = p->datagram,
 			   .len = (size_t)(w.p - p->datagram) };
 	r = p->env.ops->dgram_send(p->env.ctx, g->sock, &peer,
-				   proto_next_ttl(ip->ttl), &v, 1);
+				   &mark, &v, 1);
 	if (r < 0) {
 		send_failed(p, ip, -r);
 		return DROP_SYSTEM;
@@ -82,28 +93,22 @@ enum drop ping_from_guest(struct proto *p, const struct flow_key *key,
 }
 
 void ping_reply(struct proto *p, const struct ip *from, const struct ip *to,
-		const struct icmp_echo *echo)
+		const struct env_mark *mark, const struct icmp_echo *echo)
 {
-	const struct frame_meta meta = { 0 };
-	const size_t l4 = ICMP_HEADER_BYTES + echo->data.len;
-	uint8_t head[PROTO_HEAD_BYTES];
-	struct wr w = wr(head, sizeof(head));
-	struct icmp_echo reply = *echo;
+	const struct ip_packet ip = {
+		.src = *from, .dst = *to, .proto = icmp_proto(from),
+		.ttl = mark->ttl, .tos = mark->tos,
+	};
 	uint8_t *body = p->datagram + FRAME_MAX_BYTES;
-	struct wr b = wr(body, FRAME_MAX_BYTES);
-	struct span v[2];
+	struct wr w = wr(body, FRAME_MAX_BYTES);
+	struct icmp_echo reply = *echo;
+	struct span v = { .p = body };
 
 	reply.reply = true;
-	if (ip_header_bytes(from) + l4 > p->mtu) {
-		p->drops[DROP_FRAGMENT]++;
-		return;
-	}
-	proto_emit_ip(p, &w, from, to, icmp_proto(from), l4);
-	icmp_emit_echo(&b, from, to, &reply);
-	ASSERT(!w.bad && !b.bad);
-	v[0] = (struct span){ .p = head, .len = (size_t)(w.p - head) };
-	v[1] = (struct span){ .p = body, .len = (size_t)(b.p - body) };
-	proto_send(p, &meta, v, 2);
+	icmp_emit_echo(&w, from, to, &reply);
+	ASSERT(!w.bad);
+	v.len = (size_t)(w.p - body);
+	datagram_send(p, &ip, 0, &v, 1);
 }
 
 /* Quote the guest's own request in an error about it. */
@@ -119,13 +124,14 @@ static void tell_error(struct proto *p, const struct ping *g,
 		.proto = icmp_proto(&k->guest_ip),
 		.v6 = !ip_is4(&k->guest_ip),
 	};
-	struct icmp_echo echo = { .id = k->guest_port };
+	struct icmp_echo echo = { .seq = g->seq };
 	struct ip from = e->offender;
 	const struct ip_packet was = {
 		.proto = ip.proto, .payload = { .p = payload, .len = len },
 	};
 
-	if (icmp_parse_echo(&was, &echo) != DROP_OK)
+	/* The host's own word about a datagram comes without it. */
+	if (len && icmp_parse_echo(&was, &echo) != DROP_OK)
 		return;
 	echo.id = k->guest_port;
 	if (ip_is_loopback(&from) || ip_is_unspecified(&from) ||
@@ -167,9 +173,9 @@ void ping_host_event(struct proto *p, struct ping *g, unsigned events)
 		struct ip_packet ip = { .proto = icmp_proto(&k->guest_ip) };
 		struct endpoint peer;
 		struct icmp_echo echo;
-		uint8_t ttl;
+		struct env_mark mark;
 		const int64_t len = p->env.ops->dgram_recv(p->env.ctx,
-				g->sock, &peer, &ttl, p->datagram,
+				g->sock, &peer, &mark, p->datagram,
 				FRAME_MAX_BYTES);
 
 		if (len == -ENV_AGAIN)
@@ -185,7 +191,9 @@ void ping_host_event(struct proto *p, struct ping *g, unsigned events)
 		}
 		g->idle_ns = p->now_ns;
 		echo.id = k->guest_port;
-		ping_reply(p, &k->peer_ip, &k->guest_ip, &echo);
+		mark.ttl = proto_ttl_to_guest(mark.ttl,
+					      ip_is_loopback(&peer.ip));
+		ping_reply(p, &k->peer_ip, &k->guest_ip, &mark, &echo);
 	}
 }
 

@@ -23,6 +23,8 @@ struct ping {
 	struct flow flow;		/* first; FLOW_PING */
 	struct timer timer;
 	int sock;
+	bool whole;			/* the socket sends no fragments */
+	uint16_t seq;			/* of the last request */
 	struct ip to;			/* the peer as the host reaches it */
 	uint64_t idle_ns;
 };
@@ -31,9 +33,12 @@ enum drop ping_from_guest(struct proto *p, const struct flow_key *key,
 			  const struct ip *to, const struct ip_packet *ip,
 			  const struct icmp_echo *echo);
 
-/* Send an echo reply to the guest, from and to as the guest sees them. */
+/*
+ * Send an echo reply to the guest, from and to as the guest sees them, the
+ * mark as it is to be on the link.
+ */
 void ping_reply(struct proto *p, const struct ip *from, const struct ip *to,
-		const struct icmp_echo *echo);
+		const struct env_mark *mark, const struct icmp_echo *echo);
 
 void ping_host_event(struct proto *p, struct ping *g, unsigned events);
 void ping_timer(struct proto *p, struct ping *g);

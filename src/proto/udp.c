@@ -2,6 +2,7 @@
 #include "proto/udp.h"
 
 #include "base/csum.h"
+#include "proto/datagram.h"
 #include "proto/icmp_map.h"
 
 #define IDLE_NS		(UINT64_C(120) * 1000000000)	/* RFC 4787 REQ-5 */
@@ -94,136 +95,6 @@ static struct udp_flow *exchange_open(struct proto *p,
 	return as_flow(f);
 }
 
-static void send_failed(struct proto *p, const struct ip_packet *ip, int error)
-{
-	enum icmp_error what;
-
-	if (icmp_map_send(error, &what))
-		proto_icmp_error(p, proto_gateway(p, &ip->src), ip, what, 0);
-}
-
-enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
-			 const struct endpoint *to, const struct ip_packet *ip,
-			 const struct udp *udp, size_t segment)
-{
-	struct flow *f = flow_find(&p->flows, key);
-	enum drop why = DROP_OK;
-	struct udp_flow *u = f ? as_flow(f) : exchange_open(p, key, to, &why);
-	struct view rest = udp->data;
-	int sock;
-
-	if (!u)
-		return why;
-	u->idle_ns = p->now_ns;
-	if (!timer_armed(&u->timer))
-		wheel_arm(&p->wheel, &u->timer, p->now_ns + idle_limit(u));
-	f = flow_get(&p->flows, u->map);
-	ASSERT(f);
-	sock = as_map(f)->sock;
-	do {
-		const size_t len = segment && rest.len > segment ? segment :
-								   rest.len;
-		const struct span v = { .p = (void *)(uintptr_t)rest.p,
-					.len = len };
-		const int r = p->env.ops->dgram_send(p->env.ctx, sock, &u->to,
-						     proto_next_ttl(ip->ttl), &v, 1);
-
-		if (r < 0) {
-			send_failed(p, ip, -r);
-			return DROP_SYSTEM;
-		}
-		rest.p += len;
-		rest.len -= len;
-	} while (rest.len);
-	return DROP_OK;
-}
-
-/* One IP packet of a datagram too large for the link (RFC 791, 8200). */
-static void send_fragment(struct proto *p, const struct ip_packet *ip,
-			  const struct span *v, unsigned n, size_t len)
-{
-	const struct eth eth = { .dst = p->guest_mac, .src = p->gateway_mac,
-				 .type = ETH_IPV4 };
-	const struct frame_meta meta = { 0 };
-	uint8_t head[PROTO_HEAD_BYTES];
-	struct wr w = wr(head, sizeof(head));
-	struct span all[3] = { { .p = head } };
-
-	eth_emit(&w, &eth);
-	ip_emit(&w, ip, len);
-	all[0].len = (size_t)(w.p - head);
-	for (unsigned i = 0; i < n; i++)
-		all[1 + i] = v[i];
-	proto_send(p, &meta, all, 1 + n);
-}
-
-/* RFC 791 section 3.2: pieces of a multiple of 8 bytes. IPv4 only. */
-static void send_fragments(struct proto *p, const struct endpoint *from,
-			   const struct endpoint *to, uint8_t *udp_header,
-			   const void *data, size_t len)
-{
-	const size_t room = ((p->mtu - IPV4_HEADER_BYTES) & ~(size_t)7);
-	struct ip_packet ip = {
-		.src = from->ip, .dst = to->ip, .proto = PROTO_UDP, .ttl = 64,
-		.frag_id = p->ip_id++, .more = true,
-	};
-	struct span v[2] = {
-		{ .p = udp_header, .len = UDP_HEADER_BYTES },
-		{ .p = (void *)(uintptr_t)data,
-		  .len = room - UDP_HEADER_BYTES },
-	};
-	size_t at = v[1].len;
-
-	send_fragment(p, &ip, v, 2, room);
-	while (at < len) {
-		const size_t piece = len - at < room ? len - at : room;
-
-		v[1] = (struct span){
-			.p = (uint8_t *)(uintptr_t)data + at, .len = piece,
-		};
-		ip.frag_offset = (uint16_t)(at + UDP_HEADER_BYTES);
-		ip.more = at + piece < len;
-		send_fragment(p, &ip, &v[1], 1, piece);
-		at += piece;
-	}
-}
-
-void udp_to_guest(struct proto *p, const struct endpoint *from,
-		  const struct endpoint *to, const void *data, size_t len)
-{
-	const size_t l4 = UDP_HEADER_BYTES + len;
-	uint8_t head[PROTO_HEAD_BYTES], udp[UDP_HEADER_BYTES];
-	struct wr w = wr(head, sizeof(head)), uw = wr(udp, sizeof(udp));
-	struct frame_meta meta = {
-		.needs_csum = true, .csum_offset = UDP_CSUM_OFFSET,
-	};
-	csum_t sum = csum_pseudo(0, &from->ip, &to->ip, PROTO_UDP,
-				 (uint32_t)l4);
-	struct span v[2];
-	uint16_t full;
-
-	if (ip_header_bytes(&from->ip) + l4 <= p->mtu) {
-		proto_emit_ip(p, &w, &from->ip, &to->ip, PROTO_UDP, l4);
-		meta.csum_start = (uint16_t)(w.p - head);
-		udp_emit(&w, from->port, to->port, len, csum_fold(sum));
-		v[0] = (struct span){ .p = head, .len = (size_t)(w.p - head) };
-		v[1] = (struct span){ .p = (void *)(uintptr_t)data,
-				      .len = len };
-		proto_send(p, &meta, v, len ? 2 : 1);
-		return;
-	}
-	if (!ip_is4(&from->ip)) {
-		p->drops[DROP_FRAGMENT]++;
-		return;
-	}
-	udp_emit(&uw, from->port, to->port, len, 0);
-	full = csum_finish(csum_add(csum_add(sum, udp, sizeof(udp)), data,
-				    len));
-	uw = wr(udp, sizeof(udp));
-	udp_emit(&uw, from->port, to->port, len, full ? full : 0xffff);
-	send_fragments(p, from, to, udp, data, len);
-}
-
 /* The guest's name for a peer of the host's: its loopback is the gateway. */
 static struct endpoint guest_view(const struct proto *p,
 				  const struct endpoint *peer)
@@ -281,7 +152,13 @@ static void tell_error(struct proto *p, const struct udp_flow *u,
 	proto_icmp_error(p, &from, &ip, icmp_map(e), e->mtu);
 }
 
-static void drain_errors(struct proto *p, struct udp_map *m)
+/*
+ * Pass on what the host's socket has to say. sender: of the datagram that
+ * it has just refused as too long, as it does not say to which port that
+ * went; or NULL.
+ */
+static void drain_errors(struct proto *p, struct udp_map *m,
+			 const struct udp_flow *sender)
 {
 	struct env_dgram_error e;
 	uint8_t payload[QUOTE_BYTES];
@@ -293,11 +170,89 @@ static void drain_errors(struct proto *p, struct udp_map *m)
 					     sizeof(payload)))
 			return;
 		u = exchange_find(p, m, &e.to);
+		if (!u && !e.to.port)
+			u = sender;
 		if (u)
 			tell_error(p, u, &e, payload,
 				   e.payload_bytes < sizeof(payload) ?
 				   e.payload_bytes : sizeof(payload));
 	}
+}
+
+static void send_failed(struct proto *p, const struct ip_packet *ip, int error)
+{
+	enum icmp_error what;
+
+	if (icmp_map_send(error, &what))
+		proto_icmp_error(p, proto_gateway(p, &ip->src), ip, what, 0);
+}
+
+enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
+			 const struct endpoint *to, const struct ip_packet *ip,
+			 const struct udp *udp, size_t segment)
+{
+	struct flow *f = flow_find(&p->flows, key);
+	enum drop why = DROP_OK;
+	struct udp_flow *u = f ? as_flow(f) : exchange_open(p, key, to, &why);
+	struct view rest = udp->data;
+	const struct env_mark mark = {
+		.ttl = proto_next_ttl(ip->ttl), .tos = ip->tos,
+	};
+	struct udp_map *m;
+
+	if (!u)
+		return why;
+	u->idle_ns = p->now_ns;
+	if (!timer_armed(&u->timer))
+		wheel_arm(&p->wheel, &u->timer, p->now_ns + idle_limit(u));
+	f = flow_get(&p->flows, u->map);
+	ASSERT(f);
+	m = as_map(f);
+	if (ip->whole.len > PROTO_NARROW_BYTES &&
+	    m->whole != ip->dont_fragment) {
+		m->whole = ip->dont_fragment;
+		p->env.ops->dgram_fragment(p->env.ctx, m->sock, ip->v6,
+					   !m->whole);
+	}
+	do {
+		const size_t len = segment && rest.len > segment ? segment :
+								   rest.len;
+		const struct span v = { .p = (void *)(uintptr_t)rest.p,
+					.len = len };
+		const int r = p->env.ops->dgram_send(p->env.ctx, m->sock,
+						     &u->to, &mark, &v, 1);
+
+		if (r < 0) {
+			if (r == -ENV_TOO_BIG)
+				drain_errors(p, m, u);
+			send_failed(p, ip, -r);
+			return DROP_SYSTEM;
+		}
+		rest.p += len;
+		rest.len -= len;
+	} while (rest.len);
+	return DROP_OK;
+}
+
+void udp_to_guest(struct proto *p, const struct endpoint *from,
+		  const struct endpoint *to, const struct env_mark *mark,
+		  const void *data, size_t len)
+{
+	const struct ip_packet ip = {
+		.src = from->ip, .dst = to->ip, .proto = PROTO_UDP,
+		.ttl = mark->ttl, .tos = mark->tos,
+	};
+	uint8_t head[UDP_HEADER_BYTES];
+	struct wr w = wr(head, sizeof(head));
+	const csum_t sum = csum_pseudo(0, &from->ip, &to->ip, PROTO_UDP,
+				       (uint32_t)(UDP_HEADER_BYTES + len));
+	const struct span v[2] = {
+		{ .p = head, .len = sizeof(head) },
+		{ .p = (void *)(uintptr_t)data, .len = len },
+	};
+
+	udp_emit(&w, from->port, to->port, len, csum_fold(sum));
+	datagram_send(p, &ip, UDP_CSUM_OFFSET, v, len ? 2 : 1);
 }
 
 void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
@@ -307,13 +262,13 @@ void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
 	};
 
 	if (events & ENV_FAILED)
-		drain_errors(p, m);
+		drain_errors(p, m, NULL);
 	for (unsigned i = 0; i < TURN_DATAGRAMS; i++) {
 		struct endpoint peer, from;
 		struct udp_flow *u;
-		uint8_t ttl;
+		struct env_mark mark;
 		const int64_t len = p->env.ops->dgram_recv(p->env.ctx,
-				m->sock, &peer, &ttl, p->datagram,
+				m->sock, &peer, &mark, p->datagram,
 				FRAME_MAX_BYTES);
 
 		if (len == -ENV_AGAIN)
@@ -328,7 +283,10 @@ void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
 		u->idle_ns = p->now_ns;
 		from = (struct endpoint){ .ip = u->flow.key.peer_ip,
 					  .port = u->flow.key.peer_port };
-		udp_to_guest(p, &from, &guest, p->datagram, (size_t)len);
+		mark.ttl = proto_ttl_to_guest(mark.ttl,
+					      ip_is_loopback(&peer.ip));
+		udp_to_guest(p, &from, &guest, &mark, p->datagram,
+			     (size_t)len);
 	}
 }
 

@@ -28,6 +28,7 @@
 struct udp_map {
 	struct flow flow;		/* first; FLOW_UDP_MAP */
 	int sock;
+	bool whole;			/* the socket sends no fragments */
 	uint32_t exchanges;
 };
 
@@ -48,9 +49,13 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 			 const struct endpoint *to, const struct ip_packet *ip,
 			 const struct udp *udp, size_t segment);
 
-/* Send one datagram to the guest; from and to as the guest sees them. */
+/*
+ * Send one datagram to the guest; from and to as the guest sees them, the
+ * mark as it is to be on the link.
+ */
 void udp_to_guest(struct proto *p, const struct endpoint *from,
-		  const struct endpoint *to, const void *data, size_t len);
+		  const struct endpoint *to, const struct env_mark *mark,
+		  const void *data, size_t len);
 
 void udp_host_event(struct proto *p, struct udp_map *m, unsigned events);
 void udp_timer(struct proto *p, struct udp_flow *u);

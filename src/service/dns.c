@@ -152,7 +152,7 @@ static bool send_udp(struct dns *dns, struct dns_query *q)
 		return false;
 	memcpy(copy, q->question + 2, q->len);
 	dns_set_id(copy, q->upstream_id);
-	return dns->env.ops->dgram_send(dns->env.ctx, q->sock, to, 0, &v,
+	return dns->env.ops->dgram_send(dns->env.ctx, q->sock, to, NULL, &v,
 					1) == 0;
 }
 
@@ -300,7 +300,7 @@ static void udp_event(struct dns *dns, struct dns_query *q, unsigned events)
 	struct env_dgram_error e;
 	struct endpoint from;
 	bool failed = false;
-	uint8_t ttl;
+	struct env_mark mark;
 
 	if (events & ENV_FAILED)
 		while (dns->env.ops->dgram_error(dns->env.ctx, q->sock, &e,
@@ -308,7 +308,7 @@ static void udp_event(struct dns *dns, struct dns_query *q, unsigned events)
 			failed = true;
 	for (unsigned i = 0; i < 8; i++) {
 		const int64_t len = dns->env.ops->dgram_recv(dns->env.ctx,
-				q->sock, &from, &ttl, msg, sizeof(msg));
+				q->sock, &from, &mark, msg, sizeof(msg));
 
 		if (len == -ENV_AGAIN)
 			break;

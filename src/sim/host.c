@@ -265,16 +265,22 @@ static int dgram_open(void *ctx, bool v6, struct handle h)
 }
 
 static int dgram_send(void *ctx, int id, const struct endpoint *to,
-		      uint8_t ttl, const struct span *v, unsigned n)
+		      const struct env_mark *mark, const struct span *v,
+		      unsigned n)
 {
-	(void)ctx, (void)id, (void)to, (void)ttl, (void)v, (void)n;
+	(void)ctx, (void)id, (void)to, (void)mark, (void)v, (void)n;
 	return -ENV_OTHER;
 }
 
-static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
-			  uint8_t *ttl, void *buf, size_t cap)
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
 {
-	(void)ctx, (void)id, (void)from, (void)ttl, (void)buf, (void)cap;
+	(void)ctx, (void)id, (void)v6, (void)allowed;
+}
+
+static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
+			  struct env_mark *mark, void *buf, size_t cap)
+{
+	(void)ctx, (void)id, (void)from, (void)mark, (void)buf, (void)cap;
 	return -ENV_AGAIN;
 }
 
@@ -366,6 +372,7 @@ const struct env_ops sim_env_ops = {
 	.udp_open = dgram_open,
 	.ping_open = dgram_open,
 	.dgram_send = dgram_send,
+	.dgram_fragment = dgram_fragment,
 	.dgram_recv = dgram_recv,
 	.dgram_error = dgram_error,
 	.dgram_close = dgram_close,

@@ -8,7 +8,7 @@ enum {
 	V4_ECHO_REPLY = 0, V4_UNREACHABLE = 3, V4_ECHO = 8, V4_TIME = 11,
 	V6_UNREACHABLE = 1, V6_TOO_BIG = 2, V6_TIME = 3, V6_PARAMETER = 4,
 	V6_ECHO = 128, V6_ECHO_REPLY = 129,
-	V4_QUOTE = 548, V6_QUOTE = 1232,
+	V4_QUOTE = 548, V6_QUOTE = ICMP_QUOTE_BYTES,
 };
 
 static bool is_v4_error(uint8_t type)
@@ -95,6 +95,8 @@ static struct type_code v4_words(enum icmp_error error)
 		return (struct type_code){ V4_UNREACHABLE, 4 };
 	case ICMP_PROHIBITED:
 		return (struct type_code){ V4_UNREACHABLE, 13 };
+	case ICMP_REASSEMBLY_EXCEEDED:
+		return (struct type_code){ V4_TIME, 1 };
 	case ICMP_TTL_EXCEEDED:
 		break;
 	}
@@ -116,6 +118,8 @@ static struct type_code v6_words(enum icmp_error error)
 		return (struct type_code){ V6_PARAMETER, 1 };
 	case ICMP_TOO_BIG:
 		return (struct type_code){ V6_TOO_BIG, 0 };
+	case ICMP_REASSEMBLY_EXCEEDED:
+		return (struct type_code){ V6_TIME, 1 };
 	case ICMP_TTL_EXCEEDED:
 		break;
 	}

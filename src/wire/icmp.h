@@ -12,6 +12,7 @@
 #include "wire/ip.h"
 
 #define ICMP_HEADER_BYTES 8
+#define ICMP_QUOTE_BYTES 1232	/* the most that an error quotes */
 
 /* What an error says, in both families' words. */
 enum icmp_error {
@@ -22,6 +23,7 @@ enum icmp_error {
 	ICMP_PROHIBITED,	/* v4 3/13, v6 1/1 administratively */
 	ICMP_TOO_BIG,		/* v4 3/4 with MTU, v6 2/0 with MTU */
 	ICMP_TTL_EXCEEDED,	/* v4 11/0, v6 3/0 */
+	ICMP_REASSEMBLY_EXCEEDED,	/* v4 11/1, v6 3/1 */
 };
 
 struct icmp_echo {

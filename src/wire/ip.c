@@ -85,8 +85,8 @@ static enum drop walk_extensions(struct rd *r, uint8_t next,
 				   (next == EXT_HOP && n == 0);
 		enum drop drop;
 
-		/* Past the first fragment the bytes are no headers. */
-		if (!known || p->frag_offset) {
+		/* What follows is whole only when all pieces are here. */
+		if (!known || p->fragment) {
 			p->proto = next;
 			return DROP_OK;
 		}
@@ -117,6 +117,7 @@ static enum drop parse_v6(struct rd r, struct ip_packet *p)
 	if (!len)
 		return DROP_LENGTH;
 	p->tos = (uint8_t)(first >> 20);
+	p->dont_fragment = true;
 	memcpy(p->src.b, src, 16);
 	memcpy(p->dst.b, dst, 16);
 	if (ip_is4(&p->src) || ip_is4(&p->dst))
@@ -167,14 +168,23 @@ static void emit_v4(struct wr *w, const struct ip_packet *p,
 
 void ip_emit(struct wr *w, const struct ip_packet *p, size_t payload_len)
 {
+	const bool pieces = p->more || p->frag_offset;
+
 	if (ip_is4(&p->src)) {
 		emit_v4(w, p, payload_len);
 		return;
 	}
 	wr_be32(w, 6u << 28 | (uint32_t)p->tos << 20);
-	wr_be16(w, (uint16_t)payload_len);
-	wr_u8(w, p->proto);
+	wr_be16(w, (uint16_t)(payload_len +
+			      (pieces ? IPV6_FRAGMENT_BYTES : 0)));
+	wr_u8(w, pieces ? EXT_FRAGMENT : p->proto);
 	wr_u8(w, p->ttl);
 	wr_bytes(w, p->src.b, 16);
 	wr_bytes(w, p->dst.b, 16);
+	if (!pieces)
+		return;
+	wr_u8(w, p->proto);
+	wr_u8(w, 0);
+	wr_be16(w, (uint16_t)(p->frag_offset | (p->more ? 1 : 0)));
+	wr_be32(w, p->frag_id);
 }

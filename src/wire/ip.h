@@ -13,6 +13,7 @@
 
 #define IPV4_HEADER_BYTES 20
 #define IPV6_HEADER_BYTES 40
+#define IPV6_FRAGMENT_BYTES 8	/* of the fragment header */
 
 enum ip_proto {
 	PROTO_ICMP = 1,
@@ -24,10 +25,11 @@ enum ip_proto {
 struct ip_packet {
 	struct ip src, dst;
 	bool v6;
-	uint8_t proto;		/* after extension headers, for IPv6 */
+	uint8_t proto;		/* after extension headers, for IPv6; of a
+				   fragment: what its header says */
 	uint8_t ttl;		/* hop limit */
 	uint8_t tos;		/* traffic class: DSCP and ECN */
-	bool dont_fragment;	/* IPv4 only */
+	bool dont_fragment;	/* on the way; IPv6: always */
 	bool fragment;		/* one of several; payload is its piece */
 	bool more;		/* fragments follow */
 	uint16_t frag_offset;	/* bytes */
@@ -44,7 +46,8 @@ struct ip_packet {
  *
  * IPv4: header checksum verified, options skipped. IPv6: hop-by-hop (only
  * first), destination options and fragment headers are walked, at most 8;
- * a routing header with segments left is refused (RFC 5095).
+ * a routing header with segments left is refused (RFC 5095). What a
+ * fragment header of several is followed by is the payload.
  *
  * Return: DROP_OK, or
  *   DROP_SHORT		cut off
@@ -59,8 +62,9 @@ MUST enum drop ip_parse_packet(struct rd r, bool v6, struct ip_packet *out);
 /*
  * Emit the header for a payload of payload_len bytes (IPv4: 20 bytes with
  * checksum, identification frag_id; IPv6: 40 bytes, no extension). Used
- * of p: src, dst, proto, ttl, tos, dont_fragment, frag_id, and for IPv4
- * frag_offset and more. The family is that of src.
+ * of p: src, dst, proto, ttl, tos, dont_fragment, frag_id, frag_offset and
+ * more. The family is that of src. For IPv6 a fragment header is written,
+ * too, if frag_offset or more is set.
  */
 void ip_emit(struct wr *w, const struct ip_packet *p, size_t payload_len);
 

@@ -166,6 +166,7 @@ class Scene:
         sysctl("net.ipv4.ip_forward", "1")
         sysctl("net.ipv6.conf.all.forwarding", "1")
         sysctl("net.ipv4.icmp_ratelimit", "0")
+        sysctl("net.ipv4.icmp_ratemask", "0")
         sysctl("net.ipv6.icmp.ratelimit", "0")
 
     @staticmethod

@@ -92,7 +92,7 @@ def web(conn):
 
 
 class UdpEcho:
-    """Answers each datagram with itself, from where it was sent to."""
+    """Answers each datagram with itself and its traffic class."""
 
     def __init__(self, address, port=0):
         self.sock = datagram(address, port)
@@ -101,13 +101,19 @@ class UdpEcho:
         threading.Thread(target=self.loop, daemon=True).start()
 
     def loop(self):
+        level, recvtos = ((socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS)
+                          if self.sock.family == socket.AF_INET6 else
+                          (socket.IPPROTO_IP, socket.IP_RECVTOS))
+        self.sock.setsockopt(level, recvtos, 1)
         with contextlib.suppress(OSError):
             while True:
-                data, peer = self.sock.recvfrom(65536)
+                data, control, _, peer = self.sock.recvmsg(65536, 64)
                 if data == b"":                 # close() says so
                     return
                 self.seen += 1
-                self.sock.sendto(data, peer)
+                mark = [(at, kind, int.to_bytes(value[0], 4, sys.byteorder))
+                        for at, kind, value in control]
+                self.sock.sendmsg([data], mark, 0, peer)
 
     def close(self):
         with contextlib.suppress(OSError):

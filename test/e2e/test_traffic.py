@@ -255,11 +255,6 @@ def test_udp_echo_from_where_it_was_sent(guest, world, address, size):
     assert ask(guest, address, 7, data) == (data, (address, 7))
 
 
-FRAGMENTS = pytest.mark.xfail(strict=True,
-                              reason="fragments are not carried yet")
-
-
-@FRAGMENTS
 @pytest.mark.parametrize("size", [1473, 9000, 65507])
 @pytest.mark.parametrize("address", [WORLD4, WORLD6])
 def test_udp_in_fragments(guest, world, address, size):
@@ -267,11 +262,43 @@ def test_udp_in_fragments(guest, world, address, size):
     assert ask(guest, address, 7, data, 0.5) == (data, (address, 7))
 
 
-def test_a_big_datagram_at_a_big_mtu(root, world):
+@pytest.mark.parametrize("address", [WORLD4, WORLD6])
+def test_a_path_narrower_than_the_link_is_told(root, world, address):
+    """Too big for the path: an error with its MTU, as from any router."""
     data = os.urandom(60000)
-    with contextlib.closing(root.guest("--mtu", "65520")) as guest:
-        for address in (WORLD4, WORLD6):
-            assert ask(guest, address, 7, data) == (data, (address, 7))
+    family, level, recverr = (
+        (socket.AF_INET6, socket.IPPROTO_IPV6, 25) if ":" in address else
+        (socket.AF_INET, socket.IPPROTO_IP, 11))
+    with contextlib.closing(root.guest("--mtu", "65520")) as guest, guest, \
+            socket.socket(family, socket.SOCK_DGRAM) as s:
+        s.setsockopt(level, recverr, 1)
+        s.connect((address, 7))
+        s.settimeout(3)
+        s.send(data)
+        with pytest.raises(OSError, match="Message too long"):
+            s.recv(1)
+        assert "mtu 1500" in guest.sh(f"ip route get {address}").stdout
+        s.send(data)                    # in fragments now
+        assert s.recv(65536) == data
+
+
+@pytest.mark.parametrize("address", [WORLD4, WORLD6])
+def test_hop_limit_and_traffic_class_of_udp(guest, world, address):
+    """ECN and DSCP both ways, and one hop less, as behind a router."""
+    family, level, tos, recvtos, recvttl = (
+        (socket.AF_INET6, socket.IPPROTO_IPV6, 67, 66, 51)
+        if ":" in address else
+        (socket.AF_INET, socket.IPPROTO_IP, 1, 13, 12))
+    with guest, socket.socket(family, socket.SOCK_DGRAM) as s:
+        s.settimeout(3)
+        s.setsockopt(level, tos, 0xb9)          # EF, ECT(1)
+        s.setsockopt(level, recvtos, 1)
+        s.setsockopt(level, recvttl, 1)
+        s.sendto(b"mark", (address, 7))
+        data, control, _, _ = s.recvmsg(100, 200)
+    marks = {kind: value[0] for _, kind, value in control}
+    assert data == b"mark"
+    assert marks == {tos: 0xb9, 2 if level == 0 else 52: 63}
 
 
 @pytest.mark.parametrize("four", [True, False], ids=["ipv4", "ipv6"])
@@ -306,8 +333,7 @@ def test_ping(guest, scene, address):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("size", [
-    0, 56, 1472, pytest.param(4000, marks=FRAGMENTS)])
+@pytest.mark.parametrize("size", [0, 56, 1472, 4000, 65507])
 def test_ping_of_size(guest, scene, size):
     done = guest.sh(f"ping -n -c1 -W1 -s {size} {WORLD4}")
     assert done.returncode == 0, done.stdout

@@ -30,6 +30,7 @@ unsigned test_failures;
 	X(linux_nsswitch)						\
 	X(network_garbage)						\
 	X(proto_ranges)							\
+	X(proto_reassembly)						\
 	X(proto_tcp_close)						\
 	X(wire_arp)							\
 	X(wire_eth)							\

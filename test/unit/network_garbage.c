@@ -133,14 +133,20 @@ static void dgram_close(void *ctx, int id)
 }
 
 static int dgram_send(void *ctx, int id, const struct endpoint *to,
-		      uint8_t ttl, const struct span *v, unsigned n)
+		      const struct env_mark *mark, const struct span *v,
+		      unsigned n)
 {
-	(void)id, (void)to, (void)ttl, (void)v, (void)n;
+	(void)id, (void)to, (void)mark, (void)v, (void)n;
 	return dice(ctx, 4) ? 0 : -(int)(1 + dice(ctx, ENV_OTHER));
 }
 
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+{
+	(void)ctx, (void)id, (void)v6, (void)allowed;
+}
+
 static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
-			  uint8_t *ttl, void *buf, size_t cap)
+			  struct env_mark *mark, void *buf, size_t cap)
 {
 	const uint32_t len = dice(ctx, 3000);
 
@@ -150,7 +156,7 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 	memset(buf, 0, len);
 	*from = (struct endpoint){ .ip = ip_from_v4(0xc0000201),
 				   .port = (uint16_t)(1 + dice(ctx, 3)) };
-	*ttl = 0;
+	*mark = (struct env_mark){ 0 };
 	return len;
 }
 
@@ -227,6 +233,7 @@ static const struct env_ops ops = {
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
 	.udp_open = open_dgram, .ping_open = open_dgram,
 	.dgram_send = dgram_send, .dgram_recv = dgram_recv,
+	.dgram_fragment = dgram_fragment,
 	.dgram_error = dgram_error, .dgram_close = dgram_close,
 	.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
 	.link_send = link_send, .random = random_bytes,
