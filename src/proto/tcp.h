@@ -62,6 +62,12 @@
 #define TCP_UP_FIRST	(256u << 10)	/* window that a flow starts with */
 #define TCP_UP_MAX	(1u << 20)
 #define TCP_DOWN_MAX	(512u << 10)
+/*
+ * RFC-DEVIATION: RFC 6928 section 2, RFC 5681 section 3.1: the congestion
+ * window begins with 64 KiB and recovers to no less, because the link is
+ * this machine's memory.
+ */
+#define TCP_CWND_MIN	(64u << 10)
 #define TCP_HALF_OPEN_MAX 4096		/* connections not yet established */
 /*
  * RFC-DEVIATION: RFC 9293 section 3.4.2: 2 MSL would be 4 minutes; nothing
@@ -108,6 +114,7 @@ struct tcp {
 	bool recovering : 1;		/* fast recovery, until `recover` */
 	bool probing : 1;		/* zero window: the timer sends probes */
 	bool timing : 1;		/* rtt_seq is being timed */
+	bool tail_probed : 1;		/* the timer means time-out now */
 	uint8_t events;			/* enum env_event, for the turn's end */
 
 	/* guest to host */

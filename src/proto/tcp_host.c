@@ -364,11 +364,7 @@ enum drop tcp_open(struct proto *p, const struct flow_key *key,
 	t->wnd_seq = seg->seq;
 	t->wnd_ack = t->iss;
 	t->down_want = DOWN_FIRST;
-	/*
-	 * RFC-DEVIATION: RFC 6928 section 2: the first window is 64 KiB, not
-	 * 10 segments, because the link is this machine's memory.
-	 */
-	t->cwnd = 65536;
+	t->cwnd = TCP_CWND_MIN;
 	t->ssthresh = UINT32_MAX;
 	t->rto_us = 1000000;
 	return connect_start(p, t, target);

@@ -5,18 +5,23 @@
  * One GSO frame carries up to 64 KiB. What may be sent is bounded by the
  * guest's window and by a congestion window (RFC 5681), because a guest's
  * backlog can overflow like any queue. Loss is found by SACK or by three
- * repeated ACKs and repaired hole by hole (RFC 6675, RFC 6582), else by
- * the timer (RFC 6298). A closed window is probed by the same timer
- * (RFC 9293 section 3.8.6.1).
+ * repeated ACKs and repaired hole by hole (RFC 6675, RFC 6582). Where no
+ * ACK tells, at the tail or of a repair that was lost itself, the timer
+ * first asks by a probe (RFC 8985 section 7), then times out (RFC 6298). A
+ * closed window is probed by the same timer (RFC 9293 section 3.8.6.1).
  */
 #include "proto/tcp.h"
 
 #include "base/csum.h"
 
+#define WINDOW_FRAMES	4	/* that a congestion window has at least */
 #define GSO_MAX_BYTES	64000u	/* of data; headers fit in 65535 beside it */
 #define RTO_MIN_US	200000u	/* RFC-DEVIATION: RFC 6298 (2.4): 1 s; the
 				   link has no delay and Linux uses 200 ms */
 #define RTO_MAX_US	60000000u
+#define TAIL_MIN_US	5000u	/* a tail probe's least delay */
+#define DELAYED_ACK_US	45000u	/* how long one segment may wait for its ACK;
+				   Linux: 40 ms */
 #define LINK_FULL_NS	UINT64_C(10000000)
 #define RETRIES_SYN	6
 #define RETRIES_DATA	12
@@ -38,6 +43,24 @@ static uint64_t rto_due(const struct proto *p, const struct tcp *t)
 	if (us > RTO_MAX_US)
 		us = RTO_MAX_US;
 	return p->now_ns + us * 1000;
+}
+
+/*
+ * When the timer is to look after what is in flight: for a tail probe at
+ * first (RFC 8985 section 7.2), then for the time-out.
+ */
+static uint64_t loss_due(const struct proto *p, const struct tcp *t)
+{
+	uint64_t us = 2 * (uint64_t)t->srtt_us;
+
+	if (t->tail_probed || t->retries || t->phase != TCP_ESTABLISHED ||
+	    !t->srtt_us)
+		return rto_due(p, t);
+	if (us < TAIL_MIN_US)
+		us = TAIL_MIN_US;
+	if (t->snd_max - t->snd_una < 2u * t->mss)
+		us += DELAYED_ACK_US;
+	return us < t->rto_us ? p->now_ns + us * 1000 : rto_due(p, t);
 }
 
 static bool has_wscale(const struct tcp *t)
@@ -264,18 +287,23 @@ static bool send_data(struct proto *p, struct tcp *t, uint32_t seq,
 	if (seq_lt(t->snd_max, end))
 		t->snd_max = end;
 	if (!t->due_ns || t->probing)
-		tcp_arm(p, t, rto_due(p, t));
+		tcp_arm(p, t, loss_due(p, t));
 	t->probing = false;
 	return true;
 }
 
-/* Whole segments where there is more than one, and at most one frame. */
+/*
+ * Whole segments where there is more than one, and at most one frame. A
+ * small congestion window is sent in several, so that the loss of one is
+ * seen by what the others bring.
+ */
 static uint32_t round_segments(const struct tcp *t, uint32_t len,
 			       uint32_t available)
 {
-	const uint32_t most = GSO_MAX_BYTES > t->mss ?
-			      GSO_MAX_BYTES - GSO_MAX_BYTES % t->mss : t->mss;
+	const uint32_t share = t->cwnd / WINDOW_FRAMES;
+	uint32_t most = share < GSO_MAX_BYTES ? share : GSO_MAX_BYTES;
 
+	most = most > t->mss ? most - most % t->mss : t->mss;
 	if (len > most)
 		len = most;
 	if (len < available && len > t->mss)
@@ -453,15 +481,17 @@ void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack)
 	} else if (!t->recovering) {
 		grow_cwnd(t, data);
 	}
-	tcp_arm(p, t, t->snd_max == ack ? 0 : rto_due(p, t));
+	t->tail_probed = false;
+	tcp_arm(p, t, t->snd_max == ack ? 0 : loss_due(p, t));
 }
 
-static void halve(struct tcp *t)
+/* RFC 9438 section 4.6: to 0.7 of what was in flight. */
+static void reduce(struct tcp *t)
 {
 	const uint32_t flight = t->snd_max - t->snd_una;
-	const uint32_t half = flight / 2;
+	const uint32_t less = flight - flight / 10 * 3;
 
-	t->ssthresh = half > 2u * t->mss ? half : 2u * t->mss;
+	t->ssthresh = less > TCP_CWND_MIN ? less : TCP_CWND_MIN;
 }
 
 void tcp_ack_repeated(struct proto *p, struct tcp *t)
@@ -472,15 +502,18 @@ void tcp_ack_repeated(struct proto *p, struct tcp *t)
 		t->dup_acks++;
 	if (t->recovering || t->snd_max == t->snd_una)
 		return;
-	if (t->dup_acks < 3 && sacked <= 3u * t->mss)
+	/* What a tail probe has brought to light was sent long before it. */
+	if (t->dup_acks < 3 && sacked <= 3u * t->mss &&
+	    !(t->tail_probed && sacked))
 		return;
-	halve(t);
+	reduce(t);
 	t->cwnd = t->ssthresh;
 	t->recovering = true;
 	t->recover = t->snd_max;
 	t->hole_nxt = t->snd_una;
 	t->timing = false;		/* Karn */
-	tcp_arm(p, t, rto_due(p, t));
+	t->tail_probed = false;
+	tcp_arm(p, t, loss_due(p, t));
 }
 
 /* A probe: one byte past the closed window, or the FIN alone. */
@@ -499,14 +532,38 @@ static void probe(struct proto *p, struct tcp *t)
 	tcp_arm(p, t, rto_due(p, t));
 }
 
+/*
+ * No word for a while: send the last segment again, which says whether what
+ * was before it is there (RFC 8985 section 7.3). In recovery the holes that
+ * were repaired already are taken for lost anew.
+ */
+static void probe_tail(struct proto *p, struct tcp *t)
+{
+	const uint32_t end = seq_lt(data_end(t), t->snd_max) ? data_end(t) :
+							       t->snd_max;
+	const uint32_t have = end - t->snd_una;
+	const uint32_t len = have < t->mss ? have : t->mss;
+
+	t->tail_probed = true;
+	t->timing = false;		/* Karn */
+	if (t->recovering) {
+		t->hole_nxt = t->snd_una;
+		tcp_output(p, t);
+	} else {
+		(void)send_data(p, t, end - len, len);
+	}
+	tcp_arm(p, t, rto_due(p, t));
+}
+
 /* RFC 6298 section 5: go back to the first byte not acknowledged. */
 static void timed_out(struct proto *p, struct tcp *t)
 {
 	if (t->retries == 1)
-		halve(t);
+		reduce(t);
+	else
+		t->sacked.n = 0;	/* RFC 2018 section 8: it may renege */
 	t->cwnd = t->mss;
 	t->snd_nxt = t->snd_una;
-	t->sacked.n = 0;		/* RFC 2018 section 8 */
 	t->recovering = false;
 	t->timing = false;
 	t->dup_acks = 0;
@@ -533,6 +590,11 @@ void tcp_timer(struct proto *p, struct tcp *t)
 	if (t->phase == TCP_ESTABLISHED && t->snd_una == t->snd_max &&
 	    !t->probing) {
 		(void)tcp_pull(p, t);	/* there was no memory to read into */
+		return;
+	}
+	if (t->phase == TCP_ESTABLISHED && !t->probing && !t->retries &&
+	    !t->tail_probed) {
+		probe_tail(p, t);
 		return;
 	}
 	/* An open-ended closed window is probed for ever, RFC 9293 3.8.6.1 */
