@@ -32,9 +32,13 @@
  *   (5) a flow with bytes in flight, a FIN in flight, a SYN-ACK in flight
  *       or bytes that a closed window holds back has its timer armed
  *
- * Who acknowledges. Segments in order make an ACK owed, sent once at the
- * end of the turn unless data went out before; all else is answered at
- * once, because the guest's loss detection waits for it.
+ * Who acknowledges. Segments in order make an ACK owed, sent at the end of
+ * the turn unless data went out before, but once for each half of the
+ * window, so that the loss of one does not stop the guest; all else is
+ * answered at once, because the guest's loss detection waits for it.
+ *
+ * Timestamps are echoed and guard against old duplicates (PAWS) where the
+ * guest offers them; round trips are timed without.
  *
  * The end. When both FINs were exchanged the socket is closed and the rings
  * are given back; the table entry stays for TCP_LINGER_NS, so that a guest
@@ -103,6 +107,7 @@ struct tcp {
 
 	bool has_next : 1;		/* next_to is set */
 	bool sack_ok : 1;
+	bool ts_ok : 1;			/* RFC 7323 timestamps are in use */
 	bool ack_owed : 1;
 	bool host_ready : 1;		/* reading the host may give more */
 	bool host_blocked : 1;		/* host takes nothing until writable */
@@ -121,7 +126,10 @@ struct tcp {
 	uint32_t irs;			/* guest's first sequence number */
 	uint32_t rcv_nxt;
 	uint32_t rcv_edge;		/* right edge of the window promised */
+	uint32_t rcv_told;		/* rcv_nxt in our last segment */
 	uint32_t fin_seq;
+	uint32_t ts_recent;		/* RFC 7323: TS.Recent, and since when */
+	uint64_t ts_recent_ns;
 	uint32_t up_len;		/* in order, not yet taken by the host */
 	uint32_t up_limit;		/* window we grant an empty store */
 	uint32_t up_grow;		/* bytes until up_limit may double */

@@ -321,6 +321,7 @@ static uint32_t first_sequence(const struct proto *p,
 	       (uint32_t)(p->now_ns >> 12);
 }
 
+/* Data per segment: RFC 6691, the options of each come out of the MSS. */
 static uint16_t guest_mss(const struct proto *p, const struct tcp_segment *seg,
 			  const struct ip *ip)
 {
@@ -330,8 +331,9 @@ static uint16_t guest_mss(const struct proto *p, const struct tcp_segment *seg,
 	/* RFC 9293 section 3.7.1: 536 or 1220 where the guest says nothing */
 	const unsigned theirs = seg->mss ? seg->mss : ip_is4(ip) ? 536 : 1220;
 	const unsigned mss = theirs < ours ? theirs : ours;
+	const unsigned options = seg->has_ts ? TCP_TS_BYTES : 0;
 
-	return (uint16_t)(mss < 48 ? 48 : mss);
+	return (uint16_t)((mss < 48 ? 48 : mss) - options);
 }
 
 enum drop tcp_open(struct proto *p, const struct flow_key *key,
@@ -347,11 +349,14 @@ enum drop tcp_open(struct proto *p, const struct flow_key *key,
 		return DROP_FLOWS;
 	p->half_open++;
 	t->irs = seg->seq;
-	t->rcv_nxt = t->rcv_edge = seg->seq + 1;
+	t->rcv_nxt = t->rcv_edge = t->rcv_told = seg->seq + 1;
 	t->iss = first_sequence(p, key);
 	t->snd_una = t->snd_nxt = t->snd_max = t->iss;
 	t->mss = guest_mss(p, seg, &key->guest_ip);
 	t->sack_ok = seg->sack_ok;
+	t->ts_ok = seg->has_ts;
+	t->ts_recent = seg->ts_val;
+	t->ts_recent_ns = p->now_ns;
 	if (seg->wscale != TCP_NO_WSCALE) {
 		t->guest_shift = seg->wscale;
 		t->our_shift = UP_SHIFT;

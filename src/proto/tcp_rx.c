@@ -7,6 +7,8 @@
  */
 #include "proto/tcp.h"
 
+#define PAWS_NS	(UINT64_C(24) * 86400 * 1000000000)
+
 /* What tcp_rx() still has to do with a segment. */
 enum verdict {
 	GO_ON,
@@ -30,6 +32,27 @@ static enum verdict take_rst(struct proto *p, struct tcp *t,
 	else
 		p->drops[DROP_SEQUENCE]++;
 	return DONE;
+}
+
+/*
+ * RFC 7323 section 5: an old duplicate, by its timestamp. What was noted
+ * 24 days ago says nothing any more (section 5.5).
+ */
+static bool is_old(const struct proto *p, const struct tcp *t,
+		   const struct tcp_segment *seg)
+{
+	return t->ts_ok && seg->has_ts && seq_lt(seg->ts_val, t->ts_recent) &&
+	       p->now_ns - t->ts_recent_ns < PAWS_NS;
+}
+
+/* RFC 7323 section 4.3: of the segment that the next ACK answers. */
+static void note_timestamp(const struct proto *p, struct tcp *t,
+			   const struct tcp_segment *seg)
+{
+	if (t->ts_ok && seg->has_ts && seq_le(seg->seq, t->rcv_told)) {
+		t->ts_recent = seg->ts_val;
+		t->ts_recent_ns = p->now_ns;
+	}
 }
 
 /* RFC 9293 section 3.10.7.4, first: is any of it in the window? */
@@ -270,6 +293,10 @@ static enum verdict take_in_order(struct proto *p, struct tcp *t,
 		ack_now(p, t);		/* RFC 5681 section 4.2 */
 		return GO_ON;
 	}
+	if (t->rcv_nxt - t->rcv_told >= t->up_limit / 2) {
+		ack_now(p, t);
+		return GO_ON;
+	}
 	t->ack_owed = true;
 	tcp_owe(p, t);
 	return GO_ON;
@@ -360,12 +387,13 @@ static void established(struct proto *p, struct tcp *t,
 		(void)take_rst(p, t, seg);
 		return;
 	}
-	if (seg->flags & TCP_SYN || !acceptable(t, seg)) {
+	if (seg->flags & TCP_SYN || is_old(p, t, seg) || !acceptable(t, seg)) {
 		/* RFC 5961 section 4.2; RFC 9293 section 3.10.7.4 */
 		p->drops[DROP_SEQUENCE]++;
 		ack_now(p, t);
 		return;
 	}
+	note_timestamp(p, t, seg);
 	if (!(seg->flags & TCP_ACK))
 		return;
 	if (take_text(p, t, seg) == GONE)

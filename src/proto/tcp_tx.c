@@ -124,6 +124,15 @@ static void add_sack(const struct tcp *t, struct tcp_segment *s)
 		s->sack[s->sacks++] = t->ooo.r[i];
 }
 
+/* RFC 7323 section 3: milliseconds, from a start of the connection's own. */
+static void stamp(const struct proto *p, const struct tcp *t,
+		  struct tcp_segment *s)
+{
+	s->has_ts = true;
+	s->ts_val = t->iss + (uint32_t)(p->now_ns / 1000000);
+	s->ts_ecr = t->ts_recent;
+}
+
 /* Complete s, put it on the link with its data (0 to 2 spans). */
 static bool emit(struct proto *p, struct tcp *t, struct tcp_segment *s,
 		 struct span *data, unsigned n)
@@ -131,8 +140,7 @@ static bool emit(struct proto *p, struct tcp *t, struct tcp_segment *s,
 	const struct flow_key *k = &t->flow.key;
 	const size_t len = (n > 0 ? data[0].len : 0) +
 			   (n > 1 ? data[1].len : 0);
-	const size_t header = tcp_header_bytes(s);
-	const size_t l4 = header + len;
+	size_t l4;
 	uint8_t head[PROTO_HEAD_BYTES];
 	struct wr w = wr(head, sizeof(head));
 	struct span v[3] = { { .p = head } };
@@ -143,6 +151,9 @@ static bool emit(struct proto *p, struct tcp *t, struct tcp_segment *s,
 
 	s->src_port = k->peer_port;
 	s->dst_port = k->guest_port;
+	if (t->ts_ok)
+		stamp(p, t, s);
+	l4 = tcp_header_bytes(s) + len;
 	proto_emit_ip(p, &w, &k->peer_ip, &k->guest_ip, PROTO_TCP, l4);
 	meta.csum_start = (uint16_t)(w.p - head);
 	tcp_emit(&w, s, csum_fold(csum_pseudo(0, &k->peer_ip, &k->guest_ip,
@@ -174,6 +185,7 @@ static struct tcp_segment segment(struct tcp *t, uint32_t seq, uint8_t flags)
 	};
 
 	t->ack_owed = false;
+	t->rcv_told = t->rcv_nxt;
 	return s;
 }
 

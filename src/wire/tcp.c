@@ -104,7 +104,7 @@ enum drop tcp_parse(struct view l4, struct tcp_segment *out)
 static size_t plain_options(const struct tcp_segment *s)
 {
 	return (s->mss ? 4u : 0u) + (s->wscale != TCP_NO_WSCALE ? 4u : 0u) +
-	       (s->sack_ok ? 4u : 0u) + (s->has_ts ? 12u : 0u);
+	       (s->sack_ok ? 4u : 0u) + (s->has_ts ? TCP_TS_BYTES : 0u);
 }
 
 /* SACK blocks that fit behind the other options. */

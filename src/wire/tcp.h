@@ -17,6 +17,7 @@
 #define TCP_MAX_HEADER_BYTES	60
 #define TCP_SACK_MAX		4
 #define TCP_NO_WSCALE		0xff
+#define TCP_TS_BYTES		12	/* of the timestamps option, padded */
 #define TCP_CSUM_OFFSET		16	/* of the checksum in the header */
 
 enum tcp_flag {
