@@ -2,14 +2,14 @@
 /*
  * engine/engine.c - the process on the data path
  *
- * One epoll loop drives one network (network/network.h) over one tap, the
+ * One epoll loop drives one network (network/network.h) over one link, the
  * host's sockets (linux/hostenv.h) and the relays of localhost forwards.
  * A turn: wait, read the clock once, socket events, up to FRAMES_PER_TURN
  * frames, timers, then what the turn made owed.
  *
  * It ends when the keeper's channel reports end of file: the keeper, and
  * with it the command, is gone. Nothing is tidied up: the kernel closes
- * what was open, and the tap, being non-persistent, vanishes.
+ * what was open, and a tap, being non-persistent, vanishes.
  */
 #include "engine/engine.h"
 
@@ -28,12 +28,12 @@
 #include "base/log.h"
 #include "engine/relay.h"
 #include "linux/channel.h"
+#include "linux/framestream.h"
 #include "linux/hostenv.h"
 #include "linux/messages.h"
 #include "linux/netlink.h"
 #include "linux/sandbox.h"
 #include "linux/sockaddr.h"
-#include "linux/tap.h"
 #include "network/network.h"
 
 #define FRAMES_PER_TURN	32
@@ -43,7 +43,8 @@
 #define FDS_RESERVED	64		/* of RLIMIT_NOFILE, for ourselves */
 #define FLOWS_MAX	(1u << 17)
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
-#define SLOT_TAP	0xf0000000u	/* handles of the engine's own */
+#define SLOT_LINK	0xf0000000u	/* handles of the engine's own */
+#define SLOT_LISTEN	0xf0000003u
 #define SLOT_KEEPER	0xf0000001u
 #define SLOT_INSIDE	0xf0000002u
 
@@ -52,8 +53,9 @@ struct engine {
 	struct hostenv host;
 	struct network *net;
 	struct relays *relays;
-	bool tap_ready;
+	bool link_ready;
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
+	struct framestream stream;
 };
 
 static uint64_t now_ns(void)
@@ -103,10 +105,11 @@ static uint32_t raise_limits(void)
 	return (uint32_t)rl.rlim_cur - FDS_RESERVED;
 }
 
-static bool watch(const struct engine *e, int fd, uint32_t slot)
+static bool watch(const struct engine *e, int fd, uint32_t slot,
+		  uint32_t events)
 {
 	struct epoll_event ev = {
-		.events = EPOLLIN,
+		.events = events,
 		.data.u64 = hostenv_datum((struct handle){ .slot = slot }),
 	};
 
@@ -132,6 +135,35 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 	return n;
 }
 
+/* false with errno set. */
+static bool open_link(struct engine *e)
+{
+	const struct engine_setup *s = &e->setup;
+	struct link *l = &e->host.link;
+
+	*l = (struct link){
+		.kind = s->link, .fd = -1, .listen_fd = -1,
+		.stream = &e->stream,
+		.frame = e->frame, .frame_cap = sizeof(e->frame),
+	};
+	if (s->link == LINK_TAP) {
+		l->fd = s->link_fd;
+		return watch(e, l->fd, SLOT_LINK, EPOLLIN);
+	}
+	l->listen_fd = s->link_fd;
+	return watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
+}
+
+/* A machine may connect: the first one, or the next after one that went. */
+static void next_machine(struct engine *e)
+{
+	const int fd = link_accept(&e->host.link);
+
+	if (fd >= 0 && !watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET))
+		link_hang_up(&e->host.link);
+	e->link_ready = fd >= 0;
+}
+
 static int prepare(struct engine *e, struct fail *fail)
 {
 	const uint32_t flows = raise_limits();
@@ -141,7 +173,6 @@ static int prepare(struct engine *e, struct fail *fail)
 		.log = { .write = log_write, .ctx = e },
 	};
 
-	e->host.tap_fd = e->setup.tap_fd;
 	e->host.pool.limit = STORE_LIMIT;
 	e->host.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (e->host.epoll_fd < 0)
@@ -151,9 +182,10 @@ static int prepare(struct engine *e, struct fail *fail)
 	if (!e->host.netlink)
 		return fail_set(fail, "the engine cannot start: netlink: %s",
 				strerror(errno));
-	if (!watch(e, e->setup.tap_fd, SLOT_TAP) ||
-	    !watch(e, e->setup.keeper_ch, SLOT_KEEPER) ||
-	    !watch(e, e->setup.inside_ch, SLOT_INSIDE))
+	if (!open_link(e) ||
+	    !watch(e, e->setup.keeper_ch, SLOT_KEEPER, EPOLLIN) ||
+	    (e->setup.inside_ch >= 0 &&
+	     !watch(e, e->setup.inside_ch, SLOT_INSIDE, EPOLLIN)))
 		return fail_set(fail, "the engine cannot start: epoll: %s",
 				strerror(errno));
 	e->net = network_init(reserve(network_bytes(&ns)), &ns, &env,
@@ -263,8 +295,13 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 	const struct handle h = hostenv_handle(ev->data.u64);
 
 	switch (h.slot) {
-	case SLOT_TAP:
-		e->tap_ready = true;
+	case SLOT_LINK:
+		if (ev->events & EPOLLOUT)
+			framestream_flush(&e->stream);
+		e->link_ready = true;
+		return true;
+	case SLOT_LISTEN:
+		next_machine(e);
 		return true;
 	case SLOT_KEEPER:
 		return keeper_message(e);
@@ -282,19 +319,25 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 
 static void read_frames(struct engine *e, uint64_t now)
 {
-	e->tap_ready = false;
 	for (unsigned i = 0; i < FRAMES_PER_TURN; i++) {
 		struct frame_meta meta;
-		const ssize_t n = tap_read(e->setup.tap_fd, e->frame,
-					   sizeof(e->frame), &meta);
+		const uint8_t *frame;
+		const ssize_t n = link_read(&e->host.link, &meta, &frame);
 
-		if (n < 0)
+		if (n == -EPIPE) {
+			link_hang_up(&e->host.link);
+			next_machine(e);
 			return;
+		}
+		if (n < 0) {
+			e->link_ready = false;
+			return;
+		}
 		if (n > 0)
-			network_frame(e->net, &meta,
-				      e->frame + TAP_HEADER_BYTES, (size_t)n,
-				      now);
+			network_frame(e->net, &meta, frame, (size_t)n, now);
 	}
+	/* A tap tells again by itself, a stream does not. */
+	e->link_ready = e->host.link.kind != LINK_TAP;
 }
 
 /* Milliseconds for epoll_wait(), rounded up so that no turn is idle. */
@@ -303,7 +346,7 @@ static int timeout_ms(const struct engine *e, uint64_t now)
 	const uint64_t next = network_next_timer(e->net);
 	const uint64_t most = e->host.pool.cached ? QUIET_MS : LONG_MS;
 
-	if (network_busy(e->net) || relays_busy(e->relays))
+	if (network_busy(e->net) || relays_busy(e->relays) || e->link_ready)
 		return 0;
 	if (next <= now)
 		return 0;
@@ -329,7 +372,7 @@ static void loop(struct engine *e)
 		for (int i = 0; i < n; i++)
 			if (!event(e, &ev[i], now))
 				return;
-		if (e->tap_ready)
+		if (e->link_ready)
 			read_frames(e, now);
 		if (network_next_timer(e->net) <= now)
 			network_timers(e->net, now);
@@ -340,11 +383,11 @@ static void loop(struct engine *e)
 
 static void keep_only(const struct engine_setup *s)
 {
-	const int high = s->tap_fd > s->keeper_ch ? s->tap_fd : s->keeper_ch;
+	const int high = s->link_fd > s->keeper_ch ? s->link_fd : s->keeper_ch;
 	const int max = high > s->inside_ch ? high : s->inside_ch;
 
 	for (int fd = 0; fd < max; fd++)
-		if (fd != 2 && fd != s->tap_fd && fd != s->keeper_ch &&
+		if (fd != 2 && fd != s->link_fd && fd != s->keeper_ch &&
 		    fd != s->inside_ch)
 			close(fd);
 	close_range((unsigned)max + 1, ~0u, 0);
@@ -361,7 +404,8 @@ _Noreturn static void run(const struct engine_setup *setup)
 	keep_only(setup);
 	signal(SIGPIPE, SIG_IGN);
 	(void)!fcntl(setup->keeper_ch, F_SETFL, O_NONBLOCK);
-	(void)!fcntl(setup->inside_ch, F_SETFL, O_NONBLOCK);
+	if (setup->inside_ch >= 0)
+		(void)!fcntl(setup->inside_ch, F_SETFL, O_NONBLOCK);
 	ready.ping4 = may_ping(false);
 	ready.ping6 = may_ping(true);
 	if (prepare(e, &failed.fail) < 0 ||

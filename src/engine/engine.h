@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "linux/link.h"
 
 enum host_access {
 	HOST_ACCESS_GATEWAY,	/* the gateway's address is host loopback */
@@ -29,9 +30,11 @@ struct engine_setup {
 	char guest_name[64];		/* resolves to the guest */
 
 	uint32_t offloads;		/* from MSG_GUEST_READY */
-	int tap_fd;			/* all three taken by the child */
+	enum link_kind link;
+	int link_fd;			/* tap, or listening socket; all three
+					   are taken by the child */
 	int keeper_ch;
-	int inside_ch;
+	int inside_ch;			/* -1: the guest has no helper */
 };
 
 /**
@@ -39,7 +42,7 @@ struct engine_setup {
  *
  * The child closes every other descriptor but stderr, sets itself up,
  * enters its sandbox, sends MSG_ENGINE_READY (or MSG_ENGINE_FAILED) and
- * runs until the keeper's channel or the tap reports the end.
+ * runs until the keeper's channel or the inside helper's reports the end.
  *
  * Return: its pid, or -errno of fork().
  */

@@ -170,7 +170,8 @@ static void start_engine(struct keeper *k, int tap, uint32_t offloads)
 		.host_access = c->host_access == CONFIG_ACCESS_OFF ?
 			HOST_ACCESS_OFF : HOST_ACCESS_GATEWAY,
 		.link_local = c->link_local,
-		.offloads = offloads, .tap_fd = tap,
+		.offloads = offloads,
+		.link = LINK_TAP, .link_fd = tap,
 		.keeper_ch = k->engine_end, .inside_ch = k->helper_end,
 	};
 

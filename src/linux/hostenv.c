@@ -17,7 +17,6 @@
 
 #include "linux/netlink.h"
 #include "linux/sockaddr.h"
-#include "linux/tap.h"
 
 enum env_error hostenv_error(int error)
 {
@@ -404,8 +403,8 @@ static void mem_free(void *ctx, void *p, size_t bytes)
 static int link_send(void *ctx, const struct frame_meta *meta,
 		     const struct span *v, unsigned n)
 {
-	const struct hostenv *he = ctx;
-	const int r = tap_write(he->tap_fd, meta, v, n);
+	struct hostenv *he = ctx;
+	const int r = link_write(&he->link, meta, v, n);
 
 	/* -EIO: the guest took its interface down. Lost, as on any wire. */
 	return r < 0 && r != -EIO ? -ENV_AGAIN : 0;

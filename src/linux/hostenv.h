@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * linux/hostenv.h - env/ by system calls: the host's sockets, one tap.
+ * linux/hostenv.h - env/ by system calls: the host's sockets, one link.
  *
  * A socket is its descriptor, registered in the loop's epoll set under its
  * owner's handle: streams once, edge-triggered; datagrams level-triggered.
@@ -12,13 +12,14 @@
 
 #include "base/handle.h"
 #include "env/env.h"
+#include "linux/link.h"
 #include "linux/pool.h"
 
 struct netlink;
 
 struct hostenv {
 	int epoll_fd;		/* all borrowed */
-	int tap_fd;
+	struct link link;
 	struct netlink *netlink;
 	struct pool pool;
 };

@@ -35,6 +35,7 @@ unsigned test_failures;
 	X(wire_arp)							\
 	X(wire_eth)							\
 	X(wire_ip)							\
+	X(wire_offload)							\
 	X(wire_tcp)							\
 	X(wire_udp)
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "linux/link.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "linux/framestream.h"
+
+ssize_t link_read(struct link *l, struct frame_meta *meta,
+		  const uint8_t **frame)
+{
+	ssize_t n;
+
+	if (l->kind == LINK_TAP) {
+		*frame = l->frame + TAP_HEADER_BYTES;
+		return tap_read(l->fd, l->frame, l->frame_cap, meta);
+	}
+	if (l->fd < 0)
+		return -EAGAIN;
+	*meta = (struct frame_meta){ 0 };
+	n = framestream_read(l->stream, frame);
+	return n > 0 ? n : n < 0 ? -EPIPE : -EAGAIN;
+}
+
+int link_write(struct link *l, const struct frame_meta *meta,
+	       const struct span *v, unsigned n)
+{
+	if (l->kind == LINK_TAP)
+		return tap_write(l->fd, meta, v, n);
+	return l->fd < 0 ? -EIO : framestream_write(l->stream, meta, v, n);
+}
+
+int link_accept(struct link *l)
+{
+	if (l->fd >= 0)
+		return -1;
+	l->fd = accept4(l->listen_fd, NULL, NULL,
+			SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (l->fd >= 0)
+		framestream_init(l->stream, l->fd);
+	return l->fd;
+}
+
+void link_hang_up(struct link *l)
+{
+	close(l->fd);
+	l->fd = -1;
+}

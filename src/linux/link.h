@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * linux/link.h - the guest's link: a tap, or a stream to a virtual machine.
+ *
+ * A stream link has a listening socket (Unix, stream). One machine at a
+ * time is connected; when it has gone the next one may come.
+ */
+#ifndef LINUX_LINK_H
+#define LINUX_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/check.h"
+#include "base/frame.h"
+#include "base/span.h"
+#include "linux/tap.h"
+
+struct framestream;
+
+enum link_kind {
+	LINK_TAP,
+	LINK_QEMU,		/* linux/framestream.h */
+};
+
+struct link {
+	enum link_kind kind;
+	int fd;			/* tap or connection; -1: none */
+	int listen_fd;		/* of a stream link */
+	struct framestream *stream;
+	uint8_t *frame;		/* of a tap: TAP_HEADER_BYTES + the frame */
+	size_t frame_cap;
+};
+
+/*
+ * Read one frame, lent until the next call: its length, 0 for a frame that
+ * makes no sense, -EAGAIN for none, -EPIPE when the machine has gone.
+ */
+MUST ssize_t link_read(struct link *l, struct frame_meta *meta,
+		       const uint8_t **frame);
+
+/* Send one frame of n pieces. 0 or -errno; it is lost then. */
+MUST int link_write(struct link *l, const struct frame_meta *meta,
+		    const struct span *v, unsigned n);
+
+/* Take the next machine that waits: its socket, or -1. */
+int link_accept(struct link *l);
+
+/* The machine has gone. */
+void link_hang_up(struct link *l);
+
+#endif
