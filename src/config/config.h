@@ -67,6 +67,7 @@ struct config {
 	char search[CONFIG_SEARCH_BYTES];	/* blanks between domains */
 	/* of one invocation */
 	const char *file;		/* --config; borrowed; NULL */
+	const char *qemu;		/* --qemu; borrowed; NULL */
 	bool as_root, quiet, verbose, json, help, version;
 	int ready_fd;			/* -1: none */
 };

@@ -19,7 +19,9 @@ enum for_command {		/* bits: which commands a setting is for */
 	FOR_STOP	= 1 << 2,
 	FOR_STATUS	= 1 << 3,
 	FOR_HOST_IP	= 1 << 4,
-	FOR_ALL		= (1 << 5) - 1,
+	FOR_SERVE	= 1 << 5,
+	FOR_ALL		= (1 << 6) - 1,
+	FOR_NETWORK	= FOR_RUN | FOR_SERVE,	/* that make one */
 };
 
 struct setting {

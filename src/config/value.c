@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define SEPARATORS ", \t"
 
@@ -83,6 +85,16 @@ const char *value_config_file(struct config *c, const char *text)
 	if (!*text)
 		return "empty";
 	c->file = text;
+	return NULL;
+}
+
+const char *value_qemu(struct config *c, const char *text)
+{
+	if (!*text)
+		return "empty";
+	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return "too long";
+	c->qemu = text;
 	return NULL;
 }
 

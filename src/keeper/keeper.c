@@ -48,6 +48,7 @@ struct keeper {
 	pid_t inside, engine;
 	int front_ch, inside_ch, engine_ch;	/* our ends */
 	int helper_end, engine_end;	/* engine's ends, until it has them */
+	int link_fd;			/* a virtual machine's; else -1 */
 	int signal_fd;
 	bool stopping, bye;
 	uint64_t stop_ns;		/* when to end all; NEVER */
@@ -109,6 +110,20 @@ static void watch_signals(struct keeper *k, bool block)
 		k->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* To an engine without an inside helper. */
+static int open_channel(struct keeper *k)
+{
+	int engine[2];
+	const int rc = channel_pair(engine, false);
+
+	if (rc < 0)
+		return rc;
+	k->engine_ch = engine[0];
+	k->engine_end = engine[1];
+	(void)!fcntl(k->engine_ch, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
 /* helper: the inside helper's two ends, for the caller to close. */
 static int open_channels(struct keeper *k, int helper[2])
 {
@@ -131,12 +146,11 @@ static int open_channels(struct keeper *k, int helper[2])
 	return 0;
 }
 
-static int start_guest(struct keeper *k, const int helper[2])
+/* A guest in namespaces, with a helper there. */
+static int start_guest(struct keeper *k)
 {
 	const struct config *c = k->in.config;
-	char *resolv_conf = instance_resolv_conf(&k->in);
-	char *hosts = instance_hosts(&k->in);
-	const struct guest_setup setup = {
+	struct guest_setup setup = {
 		.user_ns = geteuid() != 0,
 		.mac = k->in.plan.guest_mac, .mtu = c->mtu,
 		.net4 = k->in.plan.net4, .net6 = k->in.plan.net6,
@@ -144,10 +158,17 @@ static int start_guest(struct keeper *k, const int helper[2])
 		.v6 = c->ipv6,
 		.ip6 = k->in.plan.guest6, .gateway6 = k->in.gateway6,
 		.hostname = c->hostname[0] ? c->hostname : NULL,
-		.resolv_conf = resolv_conf, .hosts = hosts,
-		.keeper_ch = helper[0], .engine_ch = helper[1],
 	};
+	char *resolv_conf, *hosts;
+	int helper[2];
+	const int rc = open_channels(k, helper);
 
+	if (rc < 0)
+		return rc;
+	setup.resolv_conf = resolv_conf = instance_resolv_conf(&k->in);
+	setup.hosts = hosts = instance_hosts(&k->in);
+	setup.keeper_ch = helper[0];
+	setup.engine_ch = helper[1];
 	k->inside = guest_start(&setup);
 	free(resolv_conf);
 	free(hosts);
@@ -156,7 +177,9 @@ static int start_guest(struct keeper *k, const int helper[2])
 	return k->inside < 0 ? (int)k->inside : 0;
 }
 
-static void start_engine(struct keeper *k, int tap, uint32_t offloads)
+/* Takes link_fd. */
+static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
+			 uint32_t offloads)
 {
 	const struct config *c = k->in.config;
 	struct engine_setup setup = {
@@ -171,7 +194,7 @@ static void start_engine(struct keeper *k, int tap, uint32_t offloads)
 			HOST_ACCESS_OFF : HOST_ACCESS_GATEWAY,
 		.link_local = c->link_local,
 		.offloads = offloads,
-		.link = LINK_TAP, .link_fd = tap,
+		.link = kind, .link_fd = link_fd,
 		.keeper_ch = k->engine_end, .inside_ch = k->helper_end,
 	};
 
@@ -180,9 +203,10 @@ static void start_engine(struct keeper *k, int tap, uint32_t offloads)
 	watch_signals(k, false);	/* the engine shall not inherit that */
 	k->engine = engine_start(&setup);
 	watch_signals(k, true);
-	close(tap);
+	close(link_fd);
 	close(k->engine_end);
-	close(k->helper_end);
+	if (k->helper_end >= 0)
+		close(k->helper_end);
 	k->engine_end = k->helper_end = -1;
 	if (k->engine < 0)
 		fatal_errno(k, "the engine cannot be started",
@@ -283,7 +307,7 @@ static void guest_ready(struct keeper *k, const struct msg_guest_ready *m,
 		return;
 	}
 	*n_fds = 0;
-	start_engine(k, tap, m->offloads);
+	start_engine(k, LINK_TAP, tap, m->offloads);
 }
 
 static void inside_event(struct keeper *k)
@@ -443,8 +467,10 @@ static void want_exec(struct keeper *k, struct client *cl)
 	unsigned mask;
 	size_t n;
 
-	if (k->phase != UP) {
-		clients_reply(cl, request_error("it is still starting"), NULL,
+	if (k->phase != UP || k->link_fd >= 0) {
+		clients_reply(cl, request_error(k->link_fd >= 0 ?
+				"it is a virtual machine; log in to it" :
+				"it is still starting"), NULL,
 			      0, false, now_ns());
 		return;
 	}
@@ -599,33 +625,38 @@ static void raise_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &rl);
 }
 
+/* Of all descriptors, only these two: at 3 and, if there is one, at 4. */
+static void keep_only(int *ch, int *link_fd)
+{
+	const int high = fcntl(*ch, F_DUPFD_CLOEXEC, 5);
+	const int high_link = *link_fd < 0 ? -1 :
+			      fcntl(*link_fd, F_DUPFD_CLOEXEC, 5);
+
+	*ch = dup3(high, 3, O_CLOEXEC);
+	*link_fd = high_link < 0 ? -1 : dup3(high_link, 4, O_CLOEXEC);
+	close_range(*link_fd < 0 ? 4 : 5, ~0u, 0);
+}
+
 /* Nothing of the user's terminal, pipes or directory is held on to. */
-static int let_go(int ch)
+static void let_go(int *ch, int *link_fd)
 {
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (ch != 3) {
-		dup2(ch, 3);
-		ch = 3;
-	}
-	fcntl(ch, F_SETFD, FD_CLOEXEC);
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
-	close_range(4, ~0u, 0);
+	keep_only(ch, link_fd);
 	setsid();
 	umask(077);
 	prctl(PR_SET_NAME, "slipway-keeper");
 	signal(SIGPIPE, SIG_IGN);
 	(void)!chdir("/");
 	raise_limit();
-	return ch;
 }
 
 static void begin(struct keeper *k, const struct config *config, pid_t front,
 		  char *const *command)
 {
 	struct fail fail = { 0 };
-	int helper[2];
 	int status, rc;
 
 	if (instance_open(&k->in, config, front, command, &fail,
@@ -634,9 +665,7 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		return;
 	}
 	dup2(k->in.log.fd, 2);
-	rc = open_channels(k, helper);
-	if (!rc)
-		rc = start_guest(k, helper);
+	rc = k->link_fd < 0 ? start_guest(k) : open_channel(k);
 	if (rc < 0) {
 		fatal_errno(k, "the guest cannot be started", -rc);
 		return;
@@ -645,6 +674,8 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 	k->forwards = (struct forwards){ .config = config, .dir = k->in.dir,
 					 .log = &k->in.log,
 					 .engine_ch = k->engine_ch };
+	if (k->link_fd >= 0)
+		start_engine(k, LINK_QEMU, k->link_fd, 0);
 	send_resolvers(k);
 	rc = publish(k);
 	if (rc < 0)
@@ -652,11 +683,12 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 }
 
 _Noreturn static void run(const struct config *config, char *const *command,
-			  pid_t front, int ch)
+			  pid_t front, int ch, int link_fd)
 {
 	/* Static: the clients would be large for a stack. */
 	static struct keeper k = {
 		.phase = GUEST, .inside = -1, .engine = -1,
+		.link_fd = -1,
 		.front_ch = -1, .inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER,
@@ -664,7 +696,9 @@ _Noreturn static void run(const struct config *config, char *const *command,
 	};
 
 	k.clients.listen_fd = -1;
-	k.front_ch = let_go(ch);
+	let_go(&ch, &link_fd);
+	k.front_ch = ch;
+	k.link_fd = link_fd;
 	begin(&k, config, front, command);
 	while (k.phase != OVER)
 		turn(&k);
@@ -672,7 +706,8 @@ _Noreturn static void run(const struct config *config, char *const *command,
 	_exit(0);
 }
 
-pid_t keeper_start(const struct config *config, char *const *command, int ch)
+pid_t keeper_start(const struct config *config, char *const *command, int ch,
+		   int link_fd)
 {
 	const pid_t front = getpid();
 	const pid_t pid = fork();
@@ -680,6 +715,6 @@ pid_t keeper_start(const struct config *config, char *const *command, int ch)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		run(config, command, front, ch);
+		run(config, command, front, ch, link_fd);
 	return pid;
 }

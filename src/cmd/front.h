@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd/front.h - what `run` and `serve` have in common: a keeper behind them. */
+#ifndef CMD_FRONT_H
+#define CMD_FRONT_H
+
+#include "base/check.h"
+#include "base/fail.h"
+#include "cmd/session.h"
+#include "config/config.h"
+#include "keeper/front.h"
+#include "linux/guestns.h"
+
+/*
+ * All settings of the command (FOR_RUN or FOR_SERVE): files first, then the
+ * options of argv again, over them. 0, or -1 with fail set.
+ */
+MUST int front_settings(struct config *c, unsigned command, char **argv,
+			struct fail *fail);
+
+/**
+ * front_start() - start a keeper and wait until the guest is up
+ * @command:	NULL-terminated; the first word makes the default name
+ * @link_fd:	listening socket for a virtual machine's link, or -1 for a
+ *		guest in namespaces; borrowed
+ * @ns:		gets the guest's namespaces, -1 each if it has none
+ * @link:	gets our end of the channel to the keeper
+ *
+ * Return: 0, or what to exit with, fail set.
+ */
+MUST int front_start(const struct config *c, char *const *command, int link_fd,
+		     struct guest_ns *ns, struct front_ready *ready, int *link,
+		     struct fail *fail);
+
+/* What the keeper has to say, for struct session. */
+enum link_word front_event(int ch, struct fail *fail);
+
+/* The end: tell the keeper and wait until name, files and ports are free. */
+void front_bye(int ch);
+
+/* --ready-fd: a line to fd, which is closed. fd < 0: nothing. */
+void front_tell_ready(int fd);
+
+#endif
