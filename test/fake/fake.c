@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake/fake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/csum.h"
+#include "env/env.h"
+#include "wire/arp.h"
+#include "wire/eth.h"
+#include "wire/icmp.h"
+#include "wire/tcp.h"
+#include "wire/udp.h"
+
+#define SOMEWHERE 0xc0000201u		/* 192.0.2.1 */
+
+static void expect(struct fake *f, bool cond, const char *what)
+{
+	if (!cond && !f->failure)
+		f->failure = what;
+}
+
+static uint32_t random_u32(struct fake *f)
+{
+	f->rng ^= f->rng << 13;
+	f->rng ^= f->rng >> 7;
+	f->rng ^= f->rng << 17;
+	return (uint32_t)(f->rng >> 33);
+}
+
+uint32_t fake_dice(struct fake *f, uint32_t sides)
+{
+	if (!f->scripted)
+		return random_u32(f) % sides;
+	if (!f->script.left)
+		return sides - 1;
+	return (sides > 256 ? rd_be16(&f->script) : rd_u8(&f->script)) % sides;
+}
+
+/* Any of enum env_error, negative. */
+static int some_error(struct fake *f)
+{
+	return -(int)(1 + fake_dice(f, ENV_OTHER));
+}
+
+/* ---- sockets ---- */
+
+static int open_any(struct fake *f, struct handle owner,
+		    const struct endpoint *to)
+{
+	if (fake_dice(f, 8) == 0)
+		return some_error(f);
+	for (int i = 0; i < FAKE_SOCKETS; i++) {
+		struct fake_socket *s = &f->sock[i];
+
+		if (s->open)
+			continue;
+		*s = (struct fake_socket){ .open = true, .owner = owner };
+		if (to)
+			s->to = *to;
+		return i;
+	}
+	return -ENV_LIMIT;
+}
+
+static int tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
+{
+	return open_any(ctx, h, to);
+}
+
+static int open_dgram(void *ctx, bool v6, struct handle h)
+{
+	(void)v6;
+	return open_any(ctx, h, NULL);
+}
+
+static struct fake_socket *sock(struct fake *f, int id)
+{
+	const bool good = id >= 0 && id < FAKE_SOCKETS && f->sock[id].open;
+
+	expect(f, good, "a socket is used that is not open");
+	return &f->sock[good ? id : 0];
+}
+
+static void close_any(struct fake *f, int id)
+{
+	sock(f, id)->open = false;
+	if (f->saying && f->say_id == id)
+		f->saying = FAKE_NOTHING;
+}
+
+static void stream_close(void *ctx, int id, bool reset)
+{
+	(void)reset;
+	close_any(ctx, id);
+}
+
+static void dgram_close(void *ctx, int id)
+{
+	close_any(ctx, id);
+}
+
+static int connected(void *ctx, int id)
+{
+	sock(ctx, id);
+	return fake_dice(ctx, 4) ? 0 : some_error(ctx);
+}
+
+static size_t total(const struct span *v, unsigned n)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += v[i].len;
+	return len;
+}
+
+/* Keep the first len bytes of v for fake_say(). */
+static void remember(struct fake_socket *s, const struct span *v, unsigned n,
+		     size_t len)
+{
+	for (unsigned i = 0; i < n && len; i++) {
+		const size_t room = sizeof(s->sent) - s->sent_len;
+		size_t step = v[i].len < len ? v[i].len : len;
+
+		len -= step;
+		if (step > room)
+			step = room;
+		if (step)
+			memcpy(s->sent + s->sent_len, v[i].p, step);
+		s->sent_len += step;
+	}
+}
+
+static int64_t stream_send(void *ctx, int id, const struct span *v, unsigned n)
+{
+	struct fake *f = ctx;
+	struct fake_socket *s = sock(f, id);
+	const size_t len = total(v, n);
+	size_t taken;
+
+	expect(f, len > 0, "nothing is sent");
+	if (!len || fake_dice(f, 3) == 0)
+		return fake_dice(f, 20) ? -ENV_AGAIN : -ENV_RESET;
+	taken = 1 + fake_dice(f, len < 65536 ? (uint32_t)len : 65536);
+	if (taken > len)
+		taken = len;
+	remember(s, v, n, taken);
+	return (int64_t)taken;
+}
+
+static void shut(void *ctx, int id)
+{
+	sock(ctx, id);
+}
+
+/* What was told to be read, into v; 0 when there is no more of it. */
+static size_t take_saying(struct fake *f, void *buf, size_t cap)
+{
+	const size_t left = f->say_len - f->say_at;
+	const size_t n = left < cap ? left : cap;
+
+	memcpy(buf, f->say + f->say_at, n);
+	f->say_at += n;
+	if (f->say_at == f->say_len)
+		f->saying = FAKE_NOTHING;
+	return n;
+}
+
+static bool has_say(const struct fake *f, int id, bool error)
+{
+	return f->saying && f->say_id == id &&
+	       (f->saying == FAKE_ERROR) == error;
+}
+
+static int64_t stream_recv(void *ctx, int id, const struct span *v, unsigned n)
+{
+	struct fake *f = ctx;
+
+	sock(f, id);
+	expect(f, total(v, n) > 0, "nothing is asked for");
+	if (has_say(f, id, false) && f->say_len)
+		return (int64_t)take_saying(f, v[0].p, v[0].len);
+	switch (fake_dice(f, 6)) {
+	case 5:
+		return fake_dice(f, 10) ? -ENV_AGAIN : -ENV_RESET;
+	case 4:
+		return fake_dice(f, 10) ? -ENV_AGAIN : 0;
+	default:
+		memset(v[0].p, 'x', v[0].len);
+		return 1 + fake_dice(f, v[0].len < 65536 ?
+					(uint32_t)v[0].len : 65536);
+	}
+}
+
+static int dgram_send(void *ctx, int id, const struct endpoint *to,
+		      const struct env_mark *mark, const struct span *v,
+		      unsigned n)
+{
+	struct fake *f = ctx;
+	struct fake_socket *s = sock(f, id);
+
+	(void)mark;
+	s->to = *to;
+	s->sent_len = 0;
+	remember(s, v, n, total(v, n));
+	return fake_dice(f, 4) ? 0 : some_error(f);
+}
+
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+{
+	(void)ctx, (void)id, (void)v6, (void)allowed;
+}
+
+static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
+			  struct env_mark *mark, void *buf, size_t cap)
+{
+	struct fake *f = ctx;
+	const struct fake_socket *s = sock(f, id);
+	uint32_t len;
+
+	if (has_say(f, id, false)) {
+		*from = s->to;
+		*mark = (struct env_mark){ 0 };
+		len = (uint32_t)take_saying(f, buf, cap);
+		f->saying = FAKE_NOTHING;
+		return len;
+	}
+	if (fake_dice(f, 2))
+		return -ENV_AGAIN;
+	len = fake_dice(f, 3000);
+	if (len > cap)
+		len = (uint32_t)cap;
+	memset(buf, 0, len);
+	*from = (struct endpoint){ .ip = ip_from_v4(SOMEWHERE),
+				   .port = (uint16_t)(1 + fake_dice(f, 3)) };
+	*mark = (struct env_mark){ 0 };
+	return len;
+}
+
+static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
+			void *payload, size_t cap)
+{
+	struct fake *f = ctx;
+	const struct fake_socket *s = sock(f, id);
+
+	memset(payload, 8, cap);
+	*out = (struct env_dgram_error){
+		.to = { .ip = ip_from_v4(SOMEWHERE), .port = 1 },
+	};
+	if (has_say(f, id, true)) {
+		out->to = s->to;
+		take_saying(f, payload, cap);
+		f->saying = FAKE_NOTHING;
+		out->payload_bytes = f->say_len;
+	} else if (fake_dice(f, 2)) {
+		return false;
+	} else {
+		out->payload_bytes = fake_dice(f, 2000);
+	}
+	out->type = (uint8_t)fake_dice(f, 14);
+	out->code = (uint8_t)fake_dice(f, 16);
+	out->mtu = fake_dice(f, 65536);
+	if (fake_dice(f, 2))
+		out->offender = out->to.ip;
+	return true;
+}
+
+int fake_nth_socket(const struct fake *f, unsigned n)
+{
+	unsigned count = 0;
+
+	for (int i = 0; i < FAKE_SOCKETS; i++)
+		count += f->sock[i].open;
+	if (!count)
+		return -1;
+	n %= count;
+	for (int i = 0;; i++)
+		if (f->sock[i].open && n-- == 0)
+			return i;
+}
+
+void fake_say(struct fake *f, unsigned n, enum fake_saying what,
+	      struct rd bytes)
+{
+	const int id = fake_nth_socket(f, n);
+	const struct fake_socket *s;
+	size_t len = bytes.left < sizeof(f->say) ? bytes.left : sizeof(f->say);
+
+	f->saying = FAKE_NOTHING;
+	if (id < 0)
+		return;
+	s = &f->sock[id];
+	memset(f->say, 0, sizeof(f->say));
+	if (len)
+		memcpy(f->say, bytes.p, len);
+	if (what != FAKE_BYTES) {
+		for (size_t i = 0; i < s->sent_len; i++)
+			f->say[i] ^= s->sent[i];
+		if (len < s->sent_len)
+			len = s->sent_len;
+	}
+	f->saying = what;
+	f->say_id = id;
+	f->say_len = len;
+	f->say_at = 0;
+}
+
+/* ---- the rest of the world ---- */
+
+static enum env_route route(void *ctx, const struct ip *ip)
+{
+	(void)ip;
+	switch (fake_dice(ctx, 4)) {
+	case 0: return ENV_ROUTE_NONE;
+	case 1: return ENV_ROUTE_HOST;
+	case 2: return ENV_ROUTE_OTHER;
+	default: return ENV_ROUTE_WORLD;
+	}
+}
+
+static void *mem_alloc(void *ctx, size_t bytes)
+{
+	struct fake *f = ctx;
+
+	expect(f, bytes >= 4096 && bytes <= 4u << 20 &&
+	       !(bytes & (bytes - 1)), "a block of that size");
+	if (fake_dice(f, 10) == 0)
+		return NULL;
+	f->stores += bytes;
+	return malloc(bytes);
+}
+
+static void mem_free(void *ctx, void *p, size_t bytes)
+{
+	((struct fake *)ctx)->stores -= bytes;
+	free(p);
+}
+
+static void random_bytes(void *ctx, void *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = (uint8_t)random_u32(ctx);
+}
+
+/* ---- what the guest gets ---- */
+
+static void note_tcp(struct fake *f, const struct ip_packet *ip,
+		     const struct tcp_segment *s)
+{
+	const unsigned port = (unsigned)(s->dst_port - FAKE_PORT);
+	const uint32_t len = (uint32_t)s->data.len +
+			     !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
+	struct fake_peer *peer;
+
+	if (port >= FAKE_PORTS)
+		return;
+	peer = &f->peer[ip->v6][port];
+	peer->seq = s->seq + !!(s->flags & (TCP_SYN | TCP_FIN));
+	if (s->flags & TCP_SYN || seq_lt(peer->end, s->seq + len))
+		peer->end = s->seq + len;
+	peer->ack = s->ack;
+}
+
+/* The checksum at `offset` of the payload is whole, or left to the link. */
+static void check_sum(struct fake *f, const struct frame_meta *meta,
+		      const struct ip_packet *ip, size_t offset)
+{
+	const struct view l4 = ip->payload;
+	const csum_t pseudo = ip->proto == PROTO_ICMP ? 0 :
+		csum_pseudo(0, &ip->src, &ip->dst, ip->proto,
+			    (uint32_t)l4.len);
+	const uint16_t field = (uint16_t)(l4.p[offset] << 8 |
+					  l4.p[offset + 1]);
+
+	if (!meta->needs_csum) {
+		expect(f, csum_fold(csum_add(pseudo, l4.p, l4.len)) == 0xffff,
+		       "checksum to the guest");
+		return;
+	}
+	expect(f, f->frame + meta->csum_start == l4.p &&
+	       meta->csum_offset == offset && field == csum_fold(pseudo),
+	       "checksum that the link is to complete");
+}
+
+static void check_tcp(struct fake *f, const struct frame_meta *meta,
+		      const struct ip_packet *ip)
+{
+	struct tcp_segment s;
+	const bool good = tcp_parse(ip->payload, &s) == DROP_OK;
+
+	expect(f, good, "a segment to the guest");
+	if (!good)
+		return;
+	check_sum(f, meta, ip, TCP_CSUM_OFFSET);
+	note_tcp(f, ip, &s);
+	if (meta->gso)
+		expect(f, meta->gso == (ip->v6 ? FRAME_GSO_TCP6 :
+						 FRAME_GSO_TCP4) &&
+		       meta->gso_size && s.data.len > meta->gso_size,
+		       "a batch of segments to the guest");
+}
+
+static void check_l4(struct fake *f, const struct frame_meta *meta,
+		     const struct ip_packet *ip)
+{
+	struct udp udp;
+
+	if (ip->fragment)
+		return;
+	switch (ip->proto) {
+	case PROTO_TCP:
+		check_tcp(f, meta, ip);
+		break;
+	case PROTO_UDP:
+		expect(f, udp_parse(ip->payload, &udp) == DROP_OK,
+		       "a datagram to the guest");
+		if (ip->payload.len >= UDP_HEADER_BYTES)
+			check_sum(f, meta, ip, UDP_CSUM_OFFSET);
+		break;
+	case PROTO_ICMP: case PROTO_ICMP6:
+		expect(f, ip->payload.len >= ICMP_HEADER_BYTES,
+		       "an ICMP message to the guest");
+		if (ip->payload.len >= ICMP_HEADER_BYTES)
+			check_sum(f, meta, ip, 2);
+		break;
+	default:
+		expect(f, false, "a protocol to the guest");
+	}
+}
+
+static void check_ip(struct fake *f, const struct frame_meta *meta,
+		     struct rd r, bool v6)
+{
+	const size_t len = r.left;
+	struct ip_packet ip;
+	const bool good = ip_parse_packet(r, v6, &ip) == DROP_OK;
+
+	expect(f, good, "a packet to the guest");
+	if (!good)
+		return;
+	expect(f, ip.whole.len == len, "bytes behind a packet");
+	expect(f, ip_equal(&ip.dst, v6 ? &f->setup.guest6 :
+					 &f->setup.guest4) ||
+	       ip_is_multicast(&ip.dst) || ip_is_link_local(&ip.dst),
+	       "a packet to nobody");
+	if (meta->gso)
+		expect(f, meta->gso_size + (size_t)meta->hdr_len -
+		       ETH_HEADER_BYTES <= f->setup.mtu,
+		       "segments over the link's MTU");
+	else
+		expect(f, len <= f->setup.mtu, "a packet over the link's MTU");
+	check_l4(f, meta, &ip);
+}
+
+static void check_frame(struct fake *f, const struct frame_meta *meta,
+			size_t len)
+{
+	struct rd r = rd(f->frame, len);
+	struct eth eth;
+	struct arp arp;
+	const bool good = eth_parse(&r, &eth) == DROP_OK;
+
+	expect(f, good, "a frame to the guest");
+	if (!good)
+		return;
+	expect(f, mac_equal(&eth.src, &f->setup.gateway_mac),
+	       "a frame from nobody");
+	switch (eth.type) {
+	case ETH_ARP:
+		expect(f, arp_parse(r, &arp) == DROP_OK, "an ARP message");
+		break;
+	case ETH_IPV4: case ETH_IPV6:
+		check_ip(f, meta, r, eth.type == ETH_IPV6);
+		break;
+	default:
+		expect(f, false, "an Ethernet type to the guest");
+	}
+}
+
+static int link_send(void *ctx, const struct frame_meta *meta,
+		     const struct span *v, unsigned n)
+{
+	struct fake *f = ctx;
+	struct wr w = wr(f->frame, FRAME_MAX_BYTES);
+
+	for (unsigned i = 0; i < n; i++)
+		wr_bytes(&w, v[i].p, v[i].len);
+	expect(f, !w.bad && v[0].len >= ETH_HEADER_BYTES, "size of a frame");
+	if (!w.bad)
+		check_frame(f, meta, (size_t)(w.p - f->frame));
+	f->frames++;
+	return fake_dice(f, 20) ? 0 : -ENV_AGAIN;
+}
+
+const struct env_ops *fake_ops(void)
+{
+	static const struct env_ops ops = {
+		.tcp_connect = tcp_connect,
+		.tcp = { connected, stream_send, stream_recv, shut,
+			 stream_close },
+		.udp_open = open_dgram, .ping_open = open_dgram,
+		.dgram_send = dgram_send, .dgram_recv = dgram_recv,
+		.dgram_fragment = dgram_fragment,
+		.dgram_error = dgram_error, .dgram_close = dgram_close,
+		.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
+		.link_send = link_send, .random = random_bytes,
+	};
+
+	return &ops;
+}
+
+struct network_setup fake_setup(void)
+{
+	struct network_setup s = {
+		.gateway_mac = { { 2, 0, 0, 0, 0, 1 } },
+		.guest_mac = { { 2, 0, 0, 0, 0, 2 } },
+		.net4 = { .ip = ip_from_v4(0xac140000), .bits = 20 },
+		.gateway4 = ip_from_v4(0xac140001),
+		.guest4 = ip_from_v4(0xac140002),
+		.v6 = true, .mtu = 1500, .host_access = true, .max_flows = 200,
+		.net6 = { .ip.b = { 0xfd, 1 }, .bits = 64 },
+		.gateway6.b = { 0xfd, 1, [15] = 1 },
+		.guest6.b = { 0xfd, 1, [15] = 2 },
+	};
+
+	return s;
+}
+
+void fake_init(struct fake *f, const struct network_setup *setup,
+	       uint64_t seed)
+{
+	memset(f, 0, sizeof(*f));
+	f->setup = *setup;
+	f->rng = seed;
+}
+
+void fake_check_end(struct fake *f)
+{
+	for (int i = 0; i < FAKE_SOCKETS; i++)
+		expect(f, !f->sock[i].open, "a socket is left open");
+	expect(f, f->stores == 0, "memory is left");
+}
