@@ -29,12 +29,16 @@ unsigned test_failures;
 	X(linux_listeners)						\
 	X(linux_nsswitch)						\
 	X(network_garbage)						\
+	X(network_policy)						\
+	X(proto_icmp_map)						\
 	X(proto_ranges)							\
 	X(proto_reassembly)						\
 	X(proto_tcp_close)						\
 	X(wire_arp)							\
 	X(wire_eth)							\
+	X(wire_icmp)							\
 	X(wire_ip)							\
+	X(wire_ndp)							\
 	X(wire_offload)							\
 	X(wire_tcp)							\
 	X(wire_udp)
