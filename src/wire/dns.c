@@ -50,32 +50,43 @@ static char *put_octet(char *s, uint8_t c)
 	return s;
 }
 
-/* A name without compression, as in a question. */
-static enum drop read_name(struct rd *r, char *text)
+/* Step over a name without compression, as in a question. */
+static enum drop check_name(struct rd *r)
 {
 	size_t octets = 1;
-	char *s = text;
 
 	for (;;) {
 		const uint8_t len = rd_u8(r);
-		struct rd label = rd_cut(r, len <= LABEL_MAX ? len : 0);
 
+		rd_bytes(r, len <= LABEL_MAX ? len : 0);
 		if (r->bad)
 			return DROP_SHORT;
 		if (len > LABEL_MAX)
 			return DROP_VALUE;
 		if (!len)
-			break;
+			return DROP_OK;
 		octets += len + 1u;
 		if (octets > NAME_MAX_OCTETS)
 			return DROP_VALUE;
+	}
+}
+
+/* The text of a name that check_name() accepted. */
+static void read_name(struct rd r, char *text)
+{
+	char *s = text;
+
+	for (;;) {
+		struct rd label = rd_cut(&r, rd_u8(&r));
+
+		if (!label.left)
+			break;
 		if (s != text)
 			*s++ = '.';
 		while (label.left)
 			s = put_octet(s, rd_u8(&label));
 	}
 	*s = '\0';
-	return DROP_OK;
 }
 
 /* Skip the owner name of a record: labels, then an end or a pointer. */
@@ -126,6 +137,8 @@ enum drop dns_parse_query(struct view msg, struct dns_question *out)
 {
 	struct rd r = rd(msg.p, msg.len);
 	const struct header h = read_header(&r);
+	const struct rd name = r;
+	uint16_t type, class;
 	enum drop drop;
 
 	if (r.bad)
@@ -134,13 +147,16 @@ enum drop dns_parse_query(struct view msg, struct dns_question *out)
 		return DROP_NOTOURS;
 	if (h.questions != 1)
 		return DROP_VALUE;
-	drop = read_name(&r, out->name);
+	drop = check_name(&r);
 	if (drop != DROP_OK)
 		return drop;
-	out->type = rd_be16(&r);
-	out->class = rd_be16(&r);
+	type = rd_be16(&r);
+	class = rd_be16(&r);
 	if (r.bad)
 		return DROP_SHORT;
+	read_name(name, out->name);
+	out->type = type;
+	out->class = class;
 	out->id = h.id;
 	out->opcode = h.flags >> OPCODE_SHIFT & OPCODE_MASK;
 	out->recursion_desired = h.flags & FLAG_RD;

@@ -35,6 +35,7 @@ unsigned test_failures;
 	X(proto_reassembly)						\
 	X(proto_tcp_close)						\
 	X(wire_arp)							\
+	X(wire_dns)							\
 	X(wire_eth)							\
 	X(wire_icmp)							\
 	X(wire_ip)							\
