@@ -47,11 +47,15 @@ void proto_icmp_error(struct proto *p, const struct ip *from,
 	const struct frame_meta meta = { 0 };
 	uint8_t icmp[ERROR_BYTES], head[PROTO_HEAD_BYTES];
 	struct wr body = wr(icmp, sizeof(icmp)), w = wr(head, sizeof(head));
+	const size_t room = p->mtu - ip_header_bytes(from) - ICMP_HEADER_BYTES;
+	struct view quote = ip->whole;
 	struct span v[2];
 
 	if (!icmp_may_answer(ip))
 		return;
-	icmp_emit_error(&body, from, &ip->src, error, mtu, ip->whole);
+	if (quote.len > room)
+		quote.len = room;
+	icmp_emit_error(&body, from, &ip->src, error, mtu, quote);
 	ASSERT(!body.bad);
 	v[1] = (struct span){ .p = icmp, .len = (size_t)(body.p - icmp) };
 	proto_emit_ip(p, &w, from, &ip->src,

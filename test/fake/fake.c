@@ -487,8 +487,9 @@ static int link_send(void *ctx, const struct frame_meta *meta,
 	for (unsigned i = 0; i < n; i++)
 		wr_bytes(&w, v[i].p, v[i].len);
 	expect(f, !w.bad && v[0].len >= ETH_HEADER_BYTES, "size of a frame");
+	f->frame_len = (size_t)(w.p - f->frame);
 	if (!w.bad)
-		check_frame(f, meta, (size_t)(w.p - f->frame));
+		check_frame(f, meta, f->frame_len);
 	f->frames++;
 	return fake_dice(f, 20) ? 0 : -ENV_AGAIN;
 }
@@ -530,7 +531,7 @@ struct network_setup fake_setup(void)
 void fake_init(struct fake *f, const struct network_setup *setup,
 	       uint64_t seed)
 {
-	memset(f, 0, sizeof(*f));
+	memset(f, 0, offsetof(struct fake, frame));
 	f->setup = *setup;
 	f->rng = seed;
 }

@@ -63,14 +63,15 @@ struct fake {
 	size_t stores;			/* bytes lent out */
 	struct fake_peer peer[2][FAKE_PORTS];	/* [IPv6][port - FAKE_PORT] */
 	uint64_t frames;		/* that the guest got */
+	size_t frame_len;		/* of the last one */
 	const char *failure;		/* static; NULL: all is well */
-	uint8_t frame[FRAME_MAX_BYTES + 64];	/* scratch */
+	uint8_t frame[FRAME_MAX_BYTES];	/* the last one */
 };
 
 /* What the tests use: IPv4 and IPv6, host access, 200 flows. */
 struct network_setup fake_setup(void);
 
-/* All of it zero but for the arguments; no script. */
+/* All of it zero but for the arguments and @frame; no script. */
 void fake_init(struct fake *f, const struct network_setup *setup,
 	       uint64_t seed);
 
