@@ -38,6 +38,14 @@ void ranges_trim(struct ranges *s, uint32_t seq)
 		s->r[0].from = seq;
 }
 
+void ranges_cut(struct ranges *s, uint32_t seq)
+{
+	while (s->n && seq_le(seq, s->r[s->n - 1].from))
+		s->n--;
+	if (s->n && seq_lt(seq, s->r[s->n - 1].to))
+		s->r[s->n - 1].to = seq;
+}
+
 uint32_t ranges_total(const struct ranges *s)
 {
 	uint32_t sum = 0;

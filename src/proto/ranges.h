@@ -30,6 +30,9 @@ MUST bool ranges_add(struct ranges *s, uint32_t from, uint32_t to);
 /* Forget all before seq. */
 void ranges_trim(struct ranges *s, uint32_t seq);
 
+/* Forget seq and all behind it. */
+void ranges_cut(struct ranges *s, uint32_t seq);
+
 /* Sequence numbers covered. */
 uint32_t ranges_total(const struct ranges *s);
 

@@ -177,7 +177,7 @@ static enum verdict take_ack(struct proto *p, struct tcp *t,
 	return GO_ON;
 }
 
-/* Cut what is old on the left and past the edge on the right. */
+/* Cut what is old on the left and past the edge or the FIN on the right. */
 static struct view trim(const struct tcp *t, const struct tcp_segment *seg,
 			uint32_t *seq)
 {
@@ -185,6 +185,8 @@ static struct view trim(const struct tcp *t, const struct tcp_segment *seg,
 	uint32_t room;
 
 	*seq = seg->seq;
+	if (t->guest_fin && seq_lt(t->fin_seq, *seq + (uint32_t)v.len))
+		v.len = seq_lt(*seq, t->fin_seq) ? t->fin_seq - *seq : 0;
 	if (seq_lt(*seq, t->rcv_nxt)) {
 		const uint32_t old = t->rcv_nxt - *seq;
 
@@ -322,17 +324,21 @@ static enum verdict take_data(struct proto *p, struct tcp *t,
 	return GO_ON;
 }
 
-static enum verdict take_fin(struct proto *p, struct tcp *t,
-			     const struct tcp_segment *seg)
+/* A FIN in the window has a place; nothing that came counts behind it. */
+static void note_fin(struct tcp *t, const struct tcp_segment *seg)
 {
-	if ((seg->flags & TCP_FIN) && !t->guest_fin) {
-		const uint32_t at = seg->seq + (uint32_t)seg->data.len;
+	const uint32_t at = seg->seq + (uint32_t)seg->data.len;
 
-		if (seq_lt(t->rcv_edge, at))
-			return GO_ON;	/* cut off with its data */
-		t->guest_fin = true;
-		t->fin_seq = at;
-	}
+	if (!(seg->flags & TCP_FIN) || t->guest_fin ||
+	    seq_lt(t->rcv_edge, at))	/* cut off with its data */
+		return;
+	t->guest_fin = true;
+	t->fin_seq = at;
+	ranges_cut(&t->ooo, at);
+}
+
+static enum verdict take_fin(struct proto *p, struct tcp *t)
+{
 	if (!t->guest_fin || t->rcv_nxt != t->fin_seq)
 		return GO_ON;
 	t->rcv_nxt++;
@@ -353,11 +359,12 @@ static enum verdict take_text(struct proto *p, struct tcp *t,
 		return r;
 	/* After its FIN the guest has nothing more to say (3.10.7.4). */
 	if (!t->guest_fin || seq_le(t->rcv_nxt, t->fin_seq)) {
+		note_fin(t, seg);
 		if (seg->data.len)
 			r = take_data(p, t, seg);
 		if (r != GO_ON)
 			return r;
-		r = take_fin(p, t, seg);
+		r = take_fin(p, t);
 	}
 	return r;
 }

@@ -15,6 +15,7 @@
 #include "wire/eth.h"
 #include "wire/ip.h"
 #include "wire/ndp.h"
+#include "wire/tcp.h"
 #include "wire/udp.h"
 
 #define BYTES(s) .l4 = (s), .len = sizeof(s) - 1
@@ -317,6 +318,52 @@ static void check_solicit(size_t i)
 	rig_end(&r, solicits[i].name);
 }
 
+/* ---- TCP ---- */
+
+static void send_tcp(struct rig *r, uint8_t flags, uint32_t seq, uint32_t ack,
+		     size_t len)
+{
+	const struct network_setup *s = &r->fake->setup;
+	const struct eth eth = { .dst = s->gateway_mac, .src = s->guest_mac,
+				 .type = ETH_IPV4 };
+	const struct ip_packet ip = { .src = s->guest4, .ttl = 64,
+		.dst = ip_from_v4(0xc0000201), .proto = PROTO_TCP };
+	const struct tcp_segment seg = {
+		.src_port = FAKE_PORT, .dst_port = 80, .flags = flags,
+		.seq = seq, .ack = ack, .window = 65535,
+		.wscale = TCP_NO_WSCALE,
+	};
+	uint8_t buf[2000];
+	struct wr w = wr(buf, sizeof(buf));
+
+	eth_emit(&w, &eth);
+	ip_emit(&w, &ip, TCP_HEADER_BYTES + len);
+	tcp_emit(&w, &seg, 0);
+	wr_zero(&w, len);
+	send_frame(r, buf, (size_t)(w.p - buf), true);
+}
+
+/* A guest that sends on behind its FIN, and sent there before it. */
+static void check_data_behind_fin(void)
+{
+	const struct network_setup setup = fake_setup();
+	struct rig r = rig_start(&setup);
+	const struct fake_peer *peer = &r.fake->peer[0][0];
+
+	send_tcp(&r, TCP_SYN, 100, 0, 0);
+	network_sock_event(r.net, r.fake->sock[0].owner, ENV_WRITABLE, NOW);
+	send_tcp(&r, TCP_ACK, 101, peer->end, 0);
+	send_tcp(&r, TCP_ACK, 102, peer->end, 2);	/* a gap before */
+	send_tcp(&r, TCP_ACK, 110, peer->end, 5);
+	CHECK("not in order", peer->ack == 101);
+	send_tcp(&r, TCP_ACK | TCP_FIN, 103, peer->end, 0);
+	CHECK("a gap before the FIN", peer->ack == 101);
+	send_tcp(&r, TCP_ACK, 101, peer->end, 20);
+	CHECK("all up to the FIN, and it", peer->ack == 104);
+	CHECK("no more than that for the host", r.fake->sock[0].sent_len == 2);
+	rig_end(&r, "data behind a FIN");
+}
+
 void test_network_frames(void);
 void test_network_frames(void)
 {
@@ -326,4 +373,5 @@ void test_network_frames(void)
 		check_frame(i);
 	for (size_t i = 0; i < sizeof(solicits) / sizeof(solicits[0]); i++)
 		check_solicit(i);
+	check_data_behind_fin();
 }

@@ -68,5 +68,8 @@ void test_proto_ranges(void)
 		ranges_trim(&s, BASE + round % SPAN);
 		memset(want, 0, round % SPAN);
 		check_shape(&s, want);
+		ranges_cut(&s, BASE + round / 8 % SPAN);
+		memset(want + round / 8 % SPAN, 0, SPAN - round / 8 % SPAN);
+		check_shape(&s, want);
 	}
 }
