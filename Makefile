@@ -21,6 +21,11 @@ demo:
 bench: all
 	scripts/bench
 
+# make fuzz SECONDS=600 TARGETS=core; scripts/fuzz says more.
+SECONDS ?= 60
+fuzz:
+	scripts/fuzz --seconds $(SECONDS) $(TARGETS)
+
 install: all
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
 	DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
@@ -28,4 +33,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check test demo bench install clean
+.PHONY: all check test demo bench fuzz install clean

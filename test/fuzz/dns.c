@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test/fuzz/dns.c - questions, and answers to them
+ *
+ * The input is two messages: two bytes of length, the question, and then
+ * what somebody might answer.
+ */
+#include <string.h>
+
+#include "base/rd.h"
+#include "fuzz/fuzz.h"
+#include "wire/dns.h"
+
+#define TYPE_OPT 41
+
+static bool is_name(const char *s)
+{
+	const char *all = "abcdefghijklmnopqrstuvwxyz0123456789-_.\\";
+	const size_t n = strlen(s);
+
+	return n < DNS_NAME_TEXT_BYTES && strspn(s, all) == n;
+}
+
+/* Our answer is one, and as a question it asks what was asked. */
+static void check_answer(const struct dns_question *q, uint8_t *msg,
+			 size_t len)
+{
+	const struct view m = { .p = msg, .len = len };
+	bool response, truncated;
+	struct dns_question again;
+	uint8_t rcode;
+	uint16_t id;
+
+	PROPERTY(dns_parse_header(m, &id, &response, &truncated, &rcode) ==
+		 DROP_OK);
+	PROPERTY(id == q->id && response && !truncated);
+	PROPERTY(dns_answers(m, q->wire));
+	PROPERTY(dns_parse_query(m, &again) == DROP_NOTOURS);
+	msg[2] &= 0x7f;
+	PROPERTY(dns_parse_query(m, &again) == DROP_OK);
+	PROPERTY(!strcmp(q->name, again.name));
+	PROPERTY(q->type == again.type && q->class == again.class);
+	PROPERTY(q->opcode == again.opcode);
+	/* Records of an answer to a question for OPT read as one. */
+	PROPERTY(q->edns == again.edns || q->type == TYPE_OPT);
+	PROPERTY(q->recursion_desired == again.recursion_desired);
+}
+
+static void answer(const struct dns_question *q)
+{
+	const struct ip addrs[] = { ip_from_v4(0xc0000201), { { 0x20, 1 } } };
+	uint8_t buf[1280];
+	struct wr w;
+
+	for (size_t n = 0; n <= 2; n++) {
+		w = wr(buf, sizeof(buf));
+		dns_emit_response(&w, q, n ? DNS_NOERROR : DNS_NXDOMAIN,
+				  addrs, n, 60);
+		PROPERTY(!w.bad);
+		check_answer(q, buf, sizeof(buf) - w.left);
+	}
+	w = wr(buf, sizeof(buf));
+	dns_emit_ptr(&w, q, "host.slipway.internal", 60);
+	PROPERTY(!w.bad);
+	check_answer(q, buf, sizeof(buf) - w.left);
+	/* A name out of a packet: too long is said, not written. */
+	w = wr(buf, sizeof(buf));
+	dns_emit_ptr(&w, q, q->name, 60);
+	if (!w.bad)
+		check_answer(q, buf, sizeof(buf) - w.left);
+}
+
+static void check_question(const struct dns_question *q, struct view msg,
+			   struct view other)
+{
+	struct ip ip;
+
+	PROPERTY(is_name(q->name));
+	PROPERTY(q->wire.p == msg.p && q->wire.len <= msg.len);
+	PROPERTY(q->wire.len >= DNS_HEADER_BYTES + 5);
+	PROPERTY(q->udp_bytes >= DNS_UDP_PLAIN_BYTES);
+	PROPERTY(!dns_answers(msg, q->wire));	/* a question does not */
+	answer(q);
+	(void)dns_answers(other, q->wire);
+	if (dns_reverse_address(q->name, &ip))
+		PROPERTY(strstr(q->name, ".arpa"));
+}
+
+static void any_message(struct view msg)
+{
+	uint8_t buf[DNS_HEADER_BYTES], rcode = 77;
+	struct wr w = wr(buf, sizeof(buf));
+	bool response, truncated;
+	uint16_t id = 7777;
+
+	if (dns_parse_header(msg, &id, &response, &truncated, &rcode) ==
+	    DROP_OK)
+		PROPERTY(rcode < 16 && msg.len >= DNS_HEADER_BYTES);
+	else
+		PROPERTY(id == 7777 && rcode == 77);
+	if (msg.len < 2)
+		return;
+	dns_emit_error(&w, msg, DNS_FORMERR);
+	PROPERTY(!w.bad && !w.left && !memcmp(buf, msg.p, 2));
+	PROPERTY(dns_parse_header((struct view){ .p = buf,
+						 .len = sizeof(buf) },
+				  &id, &response, &truncated, &rcode) ==
+		 DROP_OK);
+	PROPERTY(response && rcode == DNS_FORMERR);
+}
+
+void fuzz_dns(const uint8_t *data, size_t size)
+{
+	struct rd r = rd(data, size);
+	const size_t len = rd_be16(&r);
+	struct rd first = rd_cut(&r, len < r.left ? len : r.left);
+	const struct view msg = { .p = first.p, .len = first.left };
+	const struct view other = { .p = r.p, .len = r.left };
+	struct dns_question q = { .id = 7777, .name = "before" };
+
+	if (!msg.p)
+		return;
+	any_message(msg);
+	if (dns_parse_query(msg, &q) == DROP_OK)
+		check_question(&q, msg, other);
+	else
+		PROPERTY(q.id == 7777 && !strcmp(q.name, "before"));
+}
