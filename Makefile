@@ -26,6 +26,9 @@ SECONDS ?= 60
 fuzz:
 	scripts/fuzz --seconds $(SECONDS) $(TARGETS)
 
+coverage:
+	scripts/coverage
+
 install: all
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
 	DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
@@ -33,4 +36,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check test demo bench fuzz install clean
+.PHONY: all check test demo bench fuzz coverage install clean
