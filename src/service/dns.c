@@ -330,6 +330,8 @@ void dns_sock_event(struct dns *dns, struct handle h, unsigned events,
 	dns->now_ns = now_ns;
 	if (slot >= DNS_QUERIES_MAX || !q->used || q->gen != h.gen)
 		return;
+	if (q->sock < 0)
+		return;			/* of a try that was given up */
 	if (q->by_stream)
 		dns_tcp_event(dns, q);
 	else
