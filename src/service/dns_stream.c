@@ -292,6 +292,10 @@ void dns_tcp_event(struct dns *dns, struct dns_query *q)
 	const struct view asked = { .p = q->question + 2, .len = q->len };
 	int r = dns->env.ops->tcp.connected(dns->env.ctx, q->sock);
 	struct dns_question question;
+	struct view answer;
+	bool response, truncated;
+	uint8_t rcode;
+	uint16_t id;
 
 	if (r == 0)
 		r = send_question(dns, q);
@@ -307,12 +311,13 @@ void dns_tcp_event(struct dns *dns, struct dns_query *q)
 		return;
 	}
 	ASSERT(dns_parse_query(asked, &question) == DROP_OK);
-	if (!dns_answers((struct view){ .p = q->answer,
-					.len = answer_len(q) },
-			 question.wire)) {
+	answer = (struct view){ .p = q->answer, .len = answer_len(q) };
+	if (dns_parse_header(answer, &id, &response, &truncated, &rcode) !=
+	    DROP_OK || id != question.id ||
+	    !dns_answers(answer, question.wire)) {
 		dns_tcp_stop(dns, q);
 		return;
 	}
 	dns->good = q->server;
-	dns_finish(dns, q, q->answer, answer_len(q));
+	dns_finish(dns, q, answer.p, answer.len);
 }
