@@ -375,12 +375,27 @@ enum drop tcp_open(struct proto *p, const struct flow_key *key,
 	return connect_start(p, t, target);
 }
 
+/* Nothing is read after the end of the stream: was it reset since? */
+static bool reset_after_eof(const struct tcp *t)
+{
+	int r;
+
+	if (!t->host_eof || t->close == TC_CLOSED)
+		return false;
+	r = t->host->connected(t->host_ctx, t->host_id);
+	return r < 0 && r != -ENV_AGAIN;
+}
+
 void tcp_host_event(struct proto *p, struct tcp *t, unsigned events)
 {
 	if (t->phase == TCP_LINGERING)
 		return;
 	if (t->phase == TCP_CONNECTING) {
 		connect_progress(p, t);
+		return;
+	}
+	if ((events & ENV_FAILED) && reset_after_eof(t)) {
+		(void)tcp_closing(p, t, TC_EV_HOST_RESET);
 		return;
 	}
 	if (events & (ENV_READABLE | ENV_FAILED))
