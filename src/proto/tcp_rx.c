@@ -168,10 +168,13 @@ static enum verdict take_ack(struct proto *p, struct tcp *t,
 			return GONE;
 		return GO_ON;
 	}
-	changed = update_window(p, t, seg, false);
 	take_sack(t, seg);
+	/* RFC 9293 section 3.10.7.4: an old one shows an old window. */
+	if (seq_lt(seg->ack, t->snd_una))
+		return GO_ON;
+	changed = update_window(p, t, seg, false);
 	/* RFC 5681 section 2: what counts as a repeated ACK */
-	if (seg->ack == t->snd_una && !seg->data.len && !t->probing &&
+	if (!seg->data.len && !t->probing &&
 	    !(seg->flags & TCP_FIN) && (!changed || seg->sacks))
 		tcp_ack_repeated(p, t);
 	return GO_ON;
