@@ -12,6 +12,10 @@ $(BUILD)/build.ninja:
 check: all
 	meson test -C $(BUILD) --print-errorlogs
 
+# New seeds for SECONDS, or until ^C.
+soak: all
+	$(BUILD)/test/sim/sim --soak $(or $(SECONDS),0)
+
 test:
 	scripts/test
 
@@ -22,9 +26,8 @@ bench: all
 	scripts/bench
 
 # make fuzz SECONDS=600 TARGETS=core; scripts/fuzz says more.
-SECONDS ?= 60
 fuzz:
-	scripts/fuzz --seconds $(SECONDS) $(TARGETS)
+	scripts/fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
 
 coverage:
 	scripts/coverage
@@ -36,4 +39,4 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check test demo bench fuzz coverage install clean
+.PHONY: all check soak test demo bench fuzz coverage install clean

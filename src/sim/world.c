@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 
-#define MAX_FLOWS	64
-#define DRAIN_NS	(400 * 1000 * WORLD_MS)	/* idle flows end by then */
+#define TURN_EVENTS	16
 
 void world_fail(struct world *w, const char *format, ...)
 {
@@ -32,7 +32,7 @@ void world_after(struct world *w, uint64_t delay_ns,
 	});
 }
 
-struct network_setup world_setup(const struct plan *p)
+static struct network_setup setup_of(const struct plan *p)
 {
 	return (struct network_setup){
 		.gateway_mac = { { 2, 0, 0, 0, 0, 1 } },
@@ -44,90 +44,36 @@ struct network_setup world_setup(const struct plan *p)
 		.net6 = { .ip.b = { 0xfd, 1 }, .bits = 64 },
 		.gateway6.b = { 0xfd, 1, [15] = 1 },
 		.guest6.b = { 0xfd, 1, [15] = 2 },
-		.mtu = p->mtu, .host_access = true, .max_flows = MAX_FLOWS,
+		.mtu = p->mtu, .host_access = true,
+		.max_flows = p->max_flows,
 	};
 }
 
-/* FNV-1a over every frame: two runs of one plan must agree. */
-static void account(struct world *w, const uint8_t *frame, size_t len)
+struct ip world_peer(const struct world *w, bool v6, bool via_gateway,
+		     unsigned i)
 {
-	w->frames++;
-	for (size_t i = 0; i < len; i++)
-		w->hash = (w->hash ^ frame[i]) * UINT64_C(0x100000001b3);
-	w->hash = (w->hash ^ w->now_ns) * UINT64_C(0x100000001b3);
+	if (via_gateway)
+		return v6 ? w->setup.gateway6 : w->setup.gateway4;
+	return v6 ? (struct ip){ .b = { 0x20, 1, 0xd, 0xb8, [15] =
+					(uint8_t)(1 + i) } } :
+		    ip_from_v4(0xc0000201 + i);
 }
 
-/* Fate of a frame: how often it arrives, and how late. */
-static unsigned copies(struct world *w, unsigned loss)
+/* A multiply and a shift per word; not keyed, not portable, only fast. */
+void world_mix(struct world *w, const void *p, size_t len)
 {
-	if (rng_chance(&w->rng, loss))
-		return 0;
-	return rng_chance(&w->rng, w->plan.duplicate) ? 2 : 1;
-}
+	const uint8_t *b = p;
+	uint64_t h = w->hash ^ len, v;
 
-static uint64_t link_delay(struct world *w)
-{
-	uint64_t delay = w->plan.delay_ns;
-
-	if (rng_chance(&w->rng, w->plan.reorder))
-		delay += rng_below(&w->rng, 5000000);
-	return delay;
-}
-
-struct parcel {
-	struct frame_meta meta;
-	uint8_t frame[];
-};
-
-static void send_parcel(struct world *w, const struct frame_meta *meta,
-			const uint8_t *frame, size_t len,
-			void (*arrive)(void *, uint64_t, void *, size_t))
-{
-	struct parcel *p = malloc(sizeof(*p) + len);
-
-	ASSERT(p);
-	p->meta = *meta;
-	memcpy(p->frame, frame, len);
-	world_after(w, link_delay(w), arrive, 0, p, len);
-}
-
-static void arrive_gateway(void *ctx, uint64_t arg, void *data, size_t len)
-{
-	struct world *w = ctx;
-	const struct parcel *p = data;
-
-	(void)arg;
-	account(w, p->frame, len);
-	network_frame(w->net, &p->meta, p->frame, len, w->now_ns);
-}
-
-static void arrive_guest(void *ctx, uint64_t arg, void *data, size_t len)
-{
-	const struct parcel *p = data;
-
-	(void)arg;
-	account(ctx, p->frame, len);
-	sim_guest_frame(ctx, &p->meta, p->frame, len);
-}
-
-void world_to_gateway(struct world *w, const uint8_t *frame, size_t len,
-		      uint16_t gso_size)
-{
-	const struct frame_meta meta = {
-		.needs_csum = true, .gso_size = gso_size,
-		.gso = gso_size ? frame[12] == 0x86 ? FRAME_GSO_TCP6 :
-			FRAME_GSO_TCP4 : FRAME_GSO_NONE,
-	};
-
-	for (unsigned n = copies(w, w->plan.loss_to_gateway); n; n--)
-		send_parcel(w, &meta, frame, len, arrive_gateway);
-}
-
-void world_to_guest(struct world *w, const struct frame_meta *meta,
-		    const uint8_t *frame, size_t len)
-{
-	for (unsigned n = copies(w, w->plan.loss_to_guest); n; n--)
-		send_parcel(w, meta, frame, len, arrive_guest);
+	for (; len >= 8; b += 8, len -= 8) {
+		memcpy(&v, b, 8);
+		h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 29;
+	}
+	v = 0;
+	memcpy(&v, b, len);
+	h = (h ^ v ^ w->now_ns) * UINT64_C(0x9e3779b97f4a7c15);
+	w->hash = h ^ h >> 29;
 }
 
 static void noise(void *ctx, uint64_t arg, void *data, size_t len)
@@ -143,10 +89,29 @@ static void noise(void *ctx, uint64_t arg, void *data, size_t len)
 		frame[i] = (uint8_t)rng_next(&w->rng);
 	if (n > 40 && arg & 2)		/* at least an IP packet to look at */
 		memcpy(frame, "\2\0\0\0\0\1\2\0\0\0\0\2\x08\0\x45", 15);
+	w->to_gateway++;
+	w->to_gateway_bytes += n;
 	network_frame(w->net, &meta, frame, n, w->now_ns);
 }
 
-/* One turn of the core's driver, at now. */
+/* The host's resolvers change: one is gone. */
+static void servers_change(void *ctx, uint64_t arg, void *data, size_t len)
+{
+	struct world *w = ctx;
+
+	(void)arg, (void)data, (void)len;
+	if (w->plan.servers)
+		w->plan.servers--;
+	network_set_resolvers(w->net, w->servers, w->plan.servers);
+}
+
+static void stop(void *ctx, uint64_t arg, void *data, size_t len)
+{
+	(void)arg, (void)data, (void)len;
+	((struct world *)ctx)->stopping = true;
+}
+
+/* The end of one turn of the core's driver, at now. */
 static void turn(struct world *w)
 {
 	if (network_next_timer(w->net) <= w->now_ns)
@@ -154,23 +119,28 @@ static void turn(struct world *w)
 	do
 		network_turn_end(w->net, w->now_ns);
 	while (network_busy(w->net));
-	network_check(w->net);
+	if (++w->turns % w->plan.check_every == 0)
+		network_check(w->net);
 }
 
-/* The next moment at which anything happens; false when nothing will. */
+/* The next turn, whenever that is; false when nothing is left to happen. */
 static bool advance(struct world *w)
 {
 	const uint64_t timer = network_next_timer(w->net);
 	const uint64_t event = queue_next(&w->queue);
 	const uint64_t next = timer < event ? timer : event;
+	unsigned n = 0;
 
 	if (next == UINT64_MAX)
 		return false;
 	if (next > w->now_ns)
 		w->now_ns = next;
-	if (event <= w->now_ns) {
+	while (n++ < TURN_EVENTS &&
+	       queue_next(&w->queue) <= next + w->plan.turn_ns) {
 		struct queue_event ev = queue_take(&w->queue);
 
+		if (ev.at_ns > w->now_ns)
+			w->now_ns = ev.at_ns;
 		ev.run(ev.ctx, ev.arg, ev.data, ev.len);
 		free(ev.data);
 	}
@@ -178,61 +148,116 @@ static bool advance(struct world *w)
 	return true;
 }
 
+/* Each frame from the guest has one verdict; the rest have other causes. */
+static void check_counters(struct world *w, const struct network_stats *st)
+{
+	static const enum drop also[] = {	/* not only of frames */
+		DROP_NOFLOW, DROP_SEQUENCE, DROP_LIMIT, DROP_FRAGMENT,
+	};
+	uint64_t sum = 0, unsure = 0;
+
+	for (unsigned i = 0; i < DROP_MAX; i++)
+		sum += st->drops[i];
+	sum -= st->drops[DROP_LINKFULL];
+	for (unsigned i = 0; i < sizeof(also) / sizeof(also[0]); i++)
+		unsure += st->drops[also[i]];
+	if (st->frames_from_guest != w->to_gateway ||
+	    st->bytes_from_guest != w->to_gateway_bytes ||
+	    st->frames_from_guest > sum ||
+	    st->frames_from_guest < sum - unsure)
+		world_fail(w, "%llu frames from the guest, %llu verdicts",
+			   (unsigned long long)w->to_gateway,
+			   (unsigned long long)sum);
+	if (st->frames_to_guest != w->to_guest ||
+	    st->drops[DROP_LINKFULL] != w->link_full)
+		world_fail(w, "%llu frames to the guest, %llu counted",
+			   (unsigned long long)w->to_guest,
+			   (unsigned long long)st->frames_to_guest);
+}
+
 static void check_end(struct world *w)
 {
 	struct network_stats st;
 
+	network_check(w->net);
 	network_get_stats(w->net, &st);
 	if (st.flows_tcp || st.flows_udp || st.flows_icmp)
-		world_fail(w, "%u TCP flows are left", st.flows_tcp);
-	if (st.store_bytes)
-		world_fail(w, "%llu bytes of store are counted",
-			   (unsigned long long)st.store_bytes);
+		world_fail(w, "%u TCP, %u UDP, %u ping flows are left",
+			   st.flows_tcp, st.flows_udp, st.flows_icmp);
+	if (st.store_bytes || w->store_bytes)
+		world_fail(w, "%llu bytes of store are counted, %zu are there",
+			   (unsigned long long)st.store_bytes, w->store_bytes);
+	check_counters(w, &st);
 	sim_guest_end(w);
 	sim_host_end(w);
 }
 
+/* Fresh pages each time: only those that a world touches cost anything. */
+static void *take_memory(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT(p != MAP_FAILED);
+	return p;
+}
+
 static void start(struct world *w, const struct plan *plan)
 {
-	const struct network_setup setup = world_setup(plan);
 	const struct env env = { .ops = &sim_env_ops, .ctx = w };
-	const size_t bytes = (network_bytes(&setup) + 63) & ~(size_t)63;
 
 	*w = (struct world){ .plan = *plan, .rng.state = plan->seed,
-			     .now_ns = 1000 * WORLD_MS,
+			     .now_ns = WORLD_START_NS,
+			     .setup = setup_of(plan),
 			     .verbose = w->verbose };
-	w->net_mem = aligned_alloc(64, bytes);
-	ASSERT(w->net_mem);
-	memset(w->net_mem, 0, bytes);
-	w->net = network_init(w->net_mem, &setup, &env, w->now_ns);
+	w->net = network_init(take_memory(network_bytes(&w->setup)),
+			      &w->setup, &env, w->now_ns);
+	for (unsigned i = 0; i < plan->servers; i++)
+		w->servers[i] = (struct endpoint){
+			.ip = world_peer(w, plan->server[i].v6, false,
+					 100 + i),
+			.port = WORLD_PORT_DNS,
+		};
+	network_set_resolvers(w->net, w->servers, plan->servers);
 	sim_guest_start(w);
 	for (unsigned i = 0; i < plan->garbage; i++)
 		world_after(w, rng_below(&w->rng, 1000000000), noise,
 			    rng_next(&w->rng), NULL, 0);
+	if (plan->servers_change_ns != PLAN_NEVER)
+		world_after(w, plan->servers_change_ns, servers_change, 0,
+			    NULL, 0);
+	if (plan->stop_ns != PLAN_NEVER)
+		world_after(w, plan->stop_ns, stop, 0, NULL, 0);
+}
+
+static void finish(struct world *w)
+{
+	const size_t bytes = network_bytes(&w->setup);
+
+	network_fini(w->net);
+	if (!w->failure[0] && w->store_bytes)
+		world_fail(w, "%zu bytes of store are left", w->store_bytes);
+	if (!w->failure[0])
+		sim_host_end(w);
+	munmap(w->net, bytes);
+	w->net = NULL;
+	queue_fini(&w->queue);
+	sim_host_free(w);
+	for (unsigned i = 0; i < PLAN_CONNS_MAX; i++) {
+		free(w->conns[i].up);
+		free(w->conns[i].down);
+	}
 }
 
 bool world_run(struct world *w, const struct plan *plan)
 {
-	uint64_t drained_at = UINT64_MAX;
-
 	start(w, plan);
-	while (!w->failure[0] && advance(w)) {
-		if (w->now_ns > WORLD_LIMIT_NS) {
-			world_fail(w, "nothing moves any more");
-			break;
-		}
-		if (drained_at == UINT64_MAX && sim_guest_done(w))
-			drained_at = w->now_ns + DRAIN_NS;
-		if (w->now_ns > drained_at)
-			break;
-	}
-	if (!w->failure[0])
+	while (!w->failure[0] && !w->stopping && advance(w))
+		if (w->now_ns > WORLD_LIMIT_NS)
+			world_fail(w, "it does not come to an end");
+	if (!w->failure[0] && !w->stopping)
 		check_end(w);
-	network_fini(w->net);
-	if (!w->failure[0] && w->store_bytes)
-		world_fail(w, "%zu bytes of store are left", w->store_bytes);
-	queue_fini(&w->queue);
-	free(w->net_mem);
-	w->net = NULL;
+	w->stopping = true;
+	finish(w);
 	return !w->failure[0];
 }

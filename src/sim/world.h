@@ -7,77 +7,144 @@
  *
  * One queue of events is the only clock. The core under test (network/) is
  * driven as engine/ drives it; its env is sim/host.c: sockets of scripted
- * programs. Its link ends at sim/guest.c: a TCP of the tests' own, written
- * without a look at proto/, whose programs send, receive and close as the
- * plan says. Frames between are lost, doubled, delayed and reordered.
+ * programs, resolvers among them. Its link (sim/link.c) loses, doubles,
+ * delays, reorders and corrupts frames, and ends at the guest: a TCP of
+ * the tests' own, written without a look at proto/, and programs that ask,
+ * answer and close as the plan says.
  *
- * What is checked. Every frame of the gateway: lengths, checksums, within
- * the guest's window, acknowledging only what was sent, never moving its
- * own window's edge back. Both byte streams, byte by byte, against a
- * pattern. After each event network_check(). At the end: every connection
- * ended as its plan allows, no flow, socket or byte of store is left.
+ * What is checked.
+ *
+ *   - Every frame that leaves the gateway (sim/watch.c): lengths,
+ *     checksums, the MTU, the guest's MSS.
+ *   - Both byte streams, byte by byte, against a pattern; segments within
+ *     the guest's window, acknowledgements only of what was sent, the
+ *     gateway's own window never moved back.
+ *   - Datagrams, pings and DNS questions are counted where they cross the
+ *     gateway's two edges, so that the counts must agree whatever the link
+ *     loses: each datagram goes out once and unchanged, each answer comes
+ *     in once, each question is answered once.
+ *   - After turns, network_check().
+ *   - At the end, when nothing is left to happen: every connection ended
+ *     as its plan allows; no flow, socket, timer or byte of store is left;
+ *     the counters add up.
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
 #include "network/network.h"
+#include "sim/pattern.h"
 #include "sim/plan.h"
 #include "sim/queue.h"
 #include "sim/rng.h"
+#include "wire/ip.h"
+#include "wire/tcp.h"
 
 #define WORLD_MS	UINT64_C(1000000)
+#define WORLD_START_NS	(1000 * WORLD_MS)
+#define WORLD_LIMIT_NS	(7200 * 1000 * WORLD_MS)	/* then it hangs */
 #define WORLD_SOCKS	64
-#define WORLD_PORT	1000		/* of connection 0, on the host */
-#define WORLD_GUEST_PORT 40000		/* of connection 0, in the guest */
-#define WORLD_LIMIT_NS	(3600 * 1000 * WORLD_MS)	/* then it hangs */
 
-/* A stream socket of the host and the program behind it. */
+/* Ports of connection, chat, … 0; the others follow. */
+#define WORLD_PORT	 1000		/* on the host */
+#define WORLD_GUEST_PORT 40000
+#define WORLD_CHAT_PORT	 2000
+#define WORLD_CHAT_GUEST 41000		/* plus plan_chat.guest_port */
+#define WORLD_ASK_PORT	 42000
+#define WORLD_ASK_ID	 0x5000
+#define WORLD_PING_ID	 500
+#define WORLD_PORT_DNS	 53
+
+enum sim_kind { SOCK_CLOSED, SOCK_CONN, SOCK_RESOLVER, SOCK_UDP, SOCK_PING };
+
+struct sim_dgram;
+
+/* A socket of the host's and the program behind it. */
 struct sim_sock {
-	bool open, connected, dead;
+	enum sim_kind kind;
+	uint32_t gen;			/* counts the uses of this slot */
+	struct handle owner;
+	/* streams */
+	bool connected, dead, ticking;
 	bool wants_read, wants_write;	/* said AGAIN: owes an event */
-	bool fin_seen, eof_given, failed;
+	bool fin_seen, eof_given, gave_up;
 	int error;			/* of the connect; ENV_* or 0 */
 	unsigned conn;
-	struct handle owner;
 	uint64_t received;		/* from the gateway */
 	uint64_t drained;		/* of that, read by the program */
 	uint64_t written;		/* by the program, for the gateway */
 	uint64_t given;			/* of that, to the gateway */
+	/* of a resolver over TCP: server `conn` */
+	uint8_t ask[2 + 512];
+	uint8_t *answer;		/* malloc()ed, `written` bytes */
+	/* datagrams */
+	bool v6, told;			/* told: an event is under way */
+	bool dns;
+	int guest_port;			/* of the map, -1 not known */
+	struct sim_dgram *inbox, *errors;
 };
 
 /* A TCP endpoint of the guest and the program behind it. */
 struct sim_conn {
-	enum { G_CLOSED, G_SYN_SENT, G_OPEN, G_RESET, G_REFUSED } state;
+	enum { G_NEW, G_CLOSED, G_SYN_SENT, G_OPEN, G_RESET, G_REFUSED } state;
 	/* sending */
 	uint32_t iss, snd_una, snd_nxt, snd_max, snd_wnd;
 	uint32_t edge;			/* right edge promised to us */
 	bool edge_known;
 	uint8_t peer_shift;
 	uint16_t mss;
-	uint64_t rto_at, rto_ns;
+	uint64_t rto_at;		/* 0: not armed */
+	uint64_t timer_at;		/* the event under way for it */
 	unsigned retries, dups;
 	bool fin_sent, fin_acked;
+	uint32_t up_len;		/* bytes of the stream */
+	uint8_t *up;			/* malloc()ed, or NULL: the pattern */
 	/* receiving */
 	uint32_t irs, rcv_nxt, rcv_edge;
+	uint32_t edge_max;		/* largest ever promised */
 	uint64_t read;			/* by the program */
+	uint8_t *down;			/* malloc()ed: DNS answers; or NULL */
 	bool fin_seen;
 	struct { uint32_t from, to; } ooo[16];
 	unsigned n_ooo;
-	bool connected_once, was_reset;
+	bool connected_once;
+	bool host_done;			/* its end has all, and said all */
 	uint64_t reader_at;		/* its next look; 0 none planned */
+	uint64_t heard_at;
+	unsigned unanswered;		/* keepalives */
+};
+
+/* What crossed the gateway's edges of one chat or series of pings. */
+struct sim_count {
+	unsigned sent;			/* frames by the guest's program */
+	unsigned arrived;		/* datagrams at the gateway */
+	unsigned damaged;		/* likewise, where it may not matter */
+	unsigned carried;		/* of those, sent by it to the host */
+	unsigned given;			/* answers that it fetched */
+	unsigned emitted;		/* of those, put on the guest's link */
+	unsigned errors_given, errors_told;
+};
+
+struct sim_ask {
+	unsigned arrived, damaged, answered;
 };
 
 struct world {
 	struct plan plan;
+	struct network_setup setup;
 	struct rng rng;
 	uint64_t now_ns;
 	struct queue queue;
 	struct network *net;
-	void *net_mem;
 	struct sim_sock socks[WORLD_SOCKS];
 	struct sim_conn conns[PLAN_CONNS_MAX];
-	bool update_dropped;
+	struct sim_count chats[PLAN_CHATS_MAX], pings[PLAN_PINGS_MAX];
+	struct sim_ask asks[PLAN_ASKS_MAX];
+	struct endpoint servers[PLAN_SERVERS_MAX];
+	bool update_dropped, stopping;
+	unsigned turns;
 	size_t store_bytes;
+	uint64_t to_gateway, to_gateway_bytes;	/* frames that arrived */
+	uint64_t to_guest, link_full;		/* link_send() */
 	uint64_t frames, hash;		/* of every frame, both ways */
 	bool verbose;
 	char failure[160];		/* "" while all is well */
@@ -88,6 +155,12 @@ bool world_run(struct world *w, const struct plan *plan);
 
 /* ---- between the files of sim/ ---- */
 
+/* Time since the world began. */
+static inline uint64_t world_since(const struct world *w)
+{
+	return w->now_ns - WORLD_START_NS;
+}
+
 __attribute__((format(printf, 2, 3)))
 void world_fail(struct world *w, const char *format, ...);
 
@@ -96,29 +169,116 @@ void world_after(struct world *w, uint64_t delay_ns,
 		 void (*run)(void *w, uint64_t arg, void *data, size_t len),
 		 uint64_t arg, void *data, size_t len);
 
-/* The byte at an offset of one direction of a connection. */
-static inline uint8_t world_byte(unsigned conn, bool up, uint64_t at)
-{
-	return (uint8_t)(at * 31 + (at >> 8) * 7 + conn * 101 + up * 53);
-}
+/* The host that connection, chat or ping i speaks to, as the guest says. */
+struct ip world_peer(const struct world *w, bool v6, bool via_gateway,
+		     unsigned i);
 
-struct network_setup world_setup(const struct plan *p);
+/* Mix into w->hash. */
+void world_mix(struct world *w, const void *p, size_t len);
+
+/*
+ * sim/link.c. tag: what the frame is to count as when it arrives, see
+ * sim_guest_arrived(). Meta's checksum fields are to be right.
+ */
+void link_to_gateway(struct world *w, const struct frame_meta *meta,
+		     const uint8_t *frame, size_t len, unsigned tag);
+void link_to_guest(struct world *w, const struct frame_meta *meta,
+		   const uint8_t *frame, size_t len);
+
+/* sim/watch.c: a frame that the gateway emits; before the link's doing. */
+void watch_frame(struct world *w, const struct frame_meta *meta,
+		 const uint8_t *frame, size_t len);
 
 /* sim/host.c */
 extern const struct env_ops sim_env_ops;	/* ctx: struct world */
 void sim_host_end(struct world *w);		/* checks at the end */
+void sim_host_free(struct world *w);
+/* A slot, or -ENV_LIMIT. */
+int sim_sock_open(struct world *w, enum sim_kind kind, struct handle owner);
+void sim_sock_close(struct sim_sock *s);
+/* The gateway hears of events a little later, if it still cares. */
+void sim_notify(struct world *w, struct sim_sock *s, unsigned events);
+/* As world_after() with the socket's id as arg, unless it is closed then. */
+void sim_sock_after(struct world *w, struct sim_sock *s, uint64_t delay_ns,
+		    void (*run)(struct world *w, struct sim_sock *s));
 
-/* sim/guest.c: frames in, frames out (to world_to_gateway). */
+/* sim/host_stream.c, sim/host_dgram.c */
+int sim_tcp_connect(void *ctx, const struct endpoint *to, struct handle h);
+int sim_stream_connected(void *ctx, int id);
+int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n);
+int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n);
+void sim_stream_shut(void *ctx, int id);
+void sim_stream_close(void *ctx, int id, bool reset);
+int sim_udp_open(void *ctx, bool v6, struct handle h);
+int sim_ping_open(void *ctx, bool v6, struct handle h);
+int sim_dgram_send(void *ctx, int id, const struct endpoint *to,
+		   const struct env_mark *mark, const struct span *v,
+		   unsigned n);
+void sim_dgram_fragment(void *ctx, int id, bool v6, bool allowed);
+int64_t sim_dgram_recv(void *ctx, int id, struct endpoint *from,
+		       struct env_mark *mark, void *buf, size_t cap);
+bool sim_dgram_error(void *ctx, int id, struct env_dgram_error *out,
+		     void *payload, size_t cap);
+void sim_dgram_close(void *ctx, int id);
+void sim_dgram_free(struct sim_sock *s);
+/* Is there something to fetch now? */
+bool sim_dgram_ready(const struct world *w, const struct sim_sock *s);
+/* Post a datagram from `from`, to be fetched after delay_ns. */
+void sim_post(struct world *w, struct sim_sock *s, uint64_t delay_ns,
+	      const struct endpoint *from, unsigned *count,
+	      const void *data, size_t len);
+/* Post an error about a datagram to `to`; errors: count it there. */
+void sim_post_error(struct world *w, struct sim_sock *s, uint64_t delay_ns,
+		    const struct endpoint *to, unsigned *count,
+		    const void *data, size_t len);
+
+/* sim/resolver.c */
+bool resolver_at(const struct world *w, const struct endpoint *to,
+		 unsigned *server);
+void resolver_udp(struct world *w, struct sim_sock *s, unsigned server,
+		  const void *data, size_t len);
+void resolver_tcp(struct world *w, struct sim_sock *s);	/* it got bytes */
+/* Question n as a message; returns its length. */
+size_t resolver_question(unsigned n, bool own, uint8_t *buf, size_t cap);
+/* Is msg a right answer to question n? Else the world fails. */
+void resolver_check(struct world *w, unsigned n, bool own, bool udp,
+		    struct view msg);
+
+/* sim/guest.c: frames in, frames out. */
 void sim_guest_start(struct world *w);
 void sim_guest_frame(struct world *w, const struct frame_meta *meta,
 		     const uint8_t *frame, size_t len);
+/* A frame that was sent with that tag reached the gateway. */
+void sim_guest_arrived(struct world *w, unsigned tag, bool damaged);
 void sim_guest_end(struct world *w);
-bool sim_guest_done(const struct world *w);
 
-/* sim/world.c */
-void world_to_gateway(struct world *w, const uint8_t *frame, size_t len,
-		      uint16_t gso_size);
-void world_to_guest(struct world *w, const struct frame_meta *meta,
-		    const uint8_t *frame, size_t len);
+#define TAG_NONE	0u
+#define TAG_CHAT	0x100u		/* | number */
+#define TAG_PING	0x200u
+#define TAG_ASK		0x300u
+
+/* Send l4 (its checksum field 0) behind Ethernet and IP headers. */
+struct sim_packet {
+	bool v6, offload;
+	struct ip dst;
+	uint8_t proto, ttl;
+	uint16_t csum_offset;		/* in l4 */
+	enum frame_gso gso;
+	uint16_t gso_size;
+	unsigned tag;
+};
+void sim_guest_send(struct world *w, const struct sim_packet *p,
+		    const uint8_t *l4, size_t len);
+
+/* sim/guest_tcp.c */
+void guest_tcp_start(struct world *w);
+void guest_tcp_segment(struct world *w, unsigned i,
+		       const struct tcp_segment *s);
+void guest_tcp_refused(struct world *w, unsigned i);
+void guest_tcp_end(struct world *w);
+
+/* sim/guest_dgram.c */
+void guest_dgram_start(struct world *w);
+void guest_dgram_end(struct world *w);
 
 #endif

@@ -2,138 +2,69 @@
 /*
  * test/sim/main.c - run simulated worlds
  *
- *   sim                       every scenario, then 3,000 seeds
+ *   sim                       every scenario, then 40,000 seeds
  *   sim --from A --seeds N    seeds A to A + N - 1
  *   sim --seed S [--verbose]  one seed, twice: both runs must agree
  *   sim --scenario WORDS      scenarios whose name has them, frame by frame
+ *   sim --soak SECONDS        new seeds for so long; 0: until ^C
+ *
+ * What fails is printed with the command that shows it again, be it a
+ * check of the world's or an ASSERT of the core's.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "scenarios.h"
 #include "sim/world.h"
 
-#define MS UINT64_C(1000000)
+#define FAILURES_MAX	20
+#define PROGRESS_S	10
 
-static unsigned passed, failed;
+static struct world world;
+static unsigned long long passed, failed, frames;
+static volatile sig_atomic_t interrupted;
+static const char *program;
+static char now_running[200];	/* for a signal handler to write */
+
+static void crashed(int sig)
+{
+	(void)!write(STDOUT_FILENO, now_running, strlen(now_running));
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
 
 static bool run(const char *name, const struct plan *plan, bool verbose,
 		uint64_t *hash)
 {
-	struct world *w = calloc(1, sizeof(*w));
 	bool ok;
 
-	w->verbose = verbose;
-	ok = world_run(w, plan);
-	if (!ok)
-		printf("not ok %s: seed %llu: %s at %.3f ms\n", name,
-		       (unsigned long long)plan->seed, w->failure,
-		       (double)w->now_ns / 1e6);
-	*hash = w->hash;
-	free(w);
+	snprintf(now_running, sizeof(now_running),
+		 "not ok %s: an assertion failed\n    %s --seed %llu\n",
+		 name, program, (unsigned long long)plan->seed);
+	world.verbose = verbose;
+	ok = world_run(&world, plan);
+	if (!ok) {
+		printf("not ok %s: %s at %.3f ms\n", name, world.failure,
+		       (double)world.now_ns / 1e6);
+		printf("    %s --seed %llu\n", program,
+		       (unsigned long long)plan->seed);
+		fflush(stdout);
+	}
+	*hash = world.hash;
+	frames += world.frames;
 	passed += ok;
 	failed += !ok;
 	return ok;
-}
-
-/* One thing made difficult, everything else plain. */
-static struct plan scenario(unsigned n, const char **name)
-{
-	struct plan p = plan_plain(plan_conn(100000, 100000));
-	struct plan_conn *c = &p.conn[0];
-
-	switch (n) {
-	case 0:
-		*name = "plain";
-		return p;
-	case 1:
-		*name = "connection refused";
-		c->connect = PLAN_REFUSE;
-		return p;
-	case 2:
-		*name = "host unreachable";
-		c->connect = PLAN_UNREACHABLE;
-		return p;
-	case 3:
-		*name = "nobody answers";
-		c->connect = PLAN_SILENT;
-		return p;
-	case 4:
-		*name = "upload to a slow reader";
-		c->up_bytes = 3000000;
-		c->host_buffer = 16384;
-		c->host_drain = 500;
-		c->host_sleep_ns = 5000 * MS;
-		return p;
-	case 5:
-		*name = "download by a guest that closes its window";
-		c->down_bytes = 1000000;
-		c->guest_buffer = 8192;
-		c->guest_drain = 1000;
-		c->guest_sleep_ns = 5000 * MS;
-		return p;
-	case 6:
-		*name = "the window update is lost";
-		c->down_bytes = 1000000;
-		c->guest_buffer = 8192;
-		c->guest_drain = 8192;
-		c->guest_sleep_ns = 2000 * MS;
-		p.drop_first_update = true;
-		return p;
-	case 7:
-		*name = "the host answers after the guest's FIN";
-		c->host_waits_for_fin = true;
-		return p;
-	case 8:
-		*name = "the guest answers after the host's FIN";
-		c->guest_waits_for_fin = true;
-		return p;
-	case 9:
-		*name = "the host resets";
-		c->host_reset_at = 50000;
-		return p;
-	case 10:
-		*name = "the guest resets";
-		c->guest_reset_at = 50000;
-		return p;
-	case 11:
-		*name = "one frame of ten is lost";
-		p.loss_to_guest = p.loss_to_gateway = 100;
-		return p;
-	case 12:
-		*name = "one frame of ten is lost, without SACK";
-		p.loss_to_guest = p.loss_to_gateway = 100;
-		c->guest_sack = false;
-		return p;
-	case 13:
-		*name = "no window scaling to speak of, 1 MiB each way";
-		*c = plan_conn(1 << 20, 1 << 20);
-		c->guest_wscale = 0;
-		return p;
-	case 14:
-		*name = "empty";
-		*c = plan_conn(0, 0);
-		return p;
-	case 15:
-		*name = "little memory";
-		p.no_memory = 800;
-		c->host_buffer = 2000;
-		c->host_drain = 300;
-		return p;
-	case 16:
-		*name = "IPv6, MTU 65520";
-		c->v6 = true;
-		p.mtu = 65520;
-		c->guest_buffer = 1 << 20;
-		return p;
-	case 17:
-		*name = "noise";
-		p.garbage = 5000;
-		return p;
-	default:
-		*name = NULL;
-		return p;
-	}
 }
 
 static void scenarios(const char *only)
@@ -153,10 +84,11 @@ static void scenarios(const char *only)
 
 static void one_seed(uint64_t seed, bool verbose)
 {
-	const struct plan p = plan_random(seed);
+	struct plan p = plan_random(seed);
 	uint64_t first, second;
 
 	run("seed", &p, verbose, &first);
+	p.check_every = 1;		/* find it where it happens */
 	run("again", &p, false, &second);
 	printf("seed %llu: hash %016llx, %s\n", (unsigned long long)seed,
 	       (unsigned long long)first,
@@ -172,33 +104,83 @@ static void seeds(uint64_t from, uint64_t n)
 		const struct plan p = plan_random(s);
 
 		run("seed", &p, false, &hash);
-		if (failed >= 20)
+		if (failed >= FAILURES_MAX)
 			return;
 	}
 }
 
+static void progress(time_t since, uint64_t from)
+{
+	const double s = (double)(time(NULL) - since);
+
+	fprintf(stderr, "\r%.0f s: %llu worlds from seed %llu, %.0f a second, "
+		"%llu failed ", s, passed + failed, (unsigned long long)from,
+		(double)(passed + failed) / (s > 0 ? s : 1), failed);
+}
+
+/* Seeds that nobody ran before, in all likelihood: they begin at the time. */
+static void soak(uint64_t seconds)
+{
+	const time_t start = time(NULL);
+	const uint64_t from = (uint64_t)start * 1000000;
+	time_t shown = start, now = start;
+
+	signal(SIGINT, interrupt);
+	for (uint64_t s = from; !interrupted && failed < FAILURES_MAX; s += 20) {
+		seeds(s, 20);
+		now = time(NULL);
+		if (now - shown >= PROGRESS_S) {
+			progress(start, from);
+			shown = now;
+		}
+		if (seconds && (uint64_t)(now - start) >= seconds)
+			break;
+	}
+	progress(start, from);
+	fputc('\n', stderr);
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: %s [--from A] [--seeds N] | --seed S "
+		"[--verbose] | --scenario WORDS | --soak SECONDS\n", program);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t from = 1, n = 3000, seed = 0;
-	bool verbose = false, all = argc == 1;
+	uint64_t from = 1, n = 40000, seed = 0, seconds = 0;
+	bool verbose = false, all = argc == 1, soaking = false;
 	const char *only = NULL;
 
+	program = argv[0];
 	for (int i = 1; i < argc; i++) {
-		const bool more = i + 1 < argc;
+		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
 
-		if (!strcmp(argv[i], "--verbose"))
+		if (!strcmp(argv[i], "--verbose")) {
 			verbose = true;
-		else if (more && !strcmp(argv[i], "--scenario"))
-			only = argv[++i];
-		else if (more && !strcmp(argv[i], "--seed"))
-			seed = strtoull(argv[++i], NULL, 10);
-		else if (more && !strcmp(argv[i], "--from"))
-			from = strtoull(argv[++i], NULL, 10);
-		else if (more && !strcmp(argv[i], "--seeds"))
-			n = strtoull(argv[++i], NULL, 10);
+			continue;
+		}
+		if (!value)
+			return usage();
+		if (!strcmp(argv[i], "--scenario"))
+			only = value;
+		else if (!strcmp(argv[i], "--seed"))
+			seed = strtoull(value, NULL, 10);
+		else if (!strcmp(argv[i], "--from"))
+			from = strtoull(value, NULL, 10);
+		else if (!strcmp(argv[i], "--seeds"))
+			n = strtoull(value, NULL, 10);
+		else if (!strcmp(argv[i], "--soak"))
+			soaking = true, seconds = strtoull(value, NULL, 10);
 		else
-			return 2;
+			return usage();
+		i++;
 	}
+	signal(SIGILL, crashed);
+	signal(SIGTRAP, crashed);
+	signal(SIGSEGV, crashed);
+	signal(SIGABRT, crashed);
 	if (all) {
 		scenarios(NULL);
 		one_seed(1, false);
@@ -207,8 +189,11 @@ int main(int argc, char **argv)
 		scenarios(only);
 	else if (seed)
 		one_seed(seed, verbose);
+	else if (soaking)
+		soak(seconds);
 	else
 		seeds(from, n);
-	printf("simulation: %u worlds passed, %u failed\n", passed, failed);
+	printf("simulation: %llu worlds passed, %llu failed, %llu frames\n",
+	       passed, failed, frames);
 	return failed != 0;
 }

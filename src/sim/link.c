@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/link.c - the guest's link: frames are lost, doubled, late, damaged
+ *
+ * Damage is one byte changed. The Internet checksum finds that wherever it
+ * covers, so what is not found lies in a field that harms nobody else.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/csum.h"
+#include "sim/world.h"
+
+struct parcel {
+	struct frame_meta meta;
+	unsigned tag;
+	bool damaged;
+	uint8_t frame[];
+};
+
+/* Fate of a frame: how often it arrives, and how late. */
+static unsigned copies(struct world *w, unsigned loss)
+{
+	if (rng_chance(&w->rng, loss))
+		return 0;
+	return rng_chance(&w->rng, w->plan.duplicate) ? 2 : 1;
+}
+
+static uint64_t delay(struct world *w)
+{
+	uint64_t ns = w->plan.delay_ns;
+
+	if (rng_chance(&w->rng, w->plan.reorder))
+		ns += rng_below(&w->rng, 5000000);
+	return ns;
+}
+
+/* The checksum that an offloading sender left to the link. */
+static void complete(struct parcel *p, size_t len)
+{
+	const size_t from = p->meta.csum_start;
+	struct wr w = wr(p->frame + from + p->meta.csum_offset, 2);
+	uint16_t sum;
+
+	if (!p->meta.needs_csum)
+		return;
+	sum = csum_finish(csum_add(0, p->frame + from, len - from));
+	wr_be16(&w, sum ? sum : 0xffff);
+	p->meta.needs_csum = false;
+}
+
+static void damage(struct world *w, struct parcel *p, size_t len)
+{
+	if (p->meta.gso != FRAME_GSO_NONE || !len ||
+	    !rng_chance(&w->rng, w->plan.corrupt))
+		return;
+	complete(p, len);
+	p->frame[rng_below(&w->rng, (uint32_t)len)] ^=
+		(uint8_t)(1 + rng_below(&w->rng, 255));
+	p->damaged = true;
+}
+
+static void deliver(struct world *w, const struct frame_meta *meta,
+		    const uint8_t *frame, size_t len, unsigned tag,
+		    void (*arrive)(void *, uint64_t, void *, size_t))
+{
+	struct parcel *p = malloc(sizeof(*p) + len);
+
+	ASSERT(p);
+	p->meta = *meta;
+	p->tag = tag;
+	p->damaged = false;
+	memcpy(p->frame, frame, len);
+	damage(w, p, len);
+	world_after(w, delay(w), arrive, 0, p, len);
+}
+
+static void arrive_gateway(void *ctx, uint64_t arg, void *data, size_t len)
+{
+	struct world *w = ctx;
+	const struct parcel *p = data;
+
+	(void)arg;
+	w->frames++;
+	world_mix(w, p->frame, len);
+	w->to_gateway++;
+	w->to_gateway_bytes += len;
+	sim_guest_arrived(w, p->tag, p->damaged);
+	network_frame(w->net, &p->meta, p->frame, len, w->now_ns);
+}
+
+static void arrive_guest(void *ctx, uint64_t arg, void *data, size_t len)
+{
+	struct world *w = ctx;
+	const struct parcel *p = data;
+
+	(void)arg;
+	w->frames++;
+	world_mix(w, p->frame, len);
+	sim_guest_frame(w, &p->meta, p->frame, len);
+}
+
+void link_to_gateway(struct world *w, const struct frame_meta *meta,
+		     const uint8_t *frame, size_t len, unsigned tag)
+{
+	for (unsigned n = copies(w, w->plan.loss_to_gateway); n; n--)
+		deliver(w, meta, frame, len, tag, arrive_gateway);
+}
+
+void link_to_guest(struct world *w, const struct frame_meta *meta,
+		   const uint8_t *frame, size_t len)
+{
+	for (unsigned n = copies(w, w->plan.loss_to_guest); n; n--)
+		deliver(w, meta, frame, len, TAG_NONE, arrive_guest);
+}
