@@ -52,7 +52,8 @@ static void count(unsigned *whole, unsigned *bad, unsigned n, bool damaged)
 	*(damaged ? bad : whole) += n;
 }
 
-void sim_guest_arrived(struct world *w, unsigned tag, bool damaged)
+void sim_guest_arrived(struct world *w, unsigned tag, bool damaged,
+		       const uint8_t *frame, size_t len)
 {
 	const unsigned i = tag & 0xff;
 	struct sim_count *c = &w->chats[i % PLAN_CHATS_MAX];
@@ -66,6 +67,8 @@ void sim_guest_arrived(struct world *w, unsigned tag, bool damaged)
 		count(&p->arrived, &p->damaged, 1, damaged);
 	else if ((tag & ~0xffu) == TAG_ASK)
 		count(&a->arrived, &a->damaged, 1, damaged);
+	else if ((tag & ~0xffu) == TAG_CONN && !damaged)
+		guest_tcp_arrived(w, i, frame, len);
 }
 
 static bool spoilt(const struct frame_meta *meta, const struct ip_packet *ip)

@@ -11,6 +11,7 @@
 #include "sim/guest_conn.h"
 
 #define DOWN_BYTES	65536u		/* of DNS answers, on one connection */
+#define LINGER_NS	(1900 * WORLD_MS)	/* a last ACK is repeated */
 #define DOWN_ANY	UINT32_MAX	/* how many is not known before */
 
 static uint32_t down_bytes(const struct world *w, unsigned i)
@@ -125,6 +126,8 @@ static void take_fin(struct world *w, unsigned i, const struct tcp_segment *s)
 			   (unsigned long long)guest_received(c), i);
 	c->rcv_nxt++;
 	c->fin_seen = true;
+	if (c->fin_acked)
+		c->over_ns = world_since(w);
 }
 
 /* The window that the gateway shows: never back, never past its need. */
@@ -144,6 +147,45 @@ static void check_edge(struct world *w, unsigned i,
 	c->edge_known = true;
 }
 
+void guest_tcp_arrived(struct world *w, unsigned i, const uint8_t *frame,
+		       size_t len)
+{
+	struct sim_conn *c = &w->conns[i];
+	const size_t l3 = guest_plan(w, i)->v6 ? IPV6_HEADER_BYTES :
+						 IPV4_HEADER_BYTES;
+	const struct view l4 = { .p = frame + 14 + l3, .len = len - 14 - l3 };
+	struct tcp_segment s;
+
+	if (!c->there || tcp_parse(l4, &s) != DROP_OK)
+		return;
+	memset(c->there + (s.seq - (c->iss + 1)), 1, s.data.len);
+}
+
+/* Nothing is acknowledged, selectively or not, that did not arrive. */
+static void check_there(struct world *w, unsigned i,
+			const struct tcp_segment *s)
+{
+	const struct sim_conn *c = &w->conns[i];
+	const uint32_t first = c->iss + 1;
+
+	if (w->plan.corrupt)
+		return;			/* some damage does no harm */
+	if (seq_lt(c->snd_una, s->ack) &&
+	    seq_le(s->ack, guest_data_end(c)) &&
+	    memchr(c->there + (c->snd_una - first), 0, s->ack - c->snd_una))
+		world_fail(w, "acknowledges what did not arrive, "
+			   "connection %u", i);
+	for (unsigned k = 0; k < s->sacks; k++) {
+		const struct tcp_range *r = &s->sack[k];
+
+		if (!seq_lt(r->from, r->to) || seq_le(r->from, s->ack) ||
+		    seq_lt(guest_data_end(c), r->to) ||
+		    memchr(c->there + (r->from - first), 0, r->to - r->from))
+			world_fail(w, "SACKs what did not arrive, "
+				   "connection %u", i);
+	}
+}
+
 static void take_ack(struct world *w, unsigned i, const struct tcp_segment *s)
 {
 	struct sim_conn *c = &w->conns[i];
@@ -154,6 +196,7 @@ static void take_ack(struct world *w, unsigned i, const struct tcp_segment *s)
 		return;
 	}
 	check_edge(w, i, s);
+	check_there(w, i, s);
 	if (seq_lt(s->ack, c->snd_una))
 		return;
 	c->dups = s->ack == c->snd_una && !s->data.len &&
@@ -169,6 +212,8 @@ static void take_ack(struct world *w, unsigned i, const struct tcp_segment *s)
 	c->snd_wnd = (uint32_t)s->window << c->peer_shift;
 	if (c->fin_sent && s->ack == guest_data_end(c) + 1)
 		c->fin_acked = true;
+	if (c->fin_acked && c->fin_seen && !c->over_ns)
+		c->over_ns = world_since(w);
 	if (c->dups == 3 && seq_lt(c->snd_una, guest_data_end(c))) {
 		const uint32_t left = guest_data_end(c) - c->snd_una;
 
@@ -190,7 +235,7 @@ static void check_options(struct world *w, unsigned i,
 
 	if ((s->sack_ok && !p->guest_sack) ||
 	    (s->wscale != TCP_NO_WSCALE && p->guest_wscale == TCP_NO_WSCALE) ||
-	    s->mss > w->plan.mtu - (p->v6 ? 60 : 40))
+	    s->mss > w->plan.mtu - (p->v6 ? 60 : 40) || s->window < 32768)
 		world_fail(w, "an option that was not offered, "
 			   "connection %u", i);
 }
@@ -239,10 +284,14 @@ static void take_rst(struct world *w, unsigned i, const struct tcp_segment *s)
 	struct sim_conn *c = &w->conns[i];
 
 	/* RFC 5961 section 3.2, and its edge as Linux has it */
-	if (s->seq == c->rcv_nxt)
+	if (s->seq == c->rcv_nxt) {
 		c->state = G_RESET;
-	else if (seq_lt(c->rcv_nxt, s->seq) && seq_le(s->seq, c->rcv_edge))
+		if (c->host_done && w->now_ns < c->host_done_ns + LINGER_NS)
+			world_fail(w, "reset after a good end, "
+				   "connection %u", i);
+	} else if (seq_lt(c->rcv_nxt, s->seq) && seq_le(s->seq, c->rcv_edge)) {
 		guest_send_ack(w, i);
+	}
 }
 
 /*
@@ -345,6 +394,8 @@ static void begin(void *ctx, uint64_t arg, void *data, size_t len)
 	c->up_len = p->up_bytes;
 	if (p->questions)
 		prepare_questions(c, p->questions);
+	c->there = calloc(1, c->up_len + 1u);
+	ASSERT(c->there);
 	c->mss = (uint16_t)(w->plan.mtu - (p->v6 ? 60 : 40));
 	guest_send_syn(w, i);
 	guest_arm(w, i);
@@ -382,6 +433,9 @@ static void check_conn(struct world *w, unsigned i, bool may_fail)
 	if (c->state == G_OPEN && !ended &&
 	    (p->guest_keepalive_ns || plan_calm_link(&w->plan)))
 		world_fail(w, "connection %u was left alone", i);
+	if (w->plan.end_ns && (!ended || c->over_ns > w->plan.end_ns))
+		world_fail(w, "connection %u took %.3f ms", i,
+			   (double)c->over_ns / 1e6);
 	if (plan_resets(p) || (may_fail && !c->connected_once))
 		return;
 	if (p->connect == PLAN_ACCEPT && !ended)

@@ -40,6 +40,7 @@ static void transmit(struct world *w, unsigned i, struct tcp_segment *s,
 		.v6 = p->v6, .offload = p->guest_gso, .ttl = 64,
 		.dst = world_peer(w, p->v6, p->via_gateway || p->questions, i),
 		.proto = PROTO_TCP, .csum_offset = TCP_CSUM_OFFSET,
+		.tag = len ? TAG_CONN | i : TAG_NONE,
 	};
 
 	s->src_port = (uint16_t)(WORLD_GUEST_PORT + i);
@@ -137,6 +138,14 @@ void guest_send_syn(struct world *w, unsigned i)
 
 	transmit(w, i, &s, 0, 0);
 	c->snd_nxt = c->snd_max = c->iss + 1;
+	if (guest_plan(w, i)->guest_stale) {	/* RFC 9293 section 3.5.1 */
+		s = (struct tcp_segment){
+			.seq = c->iss + 1, .flags = TCP_ACK, .window = 1000,
+			.ack = (uint32_t)rng_next(&w->rng),
+			.wscale = TCP_NO_WSCALE,
+		};
+		transmit(w, i, &s, 0, 0);
+	}
 }
 
 void guest_send_rst(struct world *w, unsigned i, uint32_t seq, uint32_t ack)
@@ -249,6 +258,21 @@ static void run_timer_at(struct world *w, unsigned i, uint64_t at_ns)
 	world_after(w, at_ns - w->now_ns, timer, i, NULL, 0);
 }
 
+/* The host has read all for long: its window's update never came. */
+static void check_probe(struct world *w, unsigned i)
+{
+	for (unsigned k = 0; k < WORLD_SOCKS; k++) {
+		const struct sim_sock *s = &w->socks[k];
+
+		if (s->kind == SOCK_CONN && s->conn == i && s->connected &&
+		    !s->dead && s->drained == s->received && s->received &&
+		    s->drained_ns + 200 * WORLD_MS < w->now_ns &&
+		    plan_calm_link(&w->plan))
+			world_fail(w, "the window stays shut, connection %u",
+				   i);
+	}
+}
+
 static void timer(void *ctx, uint64_t arg, void *data, size_t len)
 {
 	struct world *w = ctx;
@@ -275,6 +299,7 @@ static void timer(void *ctx, uint64_t arg, void *data, size_t len)
 	c->retries++;
 	c->snd_nxt = c->snd_una;
 	if (c->snd_wnd == 0 && c->snd_una != guest_data_end(c)) {
+		check_probe(w, i);
 		guest_send_data(w, i, c->snd_una, 1);	/* a window probe */
 		c->snd_nxt = c->snd_una;
 		guest_arm(w, i);

@@ -72,6 +72,8 @@ static void run_program(struct world *w, struct sim_sock *s)
 
 	if (s->dead)
 		return;
+	if (s->received != s->drained)
+		s->drained_ns = w->now_ns;
 	step = s->received - s->drained;
 	step = step < c->host_drain ? step : c->host_drain;
 	s->drained += awake(w, s) ? step : 0;
@@ -173,7 +175,7 @@ int sim_tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
 {
 	struct world *w = ctx;
 	const unsigned conn = (unsigned)(to->port - WORLD_PORT);
-	const struct plan_conn *c = &w->plan.conn[conn];
+	const struct plan_conn *c;
 	struct sim_sock *s;
 	unsigned server;
 	int error, id;
@@ -183,6 +185,7 @@ int sim_tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
 		return connect_resolver(w, server, h);
 	if (conn >= w->plan.conns)
 		return -ENV_REFUSED;	/* noise from a garbage frame */
+	c = &w->plan.conn[conn];
 	if (!right_address(w, conn, to, &first))
 		world_fail(w, "connection %u to a wrong address", conn);
 	error = error_of(c, first);
@@ -366,7 +369,9 @@ void sim_stream_close(void *ctx, int id, bool reset)
 	if (!reset && (!s->fin_seen || !s->eof_given))
 		world_fail(w, "closed before both ends, connection %u",
 			   s->conn);
-	if (!reset && s->kind == SOCK_CONN)
+	if (!reset && s->kind == SOCK_CONN) {
 		w->conns[s->conn].host_done = true;
+		w->conns[s->conn].host_done_ns = w->now_ns;
+	}
 	sim_sock_close(s);
 }

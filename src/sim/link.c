@@ -86,7 +86,7 @@ static void arrive_gateway(void *ctx, uint64_t arg, void *data, size_t len)
 	world_mix(w, p->frame, len);
 	w->to_gateway++;
 	w->to_gateway_bytes += len;
-	sim_guest_arrived(w, p->tag, p->damaged);
+	sim_guest_arrived(w, p->tag, p->damaged, p->frame, len);
 	network_frame(w->net, &p->meta, p->frame, len, w->now_ns);
 }
 
@@ -111,6 +111,9 @@ void link_to_gateway(struct world *w, const struct frame_meta *meta,
 void link_to_guest(struct world *w, const struct frame_meta *meta,
 		   const uint8_t *frame, size_t len)
 {
+	if (len > 1000 && (++w->data_frames == w->plan.drop_data[0] ||
+			   w->data_frames == w->plan.drop_data[1]))
+		return;
 	for (unsigned n = copies(w, w->plan.loss_to_guest); n; n--)
 		deliver(w, meta, frame, len, TAG_NONE, arrive_guest);
 }

@@ -148,6 +148,7 @@ static void draw_guest(struct rng *r, struct plan_conn *c, unsigned mtu)
 	c->guest_odd_options = rng_chance(r, 100);
 	c->guest_gso = rng_chance(r, 700);
 	c->guest_shrinks = rng_chance(r, 80);
+	c->guest_stale = rng_chance(r, 50);
 	if (rng_chance(r, 400))
 		c->guest_keepalive_ns = (500 + rng_below(r, 60000)) * MS;
 }
@@ -252,7 +253,7 @@ static void draw_link(struct rng *r, struct plan *p)
 		p->loss_to_guest = rng_below(r, 60);
 		p->loss_to_gateway = rng_below(r, 60);
 		p->duplicate = rng_below(r, 30);
-		p->reorder = rng_below(r, 100);
+		p->reorder = rng_below(r, rng_chance(r, 200) ? 500 : 100);
 	}
 	p->corrupt = rng_chance(r, 200) ? rng_below(r, 60) : 0;
 	p->link_full = rng_chance(r, 150) ? rng_below(r, 50) : 0;
@@ -269,6 +270,28 @@ static void draw_host(struct rng *r, struct plan *p)
 	p->stop_ns = rng_chance(r, 60) ? moment(r) : PLAN_NEVER;
 }
 
+/*
+ * A fast download of which a frame or two are lost: what follows them tells
+ * of it at once, so nobody may wait for a timer.
+ */
+static struct plan repair_random(struct rng *r, uint64_t seed)
+{
+	struct plan p = plan_plain(plan_conn(0, 2000000));
+	struct plan_conn *c = &p.conn[0];
+
+	p.seed = seed;
+	p.check_every = 32;
+	c->v6 = rng_chance(r, 500);
+	c->guest_mss = (uint16_t)(1000 + rng_below(r, 441));
+	c->guest_buffer = 4 << 20;
+	c->guest_sack = rng_chance(r, 700);
+	p.drop_data[0] = 25 + rng_below(r, 10);
+	if (c->guest_sack)
+		p.drop_data[1] = p.drop_data[0] + 1;
+	p.end_ns = 150 * MS;
+	return p;
+}
+
 struct plan plan_random(uint64_t seed)
 {
 	struct rng r = { .state = seed * 2654435761u + 1 };
@@ -279,6 +302,8 @@ struct plan plan_random(uint64_t seed)
 		.check_every = rng_chance(&r, 100) ? 1 : 32,
 	};
 
+	if (rng_chance(&r, 10))
+		return repair_random(&r, seed);
 	draw_link(&r, &p);
 	draw_host(&r, &p);
 	p.conns = 1 + rng_below(&r, rng_chance(&r, 400) ? PLAN_CONNS_MAX : 2);

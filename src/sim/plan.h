@@ -57,6 +57,7 @@ struct plan_conn {
 	uint16_t guest_mss;		/* as announced; 0: no option */
 	bool guest_sack, guest_ts, guest_odd_options;
 	bool guest_gso;			/* GSO and checksum offload */
+	bool guest_stale;		/* sends of an older connection, too */
 	bool guest_shrinks;		/* moves its window's edge back */
 };
 
@@ -110,6 +111,8 @@ struct plan {
 	unsigned link_full;	/* of 1000 link_send() */
 	unsigned garbage;	/* frames of noise, spread over the run */
 	bool drop_first_update;	/* lose the first window update */
+	unsigned drop_data[2];	/* lose these frames with data to the guest */
+	uint64_t end_ns;	/* every connection is over by then; 0: any */
 	uint64_t stop_ns;	/* network_fini() in the middle of it */
 	uint64_t servers_change_ns;	/* then there is one less */
 	unsigned conns, chats, pings, asks, servers;

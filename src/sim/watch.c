@@ -130,11 +130,12 @@ static void see_echo(struct world *w, const struct ip_packet *ip,
 		     const struct icmp_echo *echo)
 {
 	const unsigned i = (unsigned)(echo->id - WORLD_PING_ID);
-	const struct plan_chat *c = &w->plan.ping[i];
+	const struct plan_chat *c;
 	struct ip from;
 
 	if (i >= w->plan.pings)
 		return;
+	c = &w->plan.ping[i];
 	from = world_peer(w, c->v6, c->via_gateway, 50 + i);
 	w->pings[i].emitted++;
 	if (!echo->reply || !ip_equal(&ip->src, &from) ||

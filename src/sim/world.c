@@ -246,6 +246,7 @@ static void finish(struct world *w)
 	for (unsigned i = 0; i < PLAN_CONNS_MAX; i++) {
 		free(w->conns[i].up);
 		free(w->conns[i].down);
+		free(w->conns[i].there);
 	}
 }
 

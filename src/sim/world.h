@@ -71,6 +71,7 @@ struct sim_sock {
 	unsigned conn;
 	uint64_t received;		/* from the gateway */
 	uint64_t drained;		/* of that, read by the program */
+	uint64_t drained_ns;		/* when that was last less than all */
 	uint64_t written;		/* by the program, for the gateway */
 	uint64_t given;			/* of that, to the gateway */
 	/* of a resolver over TCP: server `conn` */
@@ -98,6 +99,7 @@ struct sim_conn {
 	bool fin_sent, fin_acked;
 	uint32_t up_len;		/* bytes of the stream */
 	uint8_t *up;			/* malloc()ed, or NULL: the pattern */
+	uint8_t *there;			/* per byte: it reached the gateway */
 	/* receiving */
 	uint32_t irs, rcv_nxt, rcv_edge;
 	uint32_t edge_max;		/* largest ever promised */
@@ -108,6 +110,7 @@ struct sim_conn {
 	unsigned n_ooo;
 	bool connected_once;
 	bool host_done;			/* its end has all, and said all */
+	uint64_t host_done_ns, over_ns;
 	uint64_t reader_at;		/* its next look; 0 none planned */
 	uint64_t heard_at;
 	unsigned unanswered;		/* keepalives */
@@ -141,7 +144,7 @@ struct world {
 	struct sim_ask asks[PLAN_ASKS_MAX];
 	struct endpoint servers[PLAN_SERVERS_MAX];
 	bool update_dropped, stopping;
-	unsigned turns;
+	unsigned turns, data_frames;
 	size_t store_bytes;
 	uint64_t to_gateway, to_gateway_bytes;	/* frames that arrived */
 	uint64_t to_guest, link_full;		/* link_send() */
@@ -249,13 +252,15 @@ void sim_guest_start(struct world *w);
 void sim_guest_frame(struct world *w, const struct frame_meta *meta,
 		     const uint8_t *frame, size_t len);
 /* A frame that was sent with that tag reached the gateway. */
-void sim_guest_arrived(struct world *w, unsigned tag, bool damaged);
+void sim_guest_arrived(struct world *w, unsigned tag, bool damaged,
+		       const uint8_t *frame, size_t len);
 void sim_guest_end(struct world *w);
 
 #define TAG_NONE	0u
 #define TAG_CHAT	0x100u		/* | number */
 #define TAG_PING	0x200u
 #define TAG_ASK		0x300u
+#define TAG_CONN	0x400u
 
 /* Send l4 (its checksum field 0) behind Ethernet and IP headers. */
 struct sim_packet {
@@ -275,6 +280,9 @@ void guest_tcp_start(struct world *w);
 void guest_tcp_segment(struct world *w, unsigned i,
 		       const struct tcp_segment *s);
 void guest_tcp_refused(struct world *w, unsigned i);
+/* A segment of connection i's reached the gateway unharmed. */
+void guest_tcp_arrived(struct world *w, unsigned i, const uint8_t *frame,
+		       size_t len);
 void guest_tcp_end(struct world *w);
 
 /* sim/guest_dgram.c */

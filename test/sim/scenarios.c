@@ -73,6 +73,16 @@ static struct plan more(unsigned n, struct plan p, const char **name)
 				.peer = i == 2 ? PLAN_ERROR : PLAN_ECHO,
 			};
 		return p;
+	case 28: case 29:
+		*name = n == 28 ? "two frames lost are repaired without a wait" :
+				  "likewise without SACK, one frame";
+		*c = plan_conn(0, 2000000);
+		c->guest_buffer = 4 << 20;
+		c->guest_sack = n == 28;
+		p.drop_data[0] = 30;
+		p.drop_data[1] = n == 28 ? 32 : 0;
+		p.end_ns = 150 * MS;
+		return p;
 	default:
 		*name = NULL;
 		return p;
