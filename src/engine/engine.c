@@ -164,6 +164,14 @@ static void next_machine(struct engine *e)
 	e->link_ready = fd >= 0;
 }
 
+/* A guest without a helper is connected to as by any other machine. */
+static void offer(void *ctx, int fd, const struct endpoint *to)
+{
+	struct engine *e = ctx;
+
+	network_offer(e->net, fd, to, now_ns());
+}
+
 static int prepare(struct engine *e, struct fail *fail)
 {
 	const uint32_t flows = raise_limits();
@@ -191,7 +199,7 @@ static int prepare(struct engine *e, struct fail *fail)
 	e->net = network_init(reserve(network_bytes(&ns)), &ns, &env,
 			      now_ns());
 	e->relays = relays_init(reserve(relays_bytes()), e->host.epoll_fd,
-				e->setup.inside_ch);
+				e->setup.inside_ch, offer, e);
 	return 0;
 }
 

@@ -45,6 +45,8 @@ struct forward {
 
 struct relays {
 	int epoll_fd, inside_ch;
+	relay_offer_fn *offer;
+	void *offer_ctx;
 	uint32_t count, fresh, first_free, first_busy, forwards_used;
 	unsigned n_pipes;
 	int pipes[PIPES_KEPT][2];
@@ -57,12 +59,15 @@ size_t relays_bytes(void)
 	return sizeof(struct relays);
 }
 
-struct relays *relays_init(void *mem, int epoll_fd, int inside_ch)
+struct relays *relays_init(void *mem, int epoll_fd, int inside_ch,
+			   relay_offer_fn *offer, void *ctx)
 {
 	struct relays *r = mem;
 
 	r->epoll_fd = epoll_fd;
 	r->inside_ch = inside_ch;
+	r->offer = offer;
+	r->offer_ctx = ctx;
 	return r;
 }
 
@@ -292,7 +297,10 @@ static void accept_all(struct relays *r, const struct forward *f)
 
 		if (fd < 0)
 			return;		/* none, or out of descriptors */
-		accept_one(r, f, fd);
+		if (r->inside_ch < 0)
+			r->offer(r->offer_ctx, fd, &f->to);
+		else
+			accept_one(r, f, fd);
 	}
 }
 

@@ -41,9 +41,16 @@
 
 struct relays;
 
+typedef void relay_offer_fn(void *ctx, int fd, const struct endpoint *to);
+
 size_t relays_bytes(void);
-/* mem: zeroed. epoll_fd and inside_ch (to the helper) are borrowed. */
-struct relays *relays_init(void *mem, int epoll_fd, int inside_ch);
+/*
+ * mem: zeroed. epoll_fd and inside_ch (to the helper) are borrowed. Where
+ * there is no helper, inside_ch is -1, each client is handed to offer,
+ * which takes fd, and no relay is made.
+ */
+struct relays *relays_init(void *mem, int epoll_fd, int inside_ch,
+			   relay_offer_fn *offer, void *ctx);
 
 /* Take listening socket fd for the forward that the keeper calls id. */
 void relays_forward_add(struct relays *r, uint32_t id, int fd,

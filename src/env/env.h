@@ -92,6 +92,11 @@ struct env_ops {
 	int (*tcp_connect)(void *ctx, const struct endpoint *to,
 			   struct handle owner);
 	struct stream_ops tcp;
+	/*
+	 * A connected stream that the driver has accepted gets its owner:
+	 * events go there from now on. 0, or -ENV_LIMIT.
+	 */
+	int (*tcp_adopt)(void *ctx, int id, struct handle owner);
 
 	/* Datagrams: one unconnected socket. An id or -ENV_*. */
 	int (*udp_open)(void *ctx, bool v6, struct handle owner);

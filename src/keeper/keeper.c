@@ -48,7 +48,8 @@ struct keeper {
 	pid_t inside, engine;
 	int front_ch, inside_ch, engine_ch;	/* our ends */
 	int helper_end, engine_end;	/* engine's ends, until it has them */
-	int link_fd;			/* a virtual machine's; else -1 */
+	int link_fd;			/* a machine's, until the engine has it */
+	bool machine;			/* the guest is one, not a command */
 	int signal_fd;
 	bool stopping, bye;
 	uint64_t stop_ns;		/* when to end all; NEVER */
@@ -270,6 +271,22 @@ static void front_event(struct keeper *k)
 	k->phase = OVER;
 }
 
+/* Whether a machine listens cannot be seen: what is asked for is opened. */
+static void forward_ports(struct keeper *k)
+{
+	const struct config *c = k->in.config;
+	const struct port_list *list = &c->localhost_ports;
+	struct endpoint at;
+
+	for (unsigned i = 0; c->localhost == LOCALHOST_LIST && i < list->n; i++)
+		for (unsigned port = list->range[i].first;
+		     port <= list->range[i].last; port++) {
+			at.port = (uint16_t)port;
+			at.ip = k->in.plan.guest4;
+			forwards_listener(&k->forwards, &at, false, false);
+		}
+}
+
 static void tell_front(struct keeper *k)
 {
 	struct front_ready m = { .kind = FRONT_READY,
@@ -282,6 +299,8 @@ static void tell_front(struct keeper *k)
 	strcpy(m.name, k->in.name);
 	m.namespaces = mask;
 	k->phase = UP;
+	if (k->machine)
+		forward_ports(k);
 	if (channel_send(k->front_ch, &m, sizeof(m), fds, n) < 0)
 		k->phase = OVER;
 }
@@ -467,8 +486,8 @@ static void want_exec(struct keeper *k, struct client *cl)
 	unsigned mask;
 	size_t n;
 
-	if (k->phase != UP || k->link_fd >= 0) {
-		clients_reply(cl, request_error(k->link_fd >= 0 ?
+	if (k->phase != UP || k->machine) {
+		clients_reply(cl, request_error(k->machine ?
 				"it is a virtual machine; log in to it" :
 				"it is still starting"), NULL,
 			      0, false, now_ns());
@@ -665,7 +684,7 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		return;
 	}
 	dup2(k->in.log.fd, 2);
-	rc = k->link_fd < 0 ? start_guest(k) : open_channel(k);
+	rc = k->machine ? open_channel(k) : start_guest(k);
 	if (rc < 0) {
 		fatal_errno(k, "the guest cannot be started", -rc);
 		return;
@@ -674,7 +693,7 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 	k->forwards = (struct forwards){ .config = config, .dir = k->in.dir,
 					 .log = &k->in.log,
 					 .engine_ch = k->engine_ch };
-	if (k->link_fd >= 0)
+	if (k->machine)
 		start_engine(k, LINK_QEMU, k->link_fd, 0);
 	send_resolvers(k);
 	rc = publish(k);
@@ -699,6 +718,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 	let_go(&ch, &link_fd);
 	k.front_ch = ch;
 	k.link_fd = link_fd;
+	k.machine = link_fd >= 0;
 	begin(&k, config, front, command);
 	while (k.phase != OVER)
 		turn(&k);

@@ -105,6 +105,13 @@ static int tcp_connect(void *ctx, const struct endpoint *to,
 	return fd;
 }
 
+static int tcp_adopt(void *ctx, int id, struct handle owner)
+{
+	set_int(id, IPPROTO_TCP, TCP_NODELAY, 1);
+	return enrol(ctx, id, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		     owner) < 0 ? -ENV_LIMIT : 0;
+}
+
 static int stream_connected(void *ctx, int id)
 {
 	struct sockaddr_any sa;
@@ -425,6 +432,7 @@ const struct env_ops hostenv_ops = {
 		.shut = stream_shut,
 		.close = stream_close,
 	},
+	.tcp_adopt = tcp_adopt,
 	.udp_open = udp_open,
 	.ping_open = ping_open,
 	.dgram_send = dgram_send,

@@ -30,6 +30,7 @@
 #include "wire/udp.h"
 
 #define PORT_DNS 53
+#define OFFER_TRIES 256			/* for a port of the gateway's */
 
 /* A slot of the flow table holds one of these. */
 union slot {
@@ -519,6 +520,39 @@ void network_sock_event(struct network *net, struct handle h,
 	case FLOW_UDP: case FLOW_FREE: case FLOW_KIND_MAX:
 		break;
 	}
+}
+
+/* A port of the gateway's that is in no flow to that one; 0: none. */
+static uint16_t free_port(const struct network *net, struct flow_key key)
+{
+	const struct env *env = &net->p.env;
+	uint16_t at;
+
+	env->ops->random(env->ctx, &at, sizeof(at));
+	for (unsigned i = 0; i < OFFER_TRIES; i++) {
+		/* RFC 6335 section 6: dynamic ports */
+		key.peer_port = (uint16_t)(49152 + (at + i) % 16384);
+		if (!flow_find(&net->p.flows, &key))
+			return key.peer_port;
+	}
+	return 0;
+}
+
+void network_offer(struct network *net, int id, const struct endpoint *to,
+		   uint64_t now_ns)
+{
+	struct proto *p = &net->p;
+	struct flow_key key = {
+		.guest_ip = to->ip, .guest_port = to->port,
+		.peer_ip = *proto_gateway(p, &to->ip), .kind = FLOW_TCP,
+	};
+
+	p->now_ns = now_ns;
+	key.peer_port = free_port(net, key);
+	if (key.peer_port)
+		p->drops[tcp_offer(p, &key, id)]++;
+	else
+		p->env.ops->tcp.close(p->env.ctx, id, true);
 }
 
 uint64_t network_next_timer(const struct network *net)

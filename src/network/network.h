@@ -74,6 +74,14 @@ void network_frame(struct network *net, const struct frame_meta *meta,
 void network_sock_event(struct network *net, struct handle h,
 			unsigned events, uint64_t now_ns);
 
+/*
+ * A client of the host's asks for a port of the guest's: connect the stream
+ * id, which the driver has accepted, to it. The guest sees the gateway. id
+ * is taken; if it cannot be done it is reset.
+ */
+void network_offer(struct network *net, int id, const struct endpoint *to,
+		   uint64_t now_ns);
+
 /* When network_timers() is due next: absolute, UINT64_MAX for never. */
 uint64_t network_next_timer(const struct network *net);
 void network_timers(struct network *net, uint64_t now_ns);

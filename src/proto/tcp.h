@@ -63,6 +63,7 @@
 #include "proto/tcp_close.h"
 #include "wire/tcp.h"
 
+#define TCP_UP_SHIFT	5		/* 65535 << 5 covers TCP_UP_MAX */
 #define TCP_UP_FIRST	(256u << 10)	/* window that a flow starts with */
 #define TCP_UP_MAX	(1u << 20)
 #define TCP_DOWN_MAX	(512u << 10)
@@ -82,6 +83,7 @@
 enum tcp_phase {
 	TCP_CONNECTING,		/* the host's connect is under way */
 	TCP_ANSWERED,		/* SYN-ACK sent (RFC 9293: SYN-RECEIVED) */
+	TCP_OFFERED,		/* SYN sent to the guest (SYN-SENT) */
 	TCP_ESTABLISHED,	/* and on; see close */
 	TCP_LINGERING,		/* over; only answers a guest that did not
 				   hear so (RFC 9293: TIME-WAIT) */
@@ -166,6 +168,16 @@ struct tcp_target {
 	void *ctx;			/* for open and ops */
 };
 
+/**
+ * tcp_offer() - open a connection to the guest (RFC 9293 section 3.5)
+ * @key:	its own address and port, and whom it is to see; of no flow
+ * @id:		connected stream of env's, taken in any case: it is reset if
+ *		the guest refuses or is silent
+ *
+ * The SYN is sent at once. DROP_OK, DROP_FLOWS, DROP_LIMIT or DROP_SYSTEM.
+ */
+enum drop tcp_offer(struct proto *p, const struct flow_key *key, int id);
+
 /*
  * A SYN that belongs to no flow. DROP_OK: a flow was made and its host
  * side is connecting. DROP_FLOWS, DROP_LIMIT, DROP_SYSTEM: nothing was made.
@@ -204,6 +216,7 @@ void tcp_check(const struct proto *p, const struct tcp *t);
 /* proto/tcp_tx.c: send what windows allow, and nothing if they do not. */
 void tcp_output(struct proto *p, struct tcp *t);
 void tcp_send_ack(struct proto *p, struct tcp *t);
+void tcp_send_syn(struct proto *p, struct tcp *t);
 void tcp_send_synack(struct proto *p, struct tcp *t);
 void tcp_send_rst(struct proto *p, struct tcp *t);
 void tcp_arm(struct proto *p, struct tcp *t, uint64_t due_ns);
@@ -213,6 +226,9 @@ void tcp_ack_repeated(struct proto *p, struct tcp *t);
 bool tcp_window_owed(const struct tcp *t);
 
 /* proto/tcp_host.c */
+/* What the guest's SYN says of it: numbers, options, window. */
+void tcp_take_syn(struct proto *p, struct tcp *t,
+		  const struct tcp_segment *seg);
 void tcp_owe(struct proto *p, struct tcp *t);
 bool tcp_pull(struct proto *p, struct tcp *t);	/* false: t is gone */
 bool tcp_flush_up(struct proto *p, struct tcp *t);	/* false: t is gone */

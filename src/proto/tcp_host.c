@@ -14,7 +14,6 @@
 #define TURN_BYTES	(512u << 10)	/* read per flow and turn */
 #define DOWN_FIRST	(16u << 10)
 #define NO_MEMORY_NS	UINT64_C(10000000)
-#define UP_SHIFT	5		/* 65535 << 5 covers TCP_UP_MAX */
 
 void tcp_owe(struct proto *p, struct tcp *t)
 {
@@ -58,7 +57,7 @@ void tcp_release(struct proto *p, struct store *s)
 
 void tcp_free(struct proto *p, struct tcp *t, bool reset_host)
 {
-	if (t->phase == TCP_CONNECTING || t->phase == TCP_ANSWERED)
+	if (t->phase < TCP_ESTABLISHED)
 		p->half_open--;
 	if (t->host_id >= 0)
 		t->host->close(t->host_ctx, t->host_id, reset_host);
@@ -336,43 +335,87 @@ static uint16_t guest_mss(const struct proto *p, const struct tcp_segment *seg,
 	return (uint16_t)((mss < 48 ? 48 : mss) - options);
 }
 
-enum drop tcp_open(struct proto *p, const struct flow_key *key,
-		   const struct tcp_segment *seg,
-		   const struct tcp_target *target)
+/* A flow in its first phase; NULL with the reason. */
+static struct tcp *begin(struct proto *p, const struct flow_key *key,
+			 enum drop *why)
 {
 	struct tcp *t;
 
-	if (p->half_open >= TCP_HALF_OPEN_MAX)
-		return DROP_LIMIT;
+	if (p->half_open >= TCP_HALF_OPEN_MAX) {
+		*why = DROP_LIMIT;
+		return NULL;
+	}
 	t = (struct tcp *)(void *)flow_alloc(&p->flows, key);
-	if (!t)
-		return DROP_FLOWS;
+	if (!t) {
+		*why = DROP_FLOWS;
+		return NULL;
+	}
 	p->half_open++;
-	t->irs = seg->seq;
-	t->rcv_nxt = t->rcv_edge = t->rcv_told = seg->seq + 1;
 	t->iss = first_sequence(p, key);
 	t->snd_una = t->snd_nxt = t->snd_max = t->iss;
-	t->mss = guest_mss(p, seg, &key->guest_ip);
+	t->wnd_ack = t->iss;
+	t->down_want = DOWN_FIRST;
+	t->cwnd = TCP_CWND_MIN;
+	t->ssthresh = UINT32_MAX;
+	t->rto_us = 1000000;
+	return t;
+}
+
+void tcp_take_syn(struct proto *p, struct tcp *t,
+		  const struct tcp_segment *seg)
+{
+	t->irs = seg->seq;
+	t->rcv_nxt = t->rcv_edge = t->rcv_told = seg->seq + 1;
+	t->mss = guest_mss(p, seg, &t->flow.key.guest_ip);
 	t->sack_ok = seg->sack_ok;
 	t->ts_ok = seg->has_ts;
 	t->ts_recent = seg->ts_val;
 	t->ts_recent_ns = p->now_ns;
 	if (seg->wscale != TCP_NO_WSCALE) {
 		t->guest_shift = seg->wscale;
-		t->our_shift = UP_SHIFT;
+		t->our_shift = TCP_UP_SHIFT;
 	} else {
 		t->our_shift = TCP_NO_WSCALE;
 	}
-	t->up_limit = t->our_shift == UP_SHIFT ? TCP_UP_FIRST : 65535;
+	t->up_limit = t->our_shift == TCP_UP_SHIFT ? TCP_UP_FIRST : 65535;
 	t->up_grow = t->up_limit;
 	t->snd_wnd = t->wnd_max = seg->window;
 	t->wnd_seq = seg->seq;
-	t->wnd_ack = t->iss;
-	t->down_want = DOWN_FIRST;
-	t->cwnd = TCP_CWND_MIN;
-	t->ssthresh = UINT32_MAX;
-	t->rto_us = 1000000;
+}
+
+enum drop tcp_open(struct proto *p, const struct flow_key *key,
+		   const struct tcp_segment *seg,
+		   const struct tcp_target *target)
+{
+	enum drop why = DROP_OK;
+	struct tcp *t = begin(p, key, &why);
+
+	if (!t)
+		return why;
+	tcp_take_syn(p, t, seg);
 	return connect_start(p, t, target);
+}
+
+enum drop tcp_offer(struct proto *p, const struct flow_key *key, int id)
+{
+	enum drop why = DROP_OK;
+	struct tcp *t = begin(p, key, &why);
+
+	if (!t) {
+		p->env.ops->tcp.close(p->env.ctx, id, true);
+		return why;
+	}
+	t->host = &p->env.ops->tcp;
+	t->host_ctx = p->env.ctx;
+	t->host_id = id;
+	t->phase = TCP_OFFERED;
+	if (p->env.ops->tcp_adopt(p->env.ctx, id,
+				  flow_handle(&p->flows, &t->flow)) < 0) {
+		tcp_free(p, t, true);
+		return DROP_SYSTEM;
+	}
+	tcp_send_syn(p, t);
+	return DROP_OK;
 }
 
 /* Nothing is read after the end of the stream: was it reset since? */
@@ -394,6 +437,8 @@ void tcp_host_event(struct proto *p, struct tcp *t, unsigned events)
 		connect_progress(p, t);
 		return;
 	}
+	if (t->phase == TCP_OFFERED)
+		return;			/* looked at once the guest answers */
 	if ((events & ENV_FAILED) && reset_after_eof(t)) {
 		(void)tcp_closing(p, t, TC_EV_HOST_RESET);
 		return;

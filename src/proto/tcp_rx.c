@@ -68,10 +68,47 @@ static bool acceptable(const struct tcp *t, const struct tcp_segment *seg)
 	       (seq_lt(seg->seq, t->rcv_edge) || seg->seq == t->rcv_nxt);
 }
 
+/* The answer to our SYN: RFC 9293 section 3.10.7.3. */
+static enum verdict take_answer(struct proto *p, struct tcp *t,
+				const struct tcp_segment *seg)
+{
+	const bool acked = seg->flags & TCP_ACK;
+
+	if (acked && seg->ack != t->iss + 1) {
+		if (!(seg->flags & TCP_RST))
+			tcp_refuse(p, &t->flow.key, seg);
+		return DONE;
+	}
+	if (seg->flags & TCP_RST) {
+		if (!acked)
+			return DONE;
+		tcp_abort(p, t, false);
+		return GONE;
+	}
+	if (!(seg->flags & TCP_SYN))
+		return DONE;
+	tcp_take_syn(p, t, seg);
+	t->host_ready = true;
+	if (!acked) {			/* both at once */
+		t->phase = TCP_ANSWERED;
+		tcp_send_synack(p, t);
+		return DONE;
+	}
+	t->phase = TCP_ESTABLISHED;
+	p->half_open--;
+	t->wnd_ack = seg->ack;
+	tcp_ack_advanced(p, t, seg->ack);
+	tcp_send_ack(p, t);
+	tcp_owe(p, t);
+	return DONE;
+}
+
 /* Before the handshake is complete. GO_ON: it is now. */
 static enum verdict before_established(struct proto *p, struct tcp *t,
 				       const struct tcp_segment *seg)
 {
+	if (t->phase == TCP_OFFERED)
+		return take_answer(p, t, seg);
 	if (seg->flags & TCP_RST) {
 		if (seg->seq != t->rcv_nxt && seg->seq != t->irs)
 			return DONE;

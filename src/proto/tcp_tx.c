@@ -211,16 +211,38 @@ void tcp_send_ack(struct proto *p, struct tcp *t)
 	}
 }
 
+/* The MSS that we tell the guest. */
+static uint16_t link_mss(const struct proto *p, const struct tcp *t)
+{
+	return (uint16_t)(p->mtu - ip_header_bytes(&t->flow.key.guest_ip) -
+			  TCP_HEADER_BYTES);
+}
+
+void tcp_send_syn(struct proto *p, struct tcp *t)
+{
+	struct tcp_segment s = {
+		.seq = t->iss,
+		.flags = TCP_SYN,
+		.window = 65535,
+		.mss = link_mss(p, t),
+		.wscale = TCP_UP_SHIFT,
+		.sack_ok = true,
+	};
+
+	t->ts_ok = true;		/* offered; its SYN will say */
+	emit(p, t, &s, NULL, 0);
+	t->snd_nxt = t->snd_max = t->iss + 1;
+	tcp_arm(p, t, rto_due(p, t));
+}
+
 void tcp_send_synack(struct proto *p, struct tcp *t)
 {
-	const struct flow_key *k = &t->flow.key;
 	struct tcp_segment s = {
 		.seq = t->iss,
 		.ack = t->rcv_nxt,
 		.flags = TCP_SYN | TCP_ACK,
 		.window = take_window(t, true),
-		.mss = (uint16_t)(p->mtu - ip_header_bytes(&k->guest_ip) -
-				  TCP_HEADER_BYTES),
+		.mss = link_mss(p, t),
 		.wscale = t->our_shift,
 		.sack_ok = t->sack_ok,
 	};
@@ -585,7 +607,7 @@ static void timed_out(struct proto *p, struct tcp *t)
 
 void tcp_timer(struct proto *p, struct tcp *t)
 {
-	const unsigned limit = t->phase == TCP_ANSWERED ? RETRIES_SYN :
+	const unsigned limit = t->phase < TCP_ESTABLISHED ? RETRIES_SYN :
 			       RETRIES_DATA;
 
 	if (!t->due_ns)
@@ -616,7 +638,9 @@ void tcp_timer(struct proto *p, struct tcp *t)
 		(void)tcp_closing(p, t, TC_EV_TIMEOUT);
 		return;
 	}
-	if (t->phase == TCP_ANSWERED)
+	if (t->phase == TCP_OFFERED)
+		tcp_send_syn(p, t);
+	else if (t->phase == TCP_ANSWERED)
 		tcp_send_synack(p, t);
 	else if (t->probing)
 		probe(p, t);

@@ -191,6 +191,13 @@ void sim_host_free(struct world *w)
 		sim_sock_close(&w->socks[i]);
 }
 
+/* Nothing of the worlds' hosts asks for the guest. */
+static int tcp_adopt(void *ctx, int id, struct handle owner)
+{
+	(void)ctx, (void)id, (void)owner;
+	return -ENV_LIMIT;
+}
+
 const struct env_ops sim_env_ops = {
 	.tcp_connect = sim_tcp_connect,
 	.tcp = {
@@ -200,6 +207,7 @@ const struct env_ops sim_env_ops = {
 		.shut = sim_stream_shut,
 		.close = sim_stream_close,
 	},
+	.tcp_adopt = tcp_adopt,
 	.udp_open = sim_udp_open,
 	.ping_open = sim_ping_open,
 	.dgram_send = sim_dgram_send,

@@ -68,6 +68,21 @@ static int tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
 	return open_any(ctx, h, to);
 }
 
+static int tcp_adopt(void *ctx, int id, struct handle h)
+{
+	struct fake *f = ctx;
+
+	if (fake_dice(f, 8) == 0)
+		return -ENV_LIMIT;
+	f->sock[id].owner = h;
+	return 0;
+}
+
+int fake_accept(struct fake *f)
+{
+	return open_any(f, (struct handle){ .slot = UINT32_MAX }, NULL);
+}
+
 static int open_dgram(void *ctx, bool v6, struct handle h)
 {
 	(void)v6;
@@ -497,7 +512,7 @@ static int link_send(void *ctx, const struct frame_meta *meta,
 const struct env_ops *fake_ops(void)
 {
 	static const struct env_ops ops = {
-		.tcp_connect = tcp_connect,
+		.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },
 		.udp_open = open_dgram, .ping_open = open_dgram,

@@ -85,6 +85,9 @@ uint32_t fake_dice(struct fake *f, uint32_t sides);
 void fake_say(struct fake *f, unsigned n, enum fake_saying what,
 	      struct rd bytes);
 
+/* A stream that a driver would have accepted, for network_offer(); or < 0. */
+int fake_accept(struct fake *f);
+
 /* The open socket that is n-th, modulo their number; -1: none. */
 int fake_nth_socket(const struct fake *f, unsigned n);
 

@@ -123,6 +123,19 @@ static void one_frame(struct fake *w, struct network *net, uint64_t now)
 	free(exact);
 }
 
+/* A client of the host's wants a port of the guest's. */
+static void one_offer(struct fake *w, struct network *net, uint64_t now)
+{
+	const struct endpoint to = {
+		.ip = dice(w, 2) ? w->setup.guest4 : w->setup.guest6,
+		.port = (uint16_t)(FAKE_PORT + dice(w, FAKE_PORTS)),
+	};
+	const int id = fake_accept(w);
+
+	if (id >= 0)
+		network_offer(net, id, &to, now);
+}
+
 void test_network_garbage(void);
 void test_network_garbage(void)
 {
@@ -144,6 +157,8 @@ void test_network_garbage(void)
 	for (unsigned turn = 0; turn < TURNS; turn++) {
 		now += dice(w, 100) ? dice(w, 1000000) : 5000000000u;
 		one_frame(w, net, now);
+		if (dice(w, 50) == 0)
+			one_offer(w, net, now);
 		for (int i = 0; i < FAKE_SOCKETS; i++)
 			if (w->sock[i].open && dice(w, 4) == 0)
 				network_sock_event(net, w->sock[i].owner,

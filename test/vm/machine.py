@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""A virtual machine under QEMU's emulation, told what to do on its console."""
+
+import itertools
+import os
+import pathlib
+import select
+import subprocess
+import time
+
+
+class Machine:
+    """Debian's cloud kernel with an initramfs; its only card is ours."""
+
+    def __init__(self, aside, socket, mac="52:54:00:12:34:56", seconds=60):
+        kernel = next(pathlib.Path(aside).glob("boot/vmlinuz-*"))
+        self.numbers = itertools.count(1)
+        self.seen = ""
+        self.qemu = subprocess.Popen(
+            ["qemu-system-x86_64", "-accel", "tcg", "-m", "256",
+             "-nodefaults", "-no-user-config", "-display", "none",
+             "-serial", "stdio", "-no-reboot",
+             "-kernel", kernel, "-initrd", f"{aside}/initramfs.gz",
+             "-append", "console=ttyS0 quiet panic=-1",
+             "-netdev", "stream,id=n,server=off,addr.type=unix,"
+             f"addr.path={socket}",
+             "-device", f"virtio-net-pci,netdev=n,mac={mac},romfile="],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+        os.set_blocking(self.qemu.stdout.fileno(), False)
+        self.until("machine is up", seconds)
+
+    def until(self, text, seconds):
+        """What the console says up to the text."""
+        end = time.monotonic() + seconds
+        while text not in self.seen:
+            left = end - time.monotonic()
+            assert left > 0, f"no {text!r} within {seconds} s: {self.seen}"
+            select.select([self.qemu.stdout], [], [], left)
+            more = self.qemu.stdout.read()
+            assert more != b"", f"qemu has ended: {self.seen}"
+            self.seen += (more or b"").decode(errors="replace")
+        before, _, self.seen = self.seen.partition(text)
+        return before.replace("\r", "")
+
+    def sh(self, command, seconds=30):
+        """Run a command in it: its status and what it printed."""
+        mark = f"end-{next(self.numbers)}-"
+        self.qemu.stdin.write(f"{command}; echo {mark}$?.\n".encode())
+        self.qemu.stdin.flush()
+        said = self.until(mark, seconds)
+        status = int(self.until(".", 5))
+        return status, said.lstrip("\n")
+
+    def close(self):
+        self.qemu.kill()
+        self.qemu.wait()
+        self.qemu.stdin.close()
+        self.qemu.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
