@@ -296,7 +296,7 @@ int fake_nth_socket(const struct fake *f, unsigned n)
 }
 
 void fake_say(struct fake *f, unsigned n, enum fake_saying what,
-	      struct rd bytes)
+	      struct rd bytes, size_t zeros)
 {
 	const int id = fake_nth_socket(f, n);
 	const struct fake_socket *s;
@@ -317,7 +317,8 @@ void fake_say(struct fake *f, unsigned n, enum fake_saying what,
 	}
 	f->saying = what;
 	f->say_id = id;
-	f->say_len = len;
+	f->say_len = zeros < sizeof(f->say) - len ? len + zeros :
+						    sizeof(f->say);
 	f->say_at = 0;
 }
 

@@ -81,9 +81,12 @@ const struct env_ops *fake_ops(void);
 /* 0..sides - 1; the highest is the plain outcome. sides 1..65536. */
 uint32_t fake_dice(struct fake *f, uint32_t sides);
 
-/* Let the open socket that is n-th, modulo their number, have this. */
+/*
+ * Let the open socket that is n-th, modulo their number, have this, and
+ * zeros behind it (a mirror: behind what was sent). FAKE_SAY_BYTES at most.
+ */
 void fake_say(struct fake *f, unsigned n, enum fake_saying what,
-	      struct rd bytes);
+	      struct rd bytes, size_t zeros);
 
 /* A stream that a driver would have accepted, for network_offer(); or < 0. */
 int fake_accept(struct fake *f);

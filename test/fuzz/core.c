@@ -33,7 +33,8 @@ enum op {
 	OP_EVENT,		/* socket, events */
 	OP_TIME,		/* exponent, or to the next timer */
 	OP_HOST,		/* what the host's next calls come to */
-	OP_SAY, OP_MIRROR, OP_ERROR,	/* socket, bytes: see fake_say() */
+	OP_SAY, OP_MIRROR, OP_ERROR,	/* socket, zeros / 16, bytes: see
+					   fake_say() */
 	OP_RESOLVERS,		/* number */
 	OP_MAX,
 };
@@ -300,6 +301,14 @@ static void op_host(struct run *c, struct rd r)
 	c->fake->script = r;
 }
 
+static void op_say(struct run *c, enum fake_saying what, struct rd r)
+{
+	const unsigned n = rd_u8(&r);
+	const size_t zeros = rd_u8(&r) * 16u;
+
+	fake_say(c->fake, n, what, r, zeros);
+}
+
 static void op_resolvers(struct run *c, struct rd r)
 {
 	const unsigned n = rd_u8(&r);
@@ -333,13 +342,9 @@ static void step(struct run *c, enum op op, struct rd r)
 	case OP_EVENT:		op_event(c, r); break;
 	case OP_TIME:		op_time(c, r); break;
 	case OP_HOST:		op_host(c, r); break;
-	case OP_SAY: case OP_MIRROR: case OP_ERROR: {
-		const unsigned n = rd_u8(&r);
-
-		fake_say(c->fake, n, op == OP_SAY ? FAKE_BYTES :
-			 op == OP_MIRROR ? FAKE_MIRROR : FAKE_ERROR, r);
-		break;
-	}
+	case OP_SAY:		op_say(c, FAKE_BYTES, r); break;
+	case OP_MIRROR:		op_say(c, FAKE_MIRROR, r); break;
+	case OP_ERROR:		op_say(c, FAKE_ERROR, r); break;
 	case OP_RESOLVERS:	op_resolvers(c, r); break;
 	case OP_MAX:		break;
 	}
