@@ -14,6 +14,7 @@
 #define TURN_BYTES	(512u << 10)	/* read per flow and turn */
 #define DOWN_FIRST	(16u << 10)
 #define NO_MEMORY_NS	UINT64_C(10000000)
+#define MSS_MIN		48u		/* taken for less, if the MTU lets it */
 
 void tcp_owe(struct proto *p, struct tcp *t)
 {
@@ -328,11 +329,12 @@ static uint16_t guest_mss(const struct proto *p, const struct tcp_segment *seg,
 				 TCP_HEADER_BYTES;
 	const unsigned ours = p->mtu - headers;
 	/* RFC 9293 section 3.7.1: 536 or 1220 where the guest says nothing */
-	const unsigned theirs = seg->mss ? seg->mss : ip_is4(ip) ? 536 : 1220;
-	const unsigned mss = theirs < ours ? theirs : ours;
+	unsigned theirs = seg->mss ? seg->mss : ip_is4(ip) ? 536 : 1220;
 	const unsigned options = seg->has_ts ? TCP_TS_BYTES : 0;
 
-	return (uint16_t)((mss < 48 ? 48 : mss) - options);
+	if (theirs < MSS_MIN)
+		theirs = MSS_MIN;
+	return (uint16_t)((theirs < ours ? theirs : ours) - options);
 }
 
 /* A flow in its first phase; NULL with the reason. */

@@ -359,6 +359,27 @@ static void check_data_behind_fin(void)
 	rig_end(&r, "data behind a FIN");
 }
 
+/* The least MTU leaves room for 28 bytes of data beside the headers. */
+static void check_least_mtu(void)
+{
+	struct network_setup setup = fake_setup();
+	const struct fake_peer *peer;
+	struct rig r;
+	uint32_t iss;
+
+	setup.mtu = 68;
+	r = rig_start(&setup);
+	peer = &r.fake->peer[0][0];
+	send_tcp(&r, TCP_SYN, 100, 0, 0);
+	network_sock_event(r.net, r.fake->sock[0].owner, ENV_WRITABLE, NOW);
+	iss = peer->end;
+	send_tcp(&r, TCP_ACK, 101, iss, 0);
+	fake_say(r.fake, 0, FAKE_BYTES, rd("", 0), 1000);
+	network_sock_event(r.net, r.fake->sock[0].owner, ENV_READABLE, NOW);
+	CHECK("all was sent", peer->end == iss + 1000);
+	rig_end(&r, "MTU of 68");
+}
+
 void test_network_frames(void);
 void test_network_frames(void)
 {
@@ -369,4 +390,5 @@ void test_network_frames(void)
 	for (size_t i = 0; i < sizeof(solicits) / sizeof(solicits[0]); i++)
 		check_solicit(i);
 	check_data_behind_fin();
+	check_least_mtu();
 }
