@@ -116,11 +116,17 @@ static uint16_t take_window(struct tcp *t, bool syn)
 	return (uint16_t)window;
 }
 
-static void add_sack(const struct tcp *t, struct tcp_segment *s)
+/* As many blocks as the option, and the least MTUs, have room for. */
+static void add_sack(const struct proto *p, const struct tcp *t,
+		     struct tcp_segment *s)
 {
+	const size_t used = ip_header_bytes(&t->flow.key.guest_ip) +
+			    TCP_HEADER_BYTES + 4;	/* padding and kind */
+
 	if (!t->sack_ok)
 		return;
-	for (uint32_t i = 0; i < t->ooo.n && i < TCP_SACK_MAX; i++)
+	for (uint32_t i = 0; i < t->ooo.n && i < TCP_SACK_MAX &&
+	     used + 8 * (i + 1) <= p->mtu; i++)
 		s->sack[s->sacks++] = t->ooo.r[i];
 }
 
@@ -204,7 +210,7 @@ void tcp_send_ack(struct proto *p, struct tcp *t)
 {
 	struct tcp_segment s = segment(t, empty_seq(t), 0);
 
-	add_sack(t, &s);
+	add_sack(p, t, &s);
 	if (!emit(p, t, &s, NULL, 0)) {
 		t->ack_owed = true;	/* the link was full: try again */
 		tcp_owe(p, t);

@@ -326,13 +326,13 @@ static void send_tcp(struct rig *r, uint8_t flags, uint32_t seq, uint32_t ack,
 	const struct tcp_segment seg = {
 		.src_port = FAKE_PORT, .dst_port = 80, .flags = flags,
 		.seq = seq, .ack = ack, .window = 65535,
-		.wscale = TCP_NO_WSCALE,
+		.wscale = TCP_NO_WSCALE, .sack_ok = flags == TCP_SYN,
 	};
 	uint8_t buf[2000];
 	struct wr w = wr(buf, sizeof(buf));
 
 	eth_emit(&w, &eth);
-	ip_emit(&w, &ip, TCP_HEADER_BYTES + len);
+	ip_emit(&w, &ip, tcp_header_bytes(&seg) + len);
 	tcp_emit(&w, &seg, 0);
 	wr_zero(&w, len);
 	send_frame(r, buf, (size_t)(w.p - buf), true);
@@ -377,6 +377,11 @@ static void check_least_mtu(void)
 	fake_say(r.fake, 0, FAKE_BYTES, rd("", 0), 1000);
 	network_sock_event(r.net, r.fake->sock[0].owner, ENV_READABLE, NOW);
 	CHECK("all was sent", peer->end == iss + 1000);
+	/* Four gaps: as many SACK blocks would not fit. */
+	for (uint32_t i = 0; i < 4; i++)
+		send_tcp(&r, TCP_ACK, 201 + 100 * i, peer->end, 10);
+	CHECK("an ACK with three blocks", r.fake->frame_len == ETH_HEADER_BYTES +
+	      IPV4_HEADER_BYTES + TCP_HEADER_BYTES + 4 + 3 * 8);
 	rig_end(&r, "MTU of 68");
 }
 
