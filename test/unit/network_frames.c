@@ -190,6 +190,34 @@ static void check_packet(size_t i)
 	rig_end(&r, name);
 }
 
+/* An answer of the host's over UDP; len bytes of data. */
+static void check_answer(const char *name, bool v6, size_t len,
+			 uint64_t frames, uint64_t dropped)
+{
+	const struct network_setup setup = fake_setup();
+	struct rig r = rig_start(&setup);
+	const struct eth eth = { .dst = setup.gateway_mac,
+				 .src = setup.guest_mac,
+				 .type = v6 ? ETH_IPV6 : ETH_IPV4 };
+	const struct ip_packet ip = {
+		.src = v6 ? setup.guest6 : setup.guest4, .ttl = 64,
+		.dst = v6 ? setup.gateway6 : setup.gateway4,
+		.proto = PROTO_UDP,
+	};
+	uint8_t buf[100];
+	struct wr w = wr(buf, sizeof(buf));
+
+	eth_emit(&w, &eth);
+	ip_emit(&w, &ip, sizeof(UDP7) - 1);
+	wr_bytes(&w, UDP7, sizeof(UDP7) - 1);
+	send_frame(&r, buf, (size_t)(w.p - buf), true);
+	fake_say(r.fake, 0, FAKE_BYTES, rd("", 0), len);
+	network_sock_event(r.net, r.fake->sock[0].owner, ENV_READABLE, NOW);
+	CHECK(name, r.fake->frames == frames);
+	CHECK(name, drops(&r, DROP_FRAGMENT) == dropped);
+	rig_end(&r, name);
+}
+
 /* ---- below IP ---- */
 
 #define US	"\x02\0\0\0\0\x01"
@@ -390,6 +418,12 @@ void test_network_frames(void)
 {
 	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++)
 		check_packet(i);
+	check_answer("empty", false, 0, 1, 0);
+	check_answer("all that fits", false, 1472, 1, 0);
+	check_answer("two fragments", false, 1473, 2, 0);
+	check_answer("three fragments", false, 2953, 3, 0);
+	check_answer("all that fits 6", true, 1452, 1, 0);
+	check_answer("too long for IPv6", true, 1453, 0, 1);
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
 		check_frame(i);
 	for (size_t i = 0; i < sizeof(solicits) / sizeof(solicits[0]); i++)
