@@ -423,7 +423,8 @@ void test_network_frames(void)
 	check_answer("two fragments", false, 1473, 2, 0);
 	check_answer("three fragments", false, 2953, 3, 0);
 	check_answer("all that fits 6", true, 1452, 1, 0);
-	check_answer("too long for IPv6", true, 1453, 0, 1);
+	check_answer("two fragments 6", true, 1453, 2, 0);
+	check_answer("three fragments 6", true, 2889, 3, 0);
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
 		check_frame(i);
 	for (size_t i = 0; i < sizeof(solicits) / sizeof(solicits[0]); i++)
