@@ -71,6 +71,16 @@ bool ip_is_link_local(const struct ip *ip)
 	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
 }
 
+struct ip ip_link_local(const struct mac *mac)
+{
+	const uint8_t *m = mac->b;
+
+	return (struct ip){ .b = {
+		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+		m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5],
+	} };
+}
+
 bool prefix_has(const struct prefix *p, const struct ip *ip)
 {
 	const unsigned bits = p->bits + (ip_is4(&p->ip) ? 96u : 0u);

@@ -54,6 +54,9 @@ bool ip_is_multicast(const struct ip *ip);	/* 224/4, ff00::/8 */
 bool ip_is_broadcast(const struct ip *ip);	/* 255.255.255.255 */
 bool ip_is_link_local(const struct ip *ip);	/* 169.254/16, fe80::/10 */
 
+/* fe80:: with the modified EUI-64 of a MAC: RFC 4291 appendix A. */
+struct ip ip_link_local(const struct mac *mac);
+
 bool prefix_has(const struct prefix *p, const struct ip *ip);
 
 /**

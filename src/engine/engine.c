@@ -132,6 +132,7 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 	};
 
 	memcpy(n.guest_name, s->guest_name, sizeof(n.guest_name));
+	memcpy(n.search, s->search, sizeof(n.search));
 	return n;
 }
 

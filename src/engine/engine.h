@@ -28,6 +28,7 @@ struct engine_setup {
 	bool link_local;		/* 169.254/16 and fe80::/10 allowed */
 	uint32_t max_flows;		/* 0: computed from RLIMIT_NOFILE */
 	char guest_name[64];		/* resolves to the guest */
+	char search[256];		/* domains for it; blanks between */
 
 	uint32_t offloads;		/* from MSG_GUEST_READY */
 	enum link_kind link;

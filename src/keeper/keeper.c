@@ -201,6 +201,8 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 
 	snprintf(setup.guest_name, sizeof(setup.guest_name), "%.63s",
 		 k->in.hostname);
+	snprintf(setup.search, sizeof(setup.search), "%s",
+		 instance_search(&k->in));
 	watch_signals(k, false);	/* the engine shall not inherit that */
 	k->engine = engine_start(&setup);
 	watch_signals(k, true);

@@ -107,21 +107,10 @@ static void allow_ping_and_ports(void)
 	procfile_try("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 }
 
-/* fe80::/10 address from a MAC address: RFC 4291 appendix A. */
-static struct ip link_local(const struct mac *mac)
-{
-	const uint8_t *m = mac->b;
-
-	return (struct ip){ {
-		0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff,
-		0xfe, m[3], m[4], m[5],
-	} };
-}
-
 /* 0 or -errno; a kernel or a namespace without IPv6 is no error. */
 static int configure_ip6(struct netlink *nl, const struct guest_setup *s)
 {
-	const struct ip fe80 = link_local(&s->mac);
+	const struct ip fe80 = ip_link_local(&s->mac);
 	int err = netlink_addr_add(nl, IFNAME, &fe80, 64);
 
 	if (!err)

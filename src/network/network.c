@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/csum.h"
+#include "network/autoconf.h"
 #include "network/policy.h"
 #include "proto/ctx.h"
 #include "proto/ping.h"
@@ -48,6 +49,7 @@ struct network {
 	struct neighbor_setup neighbor;
 	struct dns *dns;
 	struct reassembly reassembly;
+	struct autoconf autoconf;
 	uint64_t frames_from_guest, bytes_from_guest;
 	uint8_t datagram[2 * FRAME_MAX_BYTES];
 };
@@ -137,6 +139,7 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	wheel_init(&net->p.wheel, now_ns);
 	env->ops->random(env->ctx, &net->p.isn_key, sizeof(net->p.isn_key));
 	env->ops->random(env->ctx, &key, sizeof(key));
+	autoconf_init(&net->autoconf, &net->setup);
 	start_dns(net, rest, now_ns);
 	flow_table_init(&net->p.flows, rest + round64(dns_bytes()),
 			setup->max_flows, round64(sizeof(union slot)), &key);
@@ -170,6 +173,7 @@ void network_fini(struct network *net)
 		}
 	}
 	reassembly_fini(&net->p, &net->reassembly);
+	wheel_cancel(&net->p.wheel, &net->autoconf.timer);
 	dns_fini(net->dns);
 }
 
@@ -183,6 +187,16 @@ static void send_small(struct network *net, const struct wr *w, uint8_t *buf)
 	proto_send(&net->p, &meta, &v, 1);
 }
 
+/*
+ * There is one guest, and a virtual machine brings a MAC of its own: it is
+ * the one that it has told us when it looked for us.
+ */
+static void learn(struct network *net, const struct mac *mac)
+{
+	if (!(mac->b[0] & 1) && !mac_equal(mac, &net->p.gateway_mac))
+		net->p.guest_mac = *mac;
+}
+
 static enum drop arp_frame(struct network *net, struct rd r)
 {
 	uint8_t buf[ETH_HEADER_BYTES + ARP_BYTES];
@@ -193,6 +207,8 @@ static enum drop arp_frame(struct network *net, struct rd r)
 
 	if (drop != DROP_OK)
 		return drop;
+	if (ip_equal(&ask.sender, &net->setup.guest4))
+		learn(net, &ask.sender_mac);
 	if (!neighbor_arp(&net->neighbor, &ask, &answer))
 		return DROP_OK;
 	eth.dst = answer.target_mac;
@@ -214,6 +230,12 @@ static enum drop ndp_packet(struct network *net, const struct ip_packet *ip)
 
 	if (drop != DROP_OK)
 		return drop;
+	if (ask.has_mac && ask.type != NDP_NEIGHBOR_ADVERT)
+		learn(net, &ask.mac);
+	if (ask.type == NDP_ROUTER_SOLICIT) {
+		autoconf_solicited(&net->autoconf, &net->p);
+		return DROP_OK;
+	}
 	if (!neighbor_ndp(&net->neighbor, ip, &ask, &a))
 		return DROP_OK;
 	out.src = a.src;
@@ -444,6 +466,28 @@ static enum drop fragment(struct network *net, const struct ip_packet *piece)
 	return drop;
 }
 
+static enum drop dhcp4_packet(struct network *net, const struct ip_packet *ip,
+			      const struct frame_meta *meta)
+{
+	struct udp udp;
+	const enum drop drop = udp_parse(ip->payload, &udp);
+
+	if (drop != DROP_OK)
+		return drop;
+	if (!udp.no_csum && !checksum_ok(meta, ip))
+		return DROP_CHECKSUM;
+	return autoconf_dhcp4(&net->autoconf, &net->p, &udp);
+}
+
+/* IPv4 has one address for the guest; in IPv6 it takes more by itself. */
+static bool is_guests(const struct network *net, const struct ip *ip)
+{
+	if (ip_is4(ip))
+		return ip_equal(ip, &net->setup.guest4);
+	return prefix_has(&net->setup.net6, ip) &&
+	       !ip_equal(ip, &net->setup.gateway6);
+}
+
 static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 			  const struct frame_meta *meta)
 {
@@ -457,7 +501,9 @@ static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 	/* Never in fragments: RFC 6980 */
 	if (is_ndp(&ip) && !ip.fragment)
 		return ndp_packet(net, &ip);
-	if (!ip_equal(&ip.src, v6 ? &net->setup.guest6 : &net->setup.guest4))
+	if (autoconf_is_dhcp4(&net->autoconf, &ip))
+		return dhcp4_packet(net, &ip, meta);
+	if (!is_guests(net, &ip.src))
 		return DROP_SOURCE;
 	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
 }
@@ -591,6 +637,8 @@ void network_timers(struct network *net, uint64_t now_ns)
 			flow_timer(net, f);
 		else if (t == &net->reassembly.timer)
 			reassembly_timer(&net->p, &net->reassembly);
+		else if (t == &net->autoconf.timer)
+			autoconf_timer(&net->autoconf, &net->p);
 		else
 			ASSERT(dns_timer(net->dns, t, now_ns));
 	}

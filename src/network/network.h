@@ -36,6 +36,7 @@ struct network_setup {
 	bool link_local;		/* 169.254/16, fe80::/10 carried */
 	uint32_t max_flows;		/* 16..2^20 */
 	char guest_name[64];		/* DNS name of the guest; "" none */
+	char search[256];		/* domains for it; blanks between */
 };
 
 struct network_stats {

@@ -30,21 +30,11 @@ bool neighbor_arp(const struct neighbor_setup *s, const struct arp *ask,
 	return true;
 }
 
-/* fe80:: with the modified EUI-64 of a MAC: RFC 4291 appendix A. */
-static struct ip link_local_of(const struct mac *mac)
-{
-	return (struct ip){ .b = {
-		0xfe, 0x80, 0, 0, 0, 0, 0, 0,
-		mac->b[0] ^ 2, mac->b[1], mac->b[2], 0xff,
-		0xfe, mac->b[3], mac->b[4], mac->b[5],
-	} };
-}
-
 bool neighbor_ndp(const struct neighbor_setup *s, const struct ip_packet *ip,
 		  const struct ndp *ask, struct neighbor_answer *answer)
 {
 	static const struct ip all_nodes = { .b = { 0xff, 2, [15] = 1 } };
-	const struct ip own = link_local_of(&s->gateway_mac);
+	const struct ip own = ip_link_local(&s->gateway_mac);
 	const bool gateway = ip_equal(&ask->target, &s->gateway6) ||
 			     ip_equal(&ask->target, &own);
 	const bool probe = ip_is_unspecified(&ip->src);

@@ -5,10 +5,14 @@
 
 #include "base/csum.h"
 #include "base/rd.h"
+#include "wire/domains.h"
 
 enum {
-	OPT_SOURCE_MAC = 1, OPT_TARGET_MAC = 2,
-	HOP_LIMIT = 255,
+	OPT_SOURCE_MAC = 1, OPT_TARGET_MAC = 2, OPT_PREFIX = 3, OPT_MTU = 5,
+	OPT_RDNSS = 25, OPT_DNSSL = 31,
+	HOP_LIMIT = 255, ROUTER_HOP_LIMIT = 64,
+	PREFIX_ON_LINK = 0x80, PREFIX_AUTONOMOUS = 0x40,
+	DNSSL_BYTES = 256,
 	FLAG_ROUTER = 0x80, FLAG_SOLICITED = 0x40, FLAG_OVERRIDE = 0x20,
 };
 
@@ -111,12 +115,85 @@ enum drop ndp_parse(const struct ip_packet *ip, struct ndp *out)
 	return drop;
 }
 
+/* The checksum of the message that begins at start. */
+static void seal(struct wr *w, uint8_t *start, const struct ip *src,
+		 const struct ip *dst)
+{
+	const size_t len = (size_t)(w->p - start);
+	uint16_t sum;
+
+	if (w->bad)
+		return;
+	sum = csum_finish(csum_add(csum_pseudo(0, src, dst, PROTO_ICMP6,
+					       (uint32_t)len), start, len));
+	start[2] = (uint8_t)(sum >> 8);
+	start[3] = (uint8_t)sum;
+}
+
+static void emit_prefix(struct wr *w, const struct ndp_router *r)
+{
+	wr_u8(w, OPT_PREFIX);
+	wr_u8(w, 4);
+	wr_u8(w, (uint8_t)r->net6.bits);
+	wr_u8(w, PREFIX_ON_LINK | PREFIX_AUTONOMOUS);
+	wr_be32(w, r->valid_s);
+	wr_be32(w, r->preferred_s);
+	wr_zero(w, 4);
+	wr_bytes(w, r->net6.ip.b, 16);
+}
+
+/* RFC 8106 section 5.2: padded with zeros to a multiple of 8 bytes. */
+static void emit_search(struct wr *w, const struct ndp_router *r)
+{
+	uint8_t names[DNSSL_BYTES] = { 0 };
+	struct wr n = wr(names, sizeof(names));
+	size_t len;
+
+	domains_emit(&n, r->search, sizeof(names));
+	len = ((size_t)(n.p - names) + 7) & ~(size_t)7;
+	if (!len)
+		return;
+	wr_u8(w, OPT_DNSSL);
+	wr_u8(w, (uint8_t)(1 + len / 8));
+	wr_zero(w, 2);
+	wr_be32(w, r->router_s);
+	wr_bytes(w, names, len);
+}
+
+void ndp_emit_router(struct wr *w, const struct ip *src, const struct ip *dst,
+		     const struct ndp_router *r)
+{
+	uint8_t *start = w->p;
+
+	wr_u8(w, NDP_ROUTER_ADVERT);
+	wr_u8(w, 0);
+	wr_be16(w, 0);
+	wr_u8(w, ROUTER_HOP_LIMIT);
+	wr_u8(w, 0);			/* no addresses by DHCPv6 */
+	wr_be16(w, r->router_s);
+	wr_zero(w, 8);			/* reachable and retransmit: theirs */
+	wr_u8(w, OPT_SOURCE_MAC);
+	wr_u8(w, 1);
+	wr_bytes(w, r->mac.b, 6);
+	wr_u8(w, OPT_MTU);
+	wr_u8(w, 1);
+	wr_zero(w, 2);
+	wr_be32(w, r->mtu);
+	emit_prefix(w, r);
+	wr_u8(w, OPT_RDNSS);
+	wr_u8(w, 3);
+	wr_zero(w, 2);
+	wr_be32(w, r->router_s);
+	wr_bytes(w, r->dns.b, 16);
+	if (r->search && r->search[0])
+		emit_search(w, r);
+	seal(w, start, src, dst);
+}
+
 void ndp_emit_advert(struct wr *w, const struct ip *src, const struct ip *dst,
 		     const struct ndp *n)
 {
 	uint8_t *start = w->p;
-	size_t len;
-	uint16_t sum;
 
 	wr_u8(w, NDP_NEIGHBOR_ADVERT);
 	wr_u8(w, 0);
@@ -129,11 +206,5 @@ void ndp_emit_advert(struct wr *w, const struct ip *src, const struct ip *dst,
 	wr_u8(w, OPT_TARGET_MAC);
 	wr_u8(w, 1);
 	wr_bytes(w, n->mac.b, 6);
-	if (w->bad)
-		return;
-	len = (size_t)(w->p - start);
-	sum = csum_finish(csum_add(csum_pseudo(0, src, dst, PROTO_ICMP6,
-					       (uint32_t)len), start, len));
-	start[2] = (uint8_t)(sum >> 8);
-	start[3] = (uint8_t)sum;
+	seal(w, start, src, dst);
 }

@@ -35,6 +35,22 @@ struct ndp {
  */
 MUST enum drop ndp_parse(const struct ip_packet *ip, struct ndp *out);
 
+/* What a router says of itself and the link (RFC 4861 section 4.2). */
+struct ndp_router {
+	struct mac mac;
+	struct prefix net6;	/* on-link, for stateless addresses */
+	uint16_t mtu;
+	uint16_t router_s;	/* default router for so long */
+	uint32_t valid_s, preferred_s;	/* lifetimes of addresses */
+	struct ip dns;		/* RFC 8106 section 5.1 */
+	const char *search;	/* borrowed; RFC 8106 section 5.2; "" none */
+};
+
+/* Write a router advert, at most NDP_ROUTER_BYTES. */
+#define NDP_ROUTER_BYTES 400
+void ndp_emit_router(struct wr *w, const struct ip *src, const struct ip *dst,
+		     const struct ndp_router *r);
+
 /* Write a neighbor advert (32 bytes) with target link-layer option. */
 void ndp_emit_advert(struct wr *w, const struct ip *src,
 		     const struct ip *dst, const struct ndp *n);

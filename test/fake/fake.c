@@ -456,9 +456,10 @@ static void check_ip(struct fake *f, const struct frame_meta *meta,
 	if (!good)
 		return;
 	expect(f, ip.whole.len == len, "bytes behind a packet");
-	expect(f, ip_equal(&ip.dst, v6 ? &f->setup.guest6 :
-					 &f->setup.guest4) ||
-	       ip_is_multicast(&ip.dst) || ip_is_link_local(&ip.dst),
+	expect(f, (v6 ? prefix_has(&f->setup.net6, &ip.dst) :
+			ip_equal(&ip.dst, &f->setup.guest4)) ||
+	       ip_is_multicast(&ip.dst) || ip_is_broadcast(&ip.dst) ||
+	       ip_is_link_local(&ip.dst),
 	       "a packet to nobody");
 	if (meta->gso)
 		expect(f, meta->gso_size + (size_t)meta->hdr_len -

@@ -35,6 +35,7 @@ unsigned test_failures;
 	X(proto_ranges)							\
 	X(proto_reassembly)						\
 	X(proto_tcp_close)						\
+	X(service_dhcp4)						\
 	X(wire_arp)							\
 	X(wire_dns)							\
 	X(wire_eth)							\

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "network/autoconf.h"
+
+#include "base/csum.h"
+
+#define ROUTER_S	1800u		/* RFC 4861 section 6.2.1: 3 repeats */
+#define VALID_S		86400u
+#define PREFERRED_S	14400u
+#define ADVERT_GAP_NS	UINT64_C(500000000)	/* RFC 4861 section 6.2.6 */
+
+static const struct ip all_nodes = { .b = { 0xff, 2, [15] = 1 } };
+static const struct mac all_nodes_mac = { { 0x33, 0x33, 0, 0, 0, 1 } };
+static const struct mac broadcast_mac = {
+	{ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }
+};
+
+void autoconf_init(struct autoconf *a, const struct network_setup *setup)
+{
+	*a = (struct autoconf){
+		.dhcp4 = {
+			.net4 = setup->net4, .gateway4 = setup->gateway4,
+			.guest4 = setup->guest4, .mtu = (uint16_t)setup->mtu,
+			.hostname = setup->guest_name,
+			.search = setup->search,
+		},
+		.router = {
+			.mac = setup->gateway_mac, .net6 = setup->net6,
+			.mtu = (uint16_t)setup->mtu, .router_s = ROUTER_S,
+			.valid_s = VALID_S, .preferred_s = PREFERRED_S,
+			.dns = setup->gateway6, .search = setup->search,
+		},
+		.own = ip_link_local(&setup->gateway_mac),
+	};
+}
+
+/* One frame with an L4 message, whose checksum is complete. */
+static void send(struct proto *p, const struct mac *to,
+		 const struct ip_packet *ip, const uint8_t *l4, size_t len)
+{
+	const struct eth eth = {
+		.dst = *to, .src = p->gateway_mac,
+		.type = ip->v6 ? ETH_IPV6 : ETH_IPV4,
+	};
+	const struct frame_meta meta = { 0 };
+	uint8_t head[PROTO_HEAD_BYTES];
+	struct wr w = wr(head, sizeof(head));
+	struct span v[2] = { { .p = head },
+			     { .p = (void *)(uintptr_t)l4, .len = len } };
+
+	eth_emit(&w, &eth);
+	ip_emit(&w, ip, len);
+	v[0].len = (size_t)(w.p - head);
+	proto_send(p, &meta, v, 2);
+}
+
+bool autoconf_is_dhcp4(const struct autoconf *a, const struct ip_packet *ip)
+{
+	struct udp udp;
+
+	return !ip->v6 && ip->proto == PROTO_UDP && !ip->fragment &&
+	       (ip_is_broadcast(&ip->dst) ||
+		ip_equal(&ip->dst, &a->dhcp4.gateway4)) &&
+	       udp_parse(ip->payload, &udp) == DROP_OK &&
+	       udp.dst_port == DHCP4_SERVER_PORT &&
+	       udp.src_port == DHCP4_CLIENT_PORT;
+}
+
+/* UDP header and message, in place: msg begins behind room for the header. */
+static void finish_udp(uint8_t *l4, const struct ip *src, const struct ip *dst,
+		       size_t msg_len)
+{
+	const size_t len = UDP_HEADER_BYTES + msg_len;
+	struct wr w = wr(l4, UDP_HEADER_BYTES);
+	uint16_t sum;
+
+	udp_emit(&w, DHCP4_SERVER_PORT, DHCP4_CLIENT_PORT, msg_len, 0);
+	sum = csum_finish(csum_add(csum_pseudo(0, src, dst, PROTO_UDP,
+					       (uint32_t)len), l4, len));
+	w = wr(l4, UDP_HEADER_BYTES);
+	udp_emit(&w, DHCP4_SERVER_PORT, DHCP4_CLIENT_PORT, msg_len,
+		 sum ? sum : 0xffff);
+}
+
+enum drop autoconf_dhcp4(struct autoconf *a, struct proto *p,
+			 const struct udp *udp)
+{
+	uint8_t l4[UDP_HEADER_BYTES + DHCP4_MAX_BYTES];
+	struct wr w = wr(l4 + UDP_HEADER_BYTES, DHCP4_MAX_BYTES);
+	const size_t headers = IPV4_HEADER_BYTES + UDP_HEADER_BYTES;
+	struct dhcp4_answer answer;
+	struct ip_packet ip = { .src = a->dhcp4.gateway4, .proto = PROTO_UDP,
+				.ttl = PROTO_HOP_LIMIT };
+	struct dhcp4 m;
+	size_t most;
+	const enum drop drop = dhcp4_parse(udp->data, &m);
+
+	if (drop != DROP_OK)
+		return drop;
+	if (!dhcp4_answer(&a->dhcp4, &m, &answer))
+		return DROP_OK;
+	most = m.max_bytes < p->mtu ? m.max_bytes : p->mtu;
+	if (most < headers + DHCP4_MIN_BYTES)
+		return DROP_LENGTH;
+	dhcp4_emit(&w, &m, &answer.reply, most - headers);
+	ASSERT(!w.bad);
+	ip.dst = answer.dst;
+	finish_udp(l4, &ip.src, &ip.dst, (size_t)(w.p - l4) -
+					 UDP_HEADER_BYTES);
+	send(p, answer.everyone ? &broadcast_mac : &m.chaddr, &ip, l4,
+	     (size_t)(w.p - l4));
+	return DROP_OK;
+}
+
+static void advertise(struct autoconf *a, struct proto *p)
+{
+	const struct ip_packet ip = {
+		.v6 = true, .src = a->own, .dst = all_nodes,
+		.proto = PROTO_ICMP6, .ttl = 255,
+	};
+	uint8_t l4[NDP_ROUTER_BYTES];
+	struct wr w = wr(l4, sizeof(l4));
+
+	ndp_emit_router(&w, &ip.src, &ip.dst, &a->router);
+	ASSERT(!w.bad);
+	send(p, &all_nodes_mac, &ip, l4, (size_t)(w.p - l4));
+	a->told_ns = p->now_ns;
+	wheel_arm(&p->wheel, &a->timer, p->now_ns + AUTOCONF_REPEAT_NS);
+}
+
+void autoconf_solicited(struct autoconf *a, struct proto *p)
+{
+	const uint64_t next = a->told_ns + ADVERT_GAP_NS;
+
+	/* However fast it asks, it is told twice a second. */
+	if (!a->told_ns || p->now_ns >= next)
+		advertise(a, p);
+	else
+		wheel_arm(&p->wheel, &a->timer, next);
+}
+
+void autoconf_timer(struct autoconf *a, struct proto *p)
+{
+	advertise(a, p);
+}

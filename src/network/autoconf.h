@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * network/autoconf.h - how a guest with its defaults comes up: DHCPv4, and
+ * router advertisements with stateless addresses.
+ *
+ * A guest that has never asked is told nothing, so that a network whose
+ * guest was set up otherwise stays asleep.
+ */
+#ifndef NETWORK_AUTOCONF_H
+#define NETWORK_AUTOCONF_H
+
+#include <stdbool.h>
+
+#include "base/wheel.h"
+#include "network/network.h"
+#include "proto/ctx.h"
+#include "service/dhcp4.h"
+#include "wire/ndp.h"
+#include "wire/udp.h"
+
+#define AUTOCONF_REPEAT_NS (UINT64_C(600) * 1000000000)	/* RFC 4861 6.2.1 */
+
+struct autoconf {
+	struct timer timer;		/* armed once a guest has solicited */
+	struct dhcp4_setup dhcp4;
+	struct ndp_router router;
+	struct ip own;			/* the gateway's link-local address */
+	uint64_t told_ns;		/* when the last advert went; 0 never */
+};
+
+/* setup is borrowed for good. */
+void autoconf_init(struct autoconf *a, const struct network_setup *setup);
+
+/* Is that packet one of a DHCPv4 client's, whatever its source? */
+bool autoconf_is_dhcp4(const struct autoconf *a, const struct ip_packet *ip);
+
+/* Its UDP datagram; the checksum was verified. */
+enum drop autoconf_dhcp4(struct autoconf *a, struct proto *p,
+			 const struct udp *udp);
+
+/* A router solicitation has come (RFC 4861 section 6.2.6). */
+void autoconf_solicited(struct autoconf *a, struct proto *p);
+
+/* The timer has fired. */
+void autoconf_timer(struct autoconf *a, struct proto *p);
+
+#endif
