@@ -28,6 +28,7 @@ unsigned test_failures;
 	X(linux_channel)						\
 	X(linux_listeners)						\
 	X(linux_nsswitch)						\
+	X(network_autoconf)						\
 	X(network_frames)						\
 	X(network_garbage)						\
 	X(network_policy)						\

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/csum.h"
-#include "fake/fake.h"
+#include "rig.h"
 #include "test.h"
 #include "wire/eth.h"
 #include "wire/ip.h"
@@ -19,40 +19,8 @@
 #include "wire/udp.h"
 
 #define BYTES(s) .l4 = (s), .len = sizeof(s) - 1
-#define NOW	UINT64_C(1000000000)
+#define NOW	RIG_START_NS
 #define SILENCE	0xff
-
-struct rig {
-	struct fake *fake;
-	struct network *net;
-	void *mem;
-	struct env env;
-};
-
-static struct rig rig_start(const struct network_setup *setup)
-{
-	const size_t bytes = (network_bytes(setup) + 63) & ~(size_t)63;
-	struct rig r = { .fake = malloc(sizeof(*r.fake)),
-			 .mem = aligned_alloc(64, bytes) };
-
-	if (!r.fake || !r.mem)
-		abort();
-	fake_init(r.fake, setup, 1);
-	r.fake->scripted = true;
-	memset(r.mem, 0, bytes);
-	r.env = (struct env){ .ops = fake_ops(), .ctx = r.fake };
-	r.net = network_init(r.mem, setup, &r.env, NOW);
-	return r;
-}
-
-static void rig_end(struct rig *r, const char *name)
-{
-	network_fini(r->net);
-	fake_check_end(r->fake);
-	CHECK(r->fake->failure ? r->fake->failure : name, !r->fake->failure);
-	free(r->mem);
-	free(r->fake);
-}
 
 static void send_frame(struct rig *r, const uint8_t *buf, size_t len,
 		       bool vouched)

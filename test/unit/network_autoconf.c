@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* test/unit/network_autoconf.c - DHCPv4 and router adverts, frame to frame. */
+#include "network/autoconf.h"
+
+#include "base/csum.h"
+#include "rig.h"
+#include "wire/eth.h"
+
+#define S	UINT64_C(1000000000)
+
+static const struct mac vm_mac = { { 0x52, 0x54, 0, 1, 2, 3 } };
+
+static struct network_setup named_setup(void)
+{
+	struct network_setup s = fake_setup();
+
+	strcpy(s.guest_name, "ship");
+	strcpy(s.search, "a.test x..y b.test");
+	return s;
+}
+
+/* Put a packet on the link, from a machine with a MAC of its own. */
+static void packet(struct rig *r, const struct ip_packet *ip,
+		   const uint8_t *l4, size_t len, uint64_t now)
+{
+	const struct eth eth = {
+		.dst = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+		.src = vm_mac, .type = ip->v6 ? ETH_IPV6 : ETH_IPV4,
+	};
+	const struct frame_meta meta = { 0 };
+	uint8_t buf[700];
+	struct wr w = wr(buf, sizeof(buf));
+
+	eth_emit(&w, &eth);
+	ip_emit(&w, ip, len);
+	wr_bytes(&w, l4, len);
+	network_frame(r->net, &meta, buf, (size_t)(w.p - buf), now);
+	network_turn_end(r->net, now);
+}
+
+/* A router solicitation, with the machine's MAC. */
+static void solicit(struct rig *r, uint64_t now)
+{
+	const struct ip_packet ip = {
+		.v6 = true, .proto = PROTO_ICMP6, .ttl = 255,
+		.src = ip_link_local(&vm_mac),
+		.dst = { .b = { 0xff, 2, [15] = 2 } },
+	};
+	uint8_t l4[16] = { NDP_ROUTER_SOLICIT, [8] = 1, 1 };
+	uint16_t sum;
+
+	memcpy(l4 + 10, vm_mac.b, 6);
+	sum = csum_finish(csum_add(csum_pseudo(0, &ip.src, &ip.dst,
+					       PROTO_ICMP6, sizeof(l4)),
+				   l4, sizeof(l4)));
+	l4[2] = (uint8_t)(sum >> 8);
+	l4[3] = (uint8_t)sum;
+	packet(r, &ip, l4, sizeof(l4), now);
+}
+
+/* The last frame's packet. */
+static struct ip_packet seen(const struct rig *r, struct eth *eth)
+{
+	struct rd in = rd(r->fake->frame, r->fake->frame_len);
+	struct ip_packet ip = { 0 };
+
+	CHECK("Ethernet", eth_parse(&in, eth) == DROP_OK);
+	CHECK("IP", ip_parse_packet(in, eth->type == ETH_IPV6, &ip) ==
+		    DROP_OK);
+	return ip;
+}
+
+/* The value of an option of the advert, behind its length; NULL: absent. */
+static const uint8_t *option(const struct ip_packet *ip, uint8_t type)
+{
+	size_t at = 16;
+
+	while (at + 8 <= ip->payload.len && ip->payload.p[at + 1]) {
+		if (ip->payload.p[at] == type)
+			return ip->payload.p + at + 2;
+		at += ip->payload.p[at + 1] * 8u;
+	}
+	return NULL;
+}
+
+static void check_advert(const struct rig *r)
+{
+	static const uint8_t names[] = "\0\0\0\0\x07\x08\x01" "a\x04test\0"
+				       "\x01" "b\x04test";
+	const struct network_setup s = fake_setup();
+	struct eth eth;
+	const struct ip_packet ip = seen(r, &eth);
+	const uint8_t *o;
+
+	CHECK("router advert", ip.payload.p[0] == NDP_ROUTER_ADVERT);
+	CHECK("hop limit", ip.ttl == 255 && ip.payload.p[4] == 64);
+	CHECK("to all", eth.dst.b[0] == 0x33 && ip.dst.b[15] == 1);
+	CHECK("no DHCPv6", ip.payload.p[5] == 0);
+	CHECK("lifetime", ip.payload.p[6] == 7 && ip.payload.p[7] == 8);
+	o = option(&ip, 1);
+	CHECK("our MAC", o && !memcmp(o, s.gateway_mac.b, 6));
+	o = option(&ip, 5);
+	CHECK("MTU", o && o[4] == 5 && o[5] == 0xdc);
+	o = option(&ip, 3);
+	CHECK("prefix", o && o[0] == 64 && o[1] == 0xc0 &&
+			!memcmp(o + 14, s.net6.ip.b, 16));
+	o = option(&ip, 25);
+	CHECK("DNS", o && !memcmp(o + 6, s.gateway6.b, 16));
+	o = option(&ip, 31);
+	CHECK("search", o && !memcmp(o, names, sizeof(names)));
+}
+
+static void check_router(void)
+{
+	const struct network_setup setup = named_setup();
+	struct rig r = rig_start(&setup);
+	uint64_t now = RIG_START_NS;
+
+	CHECK("asleep", network_next_timer(r.net) == UINT64_MAX);
+	solicit(&r, now);
+	CHECK("told", r.fake->frames == 1);
+	check_advert(&r);
+	for (unsigned i = 0; i < 100; i++)
+		solicit(&r, now + i);
+	CHECK("not for each", r.fake->frames == 1);
+	CHECK("soon", network_next_timer(r.net) <= now + S);
+	now += S;
+	network_timers(r.net, now);
+	CHECK("told again", r.fake->frames == 2);
+	now += AUTOCONF_REPEAT_NS + S;
+	network_timers(r.net, now);
+	CHECK("from time to time", r.fake->frames == 3);
+	rig_end(&r, "router");
+}
+
+/* A discover of the machine's, to everyone or from its address. */
+static void discover(struct rig *r, uint8_t type, bool spoilt)
+{
+	static const uint8_t head[8] = { 1, 1, 6, 0, 1, 2, 3, 4 };
+	struct ip_packet ip = { .proto = PROTO_UDP, .ttl = 64 };
+	uint8_t l4[UDP_HEADER_BYTES + DHCP4_FIXED_BYTES + 4] = { 0 };
+	uint8_t *msg = l4 + UDP_HEADER_BYTES;
+	struct wr w = wr(l4, UDP_HEADER_BYTES);
+	const size_t len = sizeof(l4) - UDP_HEADER_BYTES;
+	csum_t sum;
+
+	ip.src = ip_from_v4(0);
+	ip.dst = ip_from_v4(~0u);
+	memcpy(msg, head, sizeof(head));
+	memcpy(msg + 28, vm_mac.b, 6);
+	memcpy(msg + 236, "\x63\x82\x53\x63", 4);
+	memcpy(msg + 240, "\x35\x01\x00\xff", 4);
+	msg[242] = type;
+	udp_emit(&w, 68, 67, len, 0);
+	sum = csum_add(csum_pseudo(0, &ip.src, &ip.dst, PROTO_UDP,
+				   (uint32_t)sizeof(l4)), l4, sizeof(l4));
+	w = wr(l4, UDP_HEADER_BYTES);
+	udp_emit(&w, 68, 67, len, (uint16_t)(csum_finish(sum) ^ spoilt));
+	packet(r, &ip, l4, sizeof(l4), RIG_START_NS);
+}
+
+static void check_dhcp4(void)
+{
+	const struct network_setup setup = named_setup();
+	struct rig r = rig_start(&setup);
+	struct ip_packet ip;
+	struct udp udp;
+	struct eth eth;
+
+	discover(&r, DHCP4_DISCOVER, true);
+	discover(&r, DHCP4_OFFER, false);
+	discover(&r, DHCP4_RELEASE, false);
+	CHECK("silence", r.fake->frames == 0);
+	discover(&r, DHCP4_DISCOVER, false);
+	CHECK("offer", r.fake->frames == 1);
+	ip = seen(&r, &eth);
+	CHECK("to the machine", mac_equal(&eth.dst, &vm_mac) &&
+				ip_equal(&ip.dst, &setup.guest4));
+	CHECK("UDP", udp_parse(ip.payload, &udp) == DROP_OK &&
+		     udp.src_port == 67 && udp.dst_port == 68);
+	CHECK("its address", !memcmp(udp.data.p + 16, "\xac\x14\0\x02", 4));
+	discover(&r, DHCP4_REQUEST, false);
+	ip = seen(&r, &eth);
+	CHECK("refused to everyone", eth.dst.b[0] == 0xff &&
+				     ip_is_broadcast(&ip.dst));
+	rig_end(&r, "dhcp4");
+}
+
+void test_network_autoconf(void);
+void test_network_autoconf(void)
+{
+	check_router();
+	check_dhcp4();
+}
