@@ -124,6 +124,8 @@ static void find_hostname(struct instance *in)
 {
 	if (in->config->hostname[0])
 		strcpy(in->hostname, in->config->hostname);
+	else if (in->config->qemu)
+		strcpy(in->hostname, in->name);
 	else if (gethostname(in->hostname, sizeof(in->hostname) - 1) < 0)
 		strcpy(in->hostname, "guest");
 }
@@ -139,12 +141,12 @@ int instance_open(struct instance *in, const struct config *config,
 	in->log.fd = -1;
 	*status = 125;
 	join_words(in->command, sizeof(in->command), command);
-	find_hostname(in);
 	if (names_make_dir(in->dir, fail) < 0)
 		return -1;
 	if ((config->name[0] ? take_given_name(in, fail) :
 			       take_free_name(in, command[0], fail)) < 0)
 		return -1;
+	find_hostname(in);
 	if (open_log(in, fail) < 0)
 		return -1;
 	if (find_plan(in, fail) < 0) {

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""slipway serve: a virtual machine comes up by itself and is reached."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from scene import WORLD4, WORLD6, until
+from servers import Server, web
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "vm"))
+from machine import Machine                             # noqa: E402
+
+ASIDE = os.environ.get("SLIPWAY_VM", "")
+
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("qemu-system-x86_64"),
+                       reason="there is no qemu-system-x86_64"),
+    pytest.mark.skipif(not os.path.exists(ASIDE + "/initramfs.gz"),
+                       reason="there is no kernel for a virtual machine"),
+]
+
+
+class Served:
+    """slipway serve, and a machine in its network."""
+
+    def __init__(self, slipway, directory, name, *options):
+        self.slipway, self.name = slipway, name
+        self.socket = f"{directory}/qemu.sock"
+        self.front = slipway.popen("serve", "-q", "--name", name,
+                                   "--qemu", self.socket, *options)
+        until(lambda: os.path.exists(self.socket), 5, "the socket")
+        self.machine = None
+        self.boot()
+
+    def boot(self):
+        if self.machine:
+            self.machine.close()
+        self.machine = Machine(ASIDE, self.socket)
+
+    def sh(self, command, seconds=30):
+        return self.machine.sh(command, seconds)
+
+    def close(self):
+        self.machine.close()
+        self.slipway("stop", self.name)
+        self.front.wait(5)
+
+
+@pytest.fixture(scope="module")
+def served(root, world, tmp_path_factory):
+    s = Served(root, tmp_path_factory.mktemp("vm"), "machine",
+               "--mtu", "1400", "--localhost", "8080",
+               "--host-access", "gateway", "--search", "lan.test",
+               "--hostname", "ship")
+    yield s
+    s.close()
+
+
+def test_its_dhcp_client_is_served(served):
+    status, lease = served.sh("cat /lease")
+    assert status == 0
+    guest, bits, router, dns, seconds = lease.split()
+    assert served.slipway("status").stdout.count(guest) == 1
+    assert (bits, router, dns, seconds) == ("20", dns, router, "3600")
+    assert served.sh("hostname")[1] == "ship\n"
+    assert "mtu 1400" in served.sh("ip link show eth0")[1]
+    assert "search lan.test" in served.sh("cat /etc/resolv.conf")[1]
+
+
+def test_it_takes_an_ipv6_address_by_itself(served):
+    until(lambda: "scope global dynamic" in
+          served.sh("ip -6 addr show eth0")[1], 10, "an address", 0.2)
+    until(lambda: "default via fe80::" in served.sh("ip -6 route")[1], 10,
+          "a route", 0.2)
+    assert served.sh(f"ping -c1 -W3 {WORLD6}")[0] == 0
+
+
+def test_it_resolves_and_pings(served):
+    assert served.sh(f"ping -c1 -W3 {WORLD4}")[0] == 0
+    status, said = served.sh("ping -c1 -W3 host.slipway.internal")
+    assert status == 0, said
+    assert served.sh("nslookup demo.test")[1].count(WORLD4) == 1
+
+
+def test_it_fetches(served):
+    status, said = served.sh(f"wget -q -O - http://{WORLD4}/from-a-machine")
+    assert (status, said) == (0, "you asked for /from-a-machine\n")
+    status, said = served.sh(f"wget -q -O - http://[{WORLD6}]/six")
+    assert (status, said) == (0, "you asked for /six\n")
+
+
+def test_it_reaches_the_host_where_that_was_allowed(served):
+    with Server("127.0.0.1", web) as server:
+        status, said = served.sh("wget -q -O - http://host.slipway.internal:"
+                                 f"{server.port}/host")
+    assert (status, said) == (0, "you asked for /host\n")
+
+
+def test_the_host_reaches_its_port_at_localhost(served):
+    def curl(url):
+        return subprocess.run(["curl", "-sg", "-m", "10", url],
+                              capture_output=True, text=True)
+
+    assert curl("http://127.0.0.1:8080/hello").returncode == 56    # reset
+    assert served.sh("httpd -h /www -p 8080")[0] == 0
+    for host in ("127.0.0.1", "[::1]"):
+        assert curl(f"http://{host}:8080/hello").stdout == "from the machine\n"
+
+
+def test_both_ways_carry_much_unharmed(served):
+    """8 MiB down and the same up again, by the machine's own programs."""
+    served.sh("httpd -h /www -p 8080")
+    made = served.sh("dd if=/dev/urandom of=/www/big bs=1M count=8 "
+                     "2>/dev/null; sha256sum </www/big")[1]
+    got = subprocess.run("curl -sm 60 http://127.0.0.1:8080/big | sha256sum",
+                         shell=True, capture_output=True, text=True).stdout
+    assert made.split()[0] == got.split()[0]
+
+
+def test_exec_says_what_it_is(served):
+    done = served.slipway("exec", "machine", "true")
+    assert done.returncode == 125
+    assert "virtual machine" in done.stderr
+
+
+def test_another_machine_may_follow(served):
+    before = served.sh("cat /lease")[1]
+    served.boot()
+    assert served.sh("cat /lease")[1] == before
+    assert served.sh(f"ping -c1 -W3 {WORLD4}")[0] == 0
+
+
+def test_nothing_of_the_host_unless_asked_for(root, world, tmp_path):
+    with Server("127.0.0.1", web) as server:
+        served = Served(root, tmp_path, "stranger")
+        try:
+            gateway = served.sh("cat /lease")[1].split()[2]
+            assert served.sh(f"wget -q -T 5 -O - http://{gateway}:"
+                             f"{server.port}/")[0] != 0
+            assert served.sh(f"ping -c1 -W3 {WORLD4}")[0] == 0
+        finally:
+            served.close()
+    assert served.front.returncode == 0
+    assert not os.path.exists(served.socket)
+
+
+@pytest.mark.parametrize("args, says", [
+    ([], "no link to serve"),
+    (["--qemu", "/nowhere/to/be/found.sock"], "No such file"),
+    (["--qemu", "x" * 200], "too long"),
+    (["--qemu", "q.sock", "true"], "runs no command"),
+])
+def test_wrong_usage_says_what_to_do(root, args, says):
+    done = root("serve", *args)
+    assert done.returncode in (1, 2)
+    assert says in done.stderr
+    assert re.match(r"slipway: .+: .+; .+", done.stderr), done.stderr
