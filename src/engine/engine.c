@@ -121,6 +121,7 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 {
 	struct network_setup n = {
 		.gateway_mac = s->gateway_mac, .guest_mac = s->guest_mac,
+		.learn_mac = s->learn_mac,
 		.net4 = s->net4, .net6 = s->net6,
 		.gateway4 = s->gateway4, .guest4 = s->guest4,
 		.v6 = s->v6,

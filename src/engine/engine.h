@@ -19,6 +19,7 @@ enum host_access {
 
 struct engine_setup {
 	struct mac gateway_mac, guest_mac;
+	bool learn_mac;			/* the guest brings one of its own */
 	struct prefix net4, net6;
 	struct ip gateway4, guest4;
 	bool v6;

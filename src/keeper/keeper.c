@@ -186,6 +186,7 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 	struct engine_setup setup = {
 		.gateway_mac = k->in.gateway_mac,
 		.guest_mac = k->in.plan.guest_mac,
+		.learn_mac = k->machine && !c->has_mac,
 		.net4 = k->in.plan.net4, .net6 = k->in.plan.net6,
 		.gateway4 = k->in.gateway4, .guest4 = k->in.plan.guest4,
 		.v6 = c->ipv6,

@@ -193,7 +193,8 @@ static void send_small(struct network *net, const struct wr *w, uint8_t *buf)
  */
 static void learn(struct network *net, const struct mac *mac)
 {
-	if (!(mac->b[0] & 1) && !mac_equal(mac, &net->p.gateway_mac))
+	if (net->setup.learn_mac && !(mac->b[0] & 1) &&
+	    !mac_equal(mac, &net->p.gateway_mac))
 		net->p.guest_mac = *mac;
 }
 

@@ -537,6 +537,7 @@ struct network_setup fake_setup(void)
 		.gateway4 = ip_from_v4(0xac140001),
 		.guest4 = ip_from_v4(0xac140002),
 		.v6 = true, .mtu = 1500, .host_access = true, .max_flows = 200,
+		.learn_mac = true,
 		.net6 = { .ip.b = { 0xfd, 1 }, .bits = 64 },
 		.gateway6.b = { 0xfd, 1, [15] = 1 },
 		.guest6.b = { 0xfd, 1, [15] = 2 },
