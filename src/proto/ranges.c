@@ -26,6 +26,14 @@ bool ranges_add(struct ranges *s, uint32_t from, uint32_t to)
 	return true;
 }
 
+const struct tcp_range *ranges_find(const struct ranges *s, uint32_t seq)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (seq_le(s->r[i].from, seq) && seq_lt(seq, s->r[i].to))
+			return &s->r[i];
+	return NULL;
+}
+
 void ranges_trim(struct ranges *s, uint32_t seq)
 {
 	uint32_t gone = 0;

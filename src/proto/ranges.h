@@ -27,6 +27,9 @@ struct ranges {
  */
 MUST bool ranges_add(struct ranges *s, uint32_t from, uint32_t to);
 
+/* The stretch that seq lies in; NULL if none. */
+const struct tcp_range *ranges_find(const struct ranges *s, uint32_t seq);
+
 /* Forget all before seq. */
 void ranges_trim(struct ranges *s, uint32_t seq);
 

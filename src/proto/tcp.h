@@ -137,6 +137,8 @@ struct tcp {
 	uint32_t up_grow;		/* bytes until up_limit may double */
 	struct store up;
 	struct ranges ooo;
+	uint32_t recent[TCP_SACK_MAX];	/* a number in each range of ooo that
+					   grew last, the newest first */
 
 	/* host to guest */
 	uint32_t iss, snd_una, snd_nxt, snd_max;

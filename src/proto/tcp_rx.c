@@ -7,6 +7,8 @@
  */
 #include "proto/tcp.h"
 
+#include <string.h>
+
 #define PAWS_NS	(UINT64_C(24) * 86400 * 1000000000)
 
 /* What tcp_rx() still has to do with a segment. */
@@ -344,6 +346,20 @@ static enum verdict take_in_order(struct proto *p, struct tcp *t,
 	return GO_ON;
 }
 
+/* RFC 2018 section 4: the range that holds seq is the newest now. */
+static void note_recent(struct tcp *t, uint32_t seq)
+{
+	const struct tcp_range *r = ranges_find(&t->ooo, seq);
+	unsigned i = 0;
+
+	/* Its place so far, or the last */
+	while (i < TCP_SACK_MAX - 1 &&
+	       (!r || ranges_find(&t->ooo, t->recent[i]) != r))
+		i++;
+	memmove(&t->recent[1], &t->recent[0], i * sizeof(t->recent[0]));
+	t->recent[0] = seq;
+}
+
 static enum verdict take_data(struct proto *p, struct tcp *t,
 			      const struct tcp_segment *seg)
 {
@@ -357,9 +373,12 @@ static enum verdict take_data(struct proto *p, struct tcp *t,
 	}
 	if (seq == t->rcv_nxt)
 		return take_in_order(p, t, v);
-	if (store_at(p, t, seq, v) &&
-	    !ranges_add(&t->ooo, seq, seq + (uint32_t)v.len))
-		p->drops[DROP_LIMIT]++;
+	if (store_at(p, t, seq, v)) {
+		if (ranges_add(&t->ooo, seq, seq + (uint32_t)v.len))
+			note_recent(t, seq);
+		else
+			p->drops[DROP_LIMIT]++;
+	}
 	ack_now(p, t);
 	return GO_ON;
 }

@@ -116,18 +116,41 @@ static uint16_t take_window(struct tcp *t, bool syn)
 	return (uint16_t)window;
 }
 
-/* As many blocks as the option, and the least MTUs, have room for. */
+/* One block, unless it is there or there is no room. */
+static void add_block(struct tcp_segment *s, const struct tcp_range *r,
+		      unsigned most)
+{
+	for (unsigned i = 0; i < s->sacks; i++)
+		if (s->sack[i].from == r->from)
+			return;
+	if (s->sacks < most)
+		s->sack[s->sacks++] = *r;
+}
+
+/*
+ * RFC 2018 section 4: those that grew last come first. As many blocks as
+ * the option, and the least MTUs, have room for.
+ */
 static void add_sack(const struct proto *p, const struct tcp *t,
 		     struct tcp_segment *s)
 {
 	const size_t used = ip_header_bytes(&t->flow.key.guest_ip) +
-			    TCP_HEADER_BYTES + 4;	/* padding and kind */
+			    TCP_HEADER_BYTES + (t->ts_ok ? TCP_TS_BYTES : 0) +
+			    4;		/* padding and kind */
+	const size_t fit = p->mtu > used ? (p->mtu - used) / 8 : 0;
+	const unsigned most = fit < TCP_SACK_MAX ? (unsigned)fit :
+						   TCP_SACK_MAX;
 
-	if (!t->sack_ok)
+	if (!t->sack_ok || !t->ooo.n)
 		return;
-	for (uint32_t i = 0; i < t->ooo.n && i < TCP_SACK_MAX &&
-	     used + 8 * (i + 1) <= p->mtu; i++)
-		s->sack[s->sacks++] = t->ooo.r[i];
+	for (unsigned i = 0; i < TCP_SACK_MAX; i++) {
+		const struct tcp_range *r = ranges_find(&t->ooo, t->recent[i]);
+
+		if (r)
+			add_block(s, r, most);
+	}
+	for (uint32_t i = 0; i < t->ooo.n; i++)
+		add_block(s, &t->ooo.r[i], most);
 }
 
 /* RFC 7323 section 3: milliseconds, from a start of the connection's own. */
