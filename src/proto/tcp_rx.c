@@ -105,27 +105,50 @@ static enum verdict take_answer(struct proto *p, struct tcp *t,
 	return DONE;
 }
 
+/*
+ * A RST before the handshake is complete: RFC 5961 section 3.2, but for
+ * the challenge of a guest that was not answered yet.
+ */
+static enum verdict reject(struct proto *p, struct tcp *t,
+			   const struct tcp_segment *seg)
+{
+	if (seg->seq == t->rcv_nxt) {
+		tcp_abort(p, t, false);
+		return GONE;
+	}
+	if (t->phase == TCP_ANSWERED && acceptable(t, seg))
+		ack_now(p, t);
+	else
+		p->drops[DROP_SEQUENCE]++;
+	return DONE;
+}
+
 /* Before the handshake is complete. GO_ON: it is now. */
 static enum verdict before_established(struct proto *p, struct tcp *t,
 				       const struct tcp_segment *seg)
 {
 	if (t->phase == TCP_OFFERED)
 		return take_answer(p, t, seg);
-	if (seg->flags & TCP_RST) {
-		if (seg->seq != t->rcv_nxt && seg->seq != t->irs)
-			return DONE;
-		tcp_abort(p, t, false);
-		return GONE;
-	}
+	if (seg->flags & TCP_RST)
+		return reject(p, t, seg);
 	if (t->phase == TCP_CONNECTING)
 		return DONE;		/* SYN again: the host is not ready */
-	if (seg->flags & TCP_SYN) {
-		if (seg->seq == t->irs)
-			tcp_send_synack(p, t);
+	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
+	    seg->seq == t->irs) {
+		tcp_send_synack(p, t);
 		return DONE;
 	}
-	if (!(seg->flags & TCP_ACK) || seg->ack != t->iss + 1)
+	if (seg->flags & TCP_SYN || is_old(p, t, seg) || !acceptable(t, seg)) {
+		p->drops[DROP_SEQUENCE]++;
+		ack_now(p, t);
 		return DONE;
+	}
+	if (!(seg->flags & TCP_ACK))
+		return DONE;
+	if (seg->ack != t->iss + 1) {
+		tcp_refuse(p, &t->flow.key, seg);
+		return DONE;
+	}
 	t->phase = TCP_ESTABLISHED;
 	p->half_open--;
 	t->snd_wnd = (uint32_t)seg->window << t->guest_shift;
