@@ -80,6 +80,9 @@
  */
 #define TCP_LINGER_NS	UINT64_C(2000000000)
 
+#define TCP_RTO_FIRST_US 1000000u	/* RFC 6298 (2.1) */
+#define TCP_RTO_LOST_US	3000000u	/* (5.7): after a SYN-ACK was lost */
+
 enum tcp_phase {
 	TCP_CONNECTING,		/* the host's connect is under way */
 	TCP_ANSWERED,		/* SYN-ACK sent (RFC 9293: SYN-RECEIVED) */

@@ -359,7 +359,7 @@ static struct tcp *begin(struct proto *p, const struct flow_key *key,
 	t->down_want = DOWN_FIRST;
 	t->cwnd = TCP_CWND_MIN;
 	t->ssthresh = UINT32_MAX;
-	t->rto_us = 1000000;
+	t->rto_us = TCP_RTO_FIRST_US;
 	return t;
 }
 

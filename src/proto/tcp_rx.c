@@ -155,6 +155,8 @@ static enum verdict before_established(struct proto *p, struct tcp *t,
 	t->wnd_max = t->snd_wnd;
 	t->wnd_seq = seg->seq;
 	t->wnd_ack = seg->ack;
+	if (t->retries)			/* RFC 6298 (5.7): it seems too short */
+		t->rto_us = TCP_RTO_LOST_US;
 	tcp_ack_advanced(p, t, seg->ack);
 	tcp_owe(p, t);			/* the host may have data by now */
 	return GO_ON;
