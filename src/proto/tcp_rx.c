@@ -219,8 +219,11 @@ static enum verdict take_ack(struct proto *p, struct tcp *t,
 		t->snd_max == t->snd_una + t->down_len + 1;
 	bool changed;
 
-	if (seq_lt(t->snd_max, seg->ack)) {
-		ack_now(p, t);		/* of what was never sent */
+	/* Of what was never sent, or too old: RFC 5961 section 5.2 */
+	if (seq_lt(t->snd_max, seg->ack) ||
+	    seq_lt(seg->ack, t->snd_una - t->wnd_max)) {
+		p->drops[DROP_SEQUENCE]++;
+		ack_now(p, t);
 		return DONE;
 	}
 	if (seq_lt(t->snd_una, seg->ack)) {
