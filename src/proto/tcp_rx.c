@@ -462,14 +462,23 @@ static bool lingering(struct proto *p, struct tcp *t,
 {
 	const uint8_t kind = seg->flags & (TCP_SYN | TCP_ACK | TCP_RST);
 
-	/* RFC 9293 section 3.10.7.4: a later SYN may end TIME-WAIT */
-	if (kind == TCP_SYN && seq_lt(t->rcv_nxt, seg->seq)) {
+	/* RFC 1122 section 4.2.2.13: a later SYN ends TIME-WAIT */
+	if (kind == TCP_SYN && seq_le(t->rcv_nxt, seg->seq)) {
 		tcp_free(p, t, false);
 		return false;
 	}
-	if (kind & TCP_RST)
-		tcp_free(p, t, false);
-	else if (seg->data.len || (seg->flags & (TCP_FIN | TCP_SYN)))
+	if (kind & TCP_RST) {
+		/* RFC 5961 section 3.2, against RFC 1337 section 2 */
+		if (seg->seq == t->rcv_nxt)
+			tcp_free(p, t, false);
+		else if (acceptable(t, seg))
+			ack_now(p, t);
+		return true;
+	}
+	if (seg->flags & TCP_FIN)	/* its ACK was lost: begin anew */
+		tcp_arm(p, t, p->now_ns + TCP_LINGER_NS);
+	if (seg->data.len || (seg->flags & (TCP_FIN | TCP_SYN)) ||
+	    !acceptable(t, seg))
 		ack_now(p, t);
 	return true;
 }
