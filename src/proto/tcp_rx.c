@@ -251,6 +251,7 @@ static enum verdict take_ack(struct proto *p, struct tcp *t,
 static struct view trim(const struct tcp *t, const struct tcp_segment *seg,
 			uint32_t *seq)
 {
+	const uint32_t end = t->guest_fin ? t->fin_seq : t->rcv_edge;
 	struct view v = seg->data;
 	uint32_t room;
 
@@ -266,7 +267,7 @@ static struct view trim(const struct tcp *t, const struct tcp_segment *seg,
 		v.len -= old;
 		*seq = t->rcv_nxt;
 	}
-	room = t->rcv_edge - *seq;
+	room = seq_lt(*seq, end) ? end - *seq : 0;
 	if (v.len > room)
 		v.len = room;
 	return v;
@@ -424,10 +425,14 @@ static void note_fin(struct tcp *t, const struct tcp_segment *seg)
 	ranges_cut(&t->ooo, at);
 }
 
-static enum verdict take_fin(struct proto *p, struct tcp *t)
+static enum verdict take_fin(struct proto *p, struct tcp *t,
+			     const struct tcp_segment *seg)
 {
-	if (!t->guest_fin || t->rcv_nxt != t->fin_seq)
+	if (!t->guest_fin || t->rcv_nxt != t->fin_seq) {
+		if ((seg->flags & TCP_FIN) && !seg->data.len)
+			ack_now(p, t);	/* RFC 5681 section 4.2 */
 		return GO_ON;
+	}
 	t->rcv_nxt++;
 	if (seq_lt(t->rcv_edge, t->rcv_nxt))
 		t->rcv_edge = t->rcv_nxt;
@@ -451,7 +456,7 @@ static enum verdict take_text(struct proto *p, struct tcp *t,
 			r = take_data(p, t, seg);
 		if (r != GO_ON)
 			return r;
-		r = take_fin(p, t);
+		r = take_fin(p, t, seg);
 	}
 	return r;
 }
