@@ -561,9 +561,11 @@ void tcp_ack_repeated(struct proto *p, struct tcp *t)
 {
 	const uint32_t sacked = ranges_total(&t->sacked);
 
+	if (t->snd_max == t->snd_una)
+		return;			/* RFC 5681 section 2 (a) */
 	if (t->dup_acks < 255)
 		t->dup_acks++;
-	if (t->recovering || t->snd_max == t->snd_una)
+	if (t->recovering)
 		return;
 	/* What a tail probe has brought to light was sent long before it. */
 	if (t->dup_acks < 3 && sacked <= 3u * t->mss &&
