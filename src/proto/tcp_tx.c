@@ -47,14 +47,15 @@ static uint64_t rto_due(const struct proto *p, const struct tcp *t)
 
 /*
  * When the timer is to look after what is in flight: for a tail probe at
- * first (RFC 8985 section 7.2), then for the time-out.
+ * first (RFC 8985 section 7.2), then for the time-out. Without SACK the
+ * answer to a probe would say nothing (section 4).
  */
 static uint64_t loss_due(const struct proto *p, const struct tcp *t)
 {
 	uint64_t us = 2 * (uint64_t)t->srtt_us;
 
-	if (t->tail_probed || t->retries || t->phase != TCP_ESTABLISHED ||
-	    !t->srtt_us)
+	if (!t->sack_ok || t->tail_probed || t->retries ||
+	    t->phase != TCP_ESTABLISHED || !t->srtt_us)
 		return rto_due(p, t);
 	if (us < TAIL_MIN_US)
 		us = TAIL_MIN_US;
@@ -633,6 +634,8 @@ static void timed_out(struct proto *p, struct tcp *t)
 	t->timing = false;
 	t->dup_acks = 0;
 	tcp_output(p, t);
+	if (t->probing)			/* it has shut in the meantime */
+		probe(p, t);
 	tcp_arm(p, t, rto_due(p, t));
 }
 
@@ -657,8 +660,8 @@ void tcp_timer(struct proto *p, struct tcp *t)
 		(void)tcp_pull(p, t);	/* there was no memory to read into */
 		return;
 	}
-	if (t->phase == TCP_ESTABLISHED && !t->probing && !t->retries &&
-	    !t->tail_probed) {
+	if (t->phase == TCP_ESTABLISHED && t->sack_ok && !t->probing &&
+	    !t->retries && !t->tail_probed) {
 		probe_tail(p, t);
 		return;
 	}
