@@ -122,7 +122,7 @@ struct tcp {
 	bool shut_queued : 1;		/* host to be shut when up is empty */
 	bool release_queued : 1;	/* flow to be freed when up is empty */
 	bool recovering : 1;		/* fast recovery, until `recover` */
-	bool probing : 1;		/* zero window: the timer sends probes */
+	bool probing : 1;		/* window shut or silly: the timer probes */
 	bool timing : 1;		/* rtt_seq is being timed */
 	bool tail_probed : 1;		/* the timer means time-out now */
 	uint8_t events;			/* enum env_event, for the turn's end */
@@ -227,6 +227,8 @@ void tcp_send_rst(struct proto *p, struct tcp *t);
 void tcp_arm(struct proto *p, struct tcp *t, uint64_t due_ns);
 void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack);
 void tcp_ack_repeated(struct proto *p, struct tcp *t);
+/* May len bytes go where more are waiting (RFC 9293, 3.8.6.2.1)? */
+bool tcp_worth_sending(const struct tcp *t, uint32_t len);
 /* Would an update of the window be worth an ACK (RFC 9293, 3.8.6.2.2)? */
 bool tcp_window_owed(const struct tcp *t);
 

@@ -182,7 +182,8 @@ static bool update_window(struct proto *p, struct tcp *t,
 	t->wnd_ack = seg->ack;
 	if (window > t->wnd_max)
 		t->wnd_max = window;
-	if (t->probing && window) {
+	if (t->probing && (tcp_worth_sending(t, window) ||
+			   (window && window >= t->down_len))) {
 		/* Open again: the probe's byte goes out with the rest. */
 		t->probing = false;
 		t->retries = 0;

@@ -437,13 +437,21 @@ static uint32_t step_over(struct tcp *t)
 	return gap;
 }
 
-/* The guest's window is shut and data waits: let the timer probe it. */
+/*
+ * The guest's window is shut, or too small to be worth a segment, and data
+ * waits: let the timer try it.
+ */
 static void begin_probing(struct proto *p, struct tcp *t)
 {
 	if (t->due_ns || t->snd_nxt != t->snd_una || t->cwnd == 0)
 		return;
 	t->probing = true;
 	tcp_arm(p, t, rto_due(p, t));
+}
+
+bool tcp_worth_sending(const struct tcp *t, uint32_t len)
+{
+	return len >= t->mss || (len && len >= t->wnd_max / 2);
 }
 
 /* New data, or old data again after a time-out. false: no more for now. */
@@ -460,11 +468,7 @@ static bool advance(struct proto *p, struct tcp *t)
 	if (!gap && !fin_left)
 		return false;
 	len = round_segments(t, len, gap);
-	/* Sender's silly window: RFC 9293 section 3.8.6.2.1 */
-	if (len < gap && len < t->mss && len < t->wnd_max / 2 &&
-	    t->snd_nxt != t->snd_una)
-		return false;
-	if (gap && !len) {
+	if (len < gap && !tcp_worth_sending(t, len)) {
 		begin_probing(p, t);
 		return false;
 	}
@@ -582,11 +586,21 @@ void tcp_ack_repeated(struct proto *p, struct tcp *t)
 	tcp_arm(p, t, loss_due(p, t));
 }
 
-/* A probe: one byte past the closed window, or the FIN alone. */
+/*
+ * A probe: one byte past the closed window, or the FIN alone. What a window
+ * too small to be worth it lets past has waited long enough, and goes.
+ */
 static void probe(struct proto *p, struct tcp *t)
 {
 	const uint32_t len = t->down_len ? 1 : 0;
 
+	if (t->snd_wnd && t->down_len > t->snd_wnd) {
+		if (t->snd_max == t->snd_una)
+			t->retries = 0;	/* those that follow are its own */
+		if (send_data(p, t, t->snd_una, t->snd_wnd))
+			t->snd_nxt = t->snd_una + t->snd_wnd;
+		return;
+	}
 	t->probing = true;
 	if (send_data(p, t, t->snd_una, len)) {
 		/* Not in flight: what it asks for is the answer. */
