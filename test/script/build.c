@@ -110,8 +110,9 @@ static bool put_options(struct wr *w, const struct show *s, const char *text)
 	if (!start)
 		return true;
 	snprintf(list, sizeof(list), "%s", start + 1);
-	for (char *word = strtok_r(list, ",>", &save); word;
-	     word = strtok_r(NULL, ",>", &save))
+	list[strcspn(list, ">")] = '\0';
+	for (char *word = strtok_r(list, ",", &save); word;
+	     word = strtok_r(NULL, ",", &save))
 		if (!put_option(w, s, word))
 			return false;
 	wr_zero(w, (size_t)(first - w->p) & 3);
@@ -224,6 +225,20 @@ static const char *build_udp(struct fake *f, const char *text)
 	return wrong;
 }
 
+/* A fragment header that says whole, which ip_emit() leaves out. */
+static void make_atomic(struct packet *p, uint32_t id)
+{
+	struct wr w = wr(p->bytes, IPV6_FRAGMENT_BYTES);
+
+	memmove(p->bytes + IPV6_FRAGMENT_BYTES, p->bytes, p->len);
+	wr_u8(&w, p->ip.proto);
+	wr_u8(&w, 0);
+	wr_be16(&w, 0);
+	wr_be32(&w, id);
+	p->ip.proto = 44;
+	p->len += IPV6_FRAGMENT_BYTES;
+}
+
 static const char *build_fragment(struct fake *f, const char *text)
 {
 	static struct packet p;
@@ -244,6 +259,10 @@ static const char *build_fragment(struct fake *f, const char *text)
 	p.ip.frag_id = id;
 	p.ip.frag_offset = (uint16_t)from;
 	p.ip.more = text[skip] == '+';
+	if (p.ip.v6 && !from && !p.ip.more && to == p.len) {
+		make_atomic(&p, id);
+		to = (unsigned)p.len;
+	}
 	send_packet(f, &p, from, to);
 	return NULL;
 }
