@@ -23,6 +23,7 @@
 #define DELAYED_ACK_US	45000u	/* how long one segment may wait for its ACK;
 				   Linux: 40 ms */
 #define LINK_FULL_NS	UINT64_C(10000000)
+#define DUP_THRESH	3	/* RFC 5681, RFC 6675: then it is lost */
 #define RETRIES_SYN	6
 #define RETRIES_DATA	12
 
@@ -572,9 +573,12 @@ void tcp_ack_repeated(struct proto *p, struct tcp *t)
 		t->dup_acks++;
 	if (t->recovering)
 		return;
-	/* What a tail probe has brought to light was sent long before it. */
-	if (t->dup_acks < 3 && sacked <= 3u * t->mss &&
-	    !(t->tail_probed && sacked))
+	/*
+	 * RFC 6675 section 4, IsLost(). What a tail probe has brought to
+	 * light was sent long before it.
+	 */
+	if (t->dup_acks < DUP_THRESH && t->sacked.n < DUP_THRESH &&
+	    sacked <= (DUP_THRESH - 1u) * t->mss && !(t->tail_probed && sacked))
 		return;
 	reduce(t);
 	t->cwnd = t->ssthresh;
