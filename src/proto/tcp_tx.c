@@ -376,10 +376,44 @@ static uint32_t round_segments(const struct tcp *t, uint32_t len,
 	return len;
 }
 
+/*
+ * RFC 6675 section 4, SetPipe(), in recovery: what was sent after the last
+ * byte SACKed, and what was retransmitted and is not SACKed.
+ */
+static uint32_t recovery_pipe(const struct tcp *t)
+{
+	const uint32_t n = t->sacked.n;
+	uint32_t pipe = t->snd_max - (n ? t->sacked.r[n - 1].to : t->snd_una);
+
+	if (!seq_lt(t->snd_una, t->hole_nxt))
+		return pipe;
+	pipe += t->hole_nxt - t->snd_una;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct tcp_range *r = &t->sacked.r[i];
+
+		if (!seq_lt(r->from, t->hole_nxt))
+			break;
+		pipe -= (seq_lt(r->to, t->hole_nxt) ? r->to : t->hole_nxt) -
+			r->from;
+	}
+	return pipe;
+}
+
+/* How much of a hole at `from` may go: the first always does. */
+static uint32_t repair_room(const struct tcp *t, uint32_t from)
+{
+	const uint32_t pipe = recovery_pipe(t);
+	const uint32_t room = t->cwnd > pipe ? t->cwnd - pipe : 0;
+
+	if (from == t->snd_una)
+		return room > t->mss ? room : t->mss;
+	return room >= t->mss ? room : 0;
+}
+
 /* Retransmit the next hole below what was SACKed (RFC 6675 section 4). */
 static bool repair(struct proto *p, struct tcp *t)
 {
-	uint32_t from = t->hole_nxt, to = t->snd_una + t->mss, len;
+	uint32_t from = t->hole_nxt, to = t->snd_una + t->mss, len, room;
 
 	if (!t->recovering)
 		return false;
@@ -398,7 +432,11 @@ static bool repair(struct proto *p, struct tcp *t)
 		to = t->snd_max;	/* what was never sent is no hole */
 	if (!seq_lt(from, to))
 		return false;
-	len = round_segments(t, to - from, to - from);
+	room = repair_room(t, from);
+	if (!room)
+		return false;
+	len = round_segments(t, to - from < room ? to - from : room,
+			     to - from);
 	if (!send_data(p, t, from, len))
 		return false;
 	t->hole_nxt = from + len;
