@@ -302,9 +302,12 @@ static int open_dns(void *ctx, struct handle owner, uint64_t now_ns)
 
 static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
 			 const struct flow_key *key,
-			 const struct tcp_segment *seg)
+			 const struct tcp_segment *seg, const uint32_t *past)
 {
-	struct tcp_target target = { .to.port = seg->dst_port };
+	struct tcp_target target = {
+		.to.port = seg->dst_port,
+		.reopens = past, .past = past ? *past : 0,
+	};
 	struct policy_route r;
 	enum drop drop;
 
@@ -330,19 +333,20 @@ static enum drop tcp_packet(struct network *net, const struct ip_packet *ip)
 	struct tcp_segment seg;
 	const enum drop drop = tcp_parse(ip->payload, &seg);
 	struct flow *f;
+	uint32_t past;
 
 	if (drop != DROP_OK)
 		return drop;
 	key.guest_port = seg.src_port;
 	key.peer_port = seg.dst_port;
 	f = flow_find(&net->p.flows, &key);
-	if (f && tcp_rx(&net->p, (struct tcp *)(void *)f, &seg))
+	if (f && tcp_rx(&net->p, (struct tcp *)(void *)f, &seg, &past))
 		return DROP_OK;
 	if (seg.flags & TCP_RST)
 		return DROP_NOFLOW;
 	if ((seg.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && seg.dst_port &&
 	    seg.src_port)
-		return tcp_new(net, ip, &key, &seg);
+		return tcp_new(net, ip, &key, &seg, f ? &past : NULL);
 	if (!ip_is_multicast(&ip->dst) && !ip_is_broadcast(&ip->dst))
 		tcp_refuse(&net->p, &key, &seg);
 	return DROP_NOFLOW;

@@ -167,6 +167,8 @@ struct tcp_target {
 	struct endpoint to;
 	bool has_next;
 	struct ip next_to;		/* same port, if `to` refuses */
+	bool reopens;			/* a connection that has ended just now, */
+	uint32_t past;			/* its first sequence number not used */
 	/* A service of the gateway's own instead; NULL: env's tcp_connect. */
 	int (*open)(void *ctx, struct handle owner, uint64_t now_ns);
 	const struct stream_ops *ops;	/* of the service */
@@ -193,10 +195,11 @@ enum drop tcp_open(struct proto *p, const struct flow_key *key,
 
 /*
  * A segment of an existing flow. t may be gone afterwards. false: it is
- * gone, and the segment is a SYN that begins a new connection.
+ * gone, and the segment is a SYN that begins a new connection, for which
+ * *past is to be handed to tcp_open(); else *past is untouched.
  */
 MUST bool tcp_rx(struct proto *p, struct tcp *t,
-		 const struct tcp_segment *seg);
+		 const struct tcp_segment *seg, uint32_t *past);
 
 /* RFC 9293 section 3.10.7.1: a segment that belongs to no flow, not RST. */
 void tcp_refuse(struct proto *p, const struct flow_key *key,

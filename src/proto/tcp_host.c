@@ -313,12 +313,22 @@ static enum drop connect_start(struct proto *p, struct tcp *t,
 	return DROP_OK;
 }
 
-/* RFC 6528: a clock that moves, plus a secret per connection. */
+/*
+ * RFC 6528: a clock that moves, plus a secret per connection. One that
+ * reopens begins past all that was used (RFC 1122 section 4.2.2.13), which
+ * a fast connection may have done faster than the clock; by a window, as
+ * Linux does.
+ */
 static uint32_t first_sequence(const struct proto *p,
-			       const struct flow_key *key)
+			       const struct flow_key *key,
+			       const struct tcp_target *target)
 {
-	return (uint32_t)siphash(&p->isn_key, key, sizeof(*key)) +
-	       (uint32_t)(p->now_ns >> 12);
+	const uint32_t seq =
+		(uint32_t)siphash(&p->isn_key, key, sizeof(*key)) +
+		(uint32_t)(p->now_ns >> 12);
+
+	return target && target->reopens && seq_lt(seq, target->past) ?
+	       target->past + 65536 : seq;
 }
 
 /* Data per segment: RFC 6691, the options of each come out of the MSS. */
@@ -337,9 +347,9 @@ static uint16_t guest_mss(const struct proto *p, const struct tcp_segment *seg,
 	return (uint16_t)((theirs < ours ? theirs : ours) - options);
 }
 
-/* A flow in its first phase; NULL with the reason. */
+/* A flow in its first phase; NULL with the reason. target: or NULL. */
 static struct tcp *begin(struct proto *p, const struct flow_key *key,
-			 enum drop *why)
+			 const struct tcp_target *target, enum drop *why)
 {
 	struct tcp *t;
 
@@ -353,7 +363,7 @@ static struct tcp *begin(struct proto *p, const struct flow_key *key,
 		return NULL;
 	}
 	p->half_open++;
-	t->iss = first_sequence(p, key);
+	t->iss = first_sequence(p, key, target);
 	t->snd_una = t->snd_nxt = t->snd_max = t->iss;
 	t->wnd_ack = t->iss;
 	t->down_want = DOWN_FIRST;
@@ -390,7 +400,7 @@ enum drop tcp_open(struct proto *p, const struct flow_key *key,
 		   const struct tcp_target *target)
 {
 	enum drop why = DROP_OK;
-	struct tcp *t = begin(p, key, &why);
+	struct tcp *t = begin(p, key, target, &why);
 
 	if (!t)
 		return why;
@@ -401,7 +411,7 @@ enum drop tcp_open(struct proto *p, const struct flow_key *key,
 enum drop tcp_offer(struct proto *p, const struct flow_key *key, int id)
 {
 	enum drop why = DROP_OK;
-	struct tcp *t = begin(p, key, &why);
+	struct tcp *t = begin(p, key, NULL, &why);
 
 	if (!t) {
 		p->env.ops->tcp.close(p->env.ctx, id, true);

@@ -464,12 +464,13 @@ static enum verdict take_text(struct proto *p, struct tcp *t,
 
 /* After the end. false: the segment begins a new connection. */
 static bool lingering(struct proto *p, struct tcp *t,
-		      const struct tcp_segment *seg)
+		      const struct tcp_segment *seg, uint32_t *past)
 {
 	const uint8_t kind = seg->flags & (TCP_SYN | TCP_ACK | TCP_RST);
 
 	/* RFC 1122 section 4.2.2.13: a later SYN ends TIME-WAIT */
 	if (kind == TCP_SYN && seq_le(t->rcv_nxt, seg->seq)) {
+		*past = t->snd_max;
 		tcp_free(p, t, false);
 		return false;
 	}
@@ -513,10 +514,11 @@ static void established(struct proto *p, struct tcp *t,
 		(void)tcp_pull(p, t);
 }
 
-bool tcp_rx(struct proto *p, struct tcp *t, const struct tcp_segment *seg)
+bool tcp_rx(struct proto *p, struct tcp *t, const struct tcp_segment *seg,
+	    uint32_t *past)
 {
 	if (t->phase == TCP_LINGERING)
-		return lingering(p, t, seg);
+		return lingering(p, t, seg, past);
 	if (t->phase == TCP_ESTABLISHED ||
 	    before_established(p, t, seg) == GO_ON)
 		established(p, t, seg);

@@ -138,7 +138,8 @@ static bool read_flags(const char *text, uint8_t *flags)
 /* The connection begins anew: forget the gateway's first numbers. */
 static void begin(struct show *s, uint8_t flags, uint32_t seq)
 {
-	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && seq != s->syn)
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && seq != s->syn &&
+	    !s->keep)
 		s->known = false;
 	if (flags & TCP_SYN)
 		s->syn = seq;

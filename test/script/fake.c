@@ -266,7 +266,7 @@ void fake_init(struct fake *f, const struct script *s, bool verbose)
 		},
 		.now_ns = FAKE_START_NS, .stream = -1, .verbose = verbose,
 		.v6 = s->v6,
-		.show.guest_iss = s->iss,
+		.show.guest_iss = s->iss, .show.keep = s->keep_iss,
 	};
 	bytes = (network_bytes(&f->setup) + 63) & ~(size_t)63;
 	f->mem = aligned_alloc(64, bytes);

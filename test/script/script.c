@@ -47,6 +47,8 @@ static bool setting(struct script *s, unsigned number, const char *text)
 
 	if (!strcmp(text, "ipv6"))
 		s->v6 = true;
+	else if (!strcmp(text, "keep-iss"))
+		s->keep_iss = true;
 	else if (!strcmp(text, "host-access off"))
 		s->host_access = false;
 	else if (sscanf(text, "mtu %lu", &value) == 1)
@@ -145,7 +147,7 @@ bool script_read(const char *path, struct script *s)
 	s->path = path;
 	s->mtu = 1500;
 	s->iss = 1000;
-	s->v6 = false;
+	s->v6 = s->keep_iss = false;
 	s->host_access = true;
 	s->clauses = s->n = 0;
 	if (!f) {

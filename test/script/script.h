@@ -24,7 +24,8 @@
  *
  * Numbers are relative as in packetdrill: the guest's to its first SYN
  * (set iss N), the gateway's to its SYN-ACK, whose timestamp is 0 too; the
- * gateway's are absolute as long as it has sent none. Every byte carried
+ * gateway's are absolute as long as it has sent none, and begin anew with
+ * a new connection (not after "set keep-iss"). Every byte carried
  * is checked against a pattern, and every checksum.
  */
 #ifndef SCRIPT_H
@@ -61,6 +62,7 @@ struct script {
 	unsigned mtu;
 	uint32_t iss;		/* the guest's */
 	bool v6, host_access;
+	bool keep_iss;		/* the gateway's, for later connections */
 	unsigned clauses;	/* named in the head */
 	unsigned n;
 	struct line line[SCRIPT_LINES];

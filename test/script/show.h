@@ -13,6 +13,7 @@
 struct show {
 	uint32_t guest_iss;
 	uint32_t syn;			/* the guest's last, relative */
+	bool keep;			/* and to the first SYN-ACK for ever */
 	bool known;			/* the gateway's are: */
 	uint32_t iss, ts;
 	bool has_frag;
