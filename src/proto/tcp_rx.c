@@ -39,6 +39,9 @@ static enum verdict take_rst(struct proto *p, struct tcp *t,
 /*
  * RFC 7323 section 5: an old duplicate, by its timestamp. What was noted
  * 24 days ago says nothing any more (section 5.5).
+ *
+ * RFC-DEVIATION: RFC 7323 section 3.2: a segment without the option, where
+ * it is in use, is not dropped: Linux takes it, too.
  */
 static bool is_old(const struct proto *p, const struct tcp *t,
 		   const struct tcp_segment *seg)
