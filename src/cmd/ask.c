@@ -15,6 +15,16 @@
 #define WAIT_S		5
 #define REPLY_MAX	((size_t)4 << 20)
 
+/* Is the one who listens there ours to believe? */
+static bool is_ours(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == geteuid() || peer.uid == 0);
+}
+
 int ask_connect(const char *dir, const char *name)
 {
 	const struct timeval wait = { .tv_sec = WAIT_S };
@@ -31,9 +41,12 @@ int ask_connect(const char *dir, const char *name)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		error = errno;
+	else if (is_ours(fd))
 		return fd;
-	error = errno;
+	else
+		error = EPERM;
 	close(fd);
 	/* A leftover of a keeper that was killed refuses. */
 	return error == ECONNREFUSED ? -ENOENT : -error;
@@ -44,7 +57,7 @@ int ask_named(const char *name, struct fail *fail)
 	char dir[NAMES_DIR_BYTES];
 	int fd;
 
-	if (names_dir(dir, fail) < 0)
+	if (names_find_dir(dir, fail) < 0)
 		return -1;
 	fd = value_is_name(name) ? ask_connect(dir, name) : -ENOENT;
 	if (fd >= 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "config/help.h"
@@ -180,8 +182,22 @@ static int dispatch(char **argv)
 	return c ? c->main(argv + 1) : unknown(argv[0]);
 }
 
+/* What we open shall not become the command's standard streams. */
+static void fill_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	fill_standard_streams();
+
 	const int status = dispatch(argv + (argc > 0));
 
 	if (fflush(stdout) != 0 && status == EXIT_DONE) {

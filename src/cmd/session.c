@@ -257,6 +257,8 @@ static void close_namespaces(struct guest_ns *ns)
 int session_run(struct session *s, struct fail *fail)
 {
 	struct waiter w = { .session = s, .fail = fail };
+	/* Ignored, as some callers have it, its end would not be told. */
+	void (*const was)(int) = signal(SIGCHLD, SIG_DFL);
 	const pid_t front = getpid();
 	sigset_t set, old;
 	int status;
@@ -266,8 +268,10 @@ int session_run(struct session *s, struct fail *fail)
 	sigprocmask(SIG_BLOCK, &set, &old);
 	w.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	w.child = w.signal_fd < 0 ? -1 : fork();
-	if (w.child == 0)
+	if (w.child == 0) {
+		signal(SIGCHLD, was);
 		be_command(s, front, &old);
+	}
 	if (w.child < 0) {
 		fail_set(fail, "the command cannot be started: %s; try again",
 			 strerror(errno));

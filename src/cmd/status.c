@@ -45,7 +45,7 @@ static int print_all(bool json)
 	struct fail fail;
 	int n;
 
-	if (names_dir(dir, &fail) < 0)
+	if (names_find_dir(dir, &fail) < 0)
 		return cmd_fail(&fail, EXIT_FAILED);
 	n = names_each(dir, add, &l);
 	if (n < 0 && n != -ENOENT) {

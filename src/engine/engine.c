@@ -41,6 +41,8 @@
 #define QUIET_MS	1000	/* then spare memory is given back */
 #define LONG_MS		600000
 #define FDS_RESERVED	64		/* of RLIMIT_NOFILE, for ourselves */
+#define FDS_LEAST	256		/* less is taken for that */
+#define RELAYS_SHARE	16		/* one relay for so many descriptors */
 #define FLOWS_MAX	(1u << 17)
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
 #define SLOT_LINK	0xf0000000u	/* handles of the engine's own */
@@ -87,22 +89,36 @@ static void *reserve(size_t bytes)
 	return p;
 }
 
-/* As many descriptors as we may have, and what that means for flows. */
-static uint32_t raise_limits(void)
+/* As many descriptors as we may have. */
+static uint64_t raise_limit(void)
 {
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return 256;
+		return FDS_LEAST;
 	rl.rlim_cur = rl.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 &&
 	    getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return 256;
-	if (rl.rlim_cur < 2 * FDS_RESERVED)
-		return 64;
-	if (rl.rlim_cur - FDS_RESERVED > FLOWS_MAX)
-		return FLOWS_MAX;
-	return (uint32_t)rl.rlim_cur - FDS_RESERVED;
+		return FDS_LEAST;
+	return rl.rlim_cur < FDS_LEAST ? FDS_LEAST : rl.rlim_cur;
+}
+
+/* What they are for: nobody may take those of the others. */
+struct budget {
+	uint32_t relays, flows;
+};
+
+static struct budget share_out(uint64_t fds)
+{
+	struct budget b = { .relays = RELAY_MAX, .flows = FLOWS_MAX };
+	uint64_t left;
+
+	if (fds / RELAYS_SHARE < b.relays)
+		b.relays = (uint32_t)(fds / RELAYS_SHARE);
+	left = fds - FDS_RESERVED - (uint64_t)b.relays * RELAY_FDS;
+	if (left < b.flows)
+		b.flows = (uint32_t)left;
+	return b;
 }
 
 static bool watch(const struct engine *e, int fd, uint32_t slot,
@@ -176,8 +192,9 @@ static void offer(void *ctx, int fd, const struct endpoint *to)
 
 static int prepare(struct engine *e, struct fail *fail)
 {
-	const uint32_t flows = raise_limits();
-	const struct network_setup ns = network_setup_of(&e->setup, flows);
+	const struct budget budget = share_out(raise_limit());
+	const struct network_setup ns = network_setup_of(&e->setup,
+							 budget.flows);
 	struct env env = {
 		.ops = &hostenv_ops, .ctx = &e->host,
 		.log = { .write = log_write, .ctx = e },
@@ -201,7 +218,7 @@ static int prepare(struct engine *e, struct fail *fail)
 	e->net = network_init(reserve(network_bytes(&ns)), &ns, &env,
 			      now_ns());
 	e->relays = relays_init(reserve(relays_bytes()), e->host.epoll_fd,
-				e->setup.inside_ch, offer, e);
+				e->setup.inside_ch, budget.relays, offer, e);
 	return 0;
 }
 
@@ -258,7 +275,7 @@ static bool keeper_message(struct engine *e)
 	const ssize_t n = channel_recv(e->setup.keeper_ch, &m, sizeof(m), fds,
 				       &n_fds);
 
-	if (n == -EAGAIN)
+	if (n == -EAGAIN || n == -EMFILE)
 		return true;
 	if (n <= 0)
 		return false;
@@ -288,6 +305,10 @@ static bool inside_message(struct engine *e)
 
 	if (n == -EAGAIN)
 		return true;
+	if (n == -EMFILE && m.kind == MSG_CONNECTED) {
+		relays_connected(e->relays, m.id, -1, EMFILE);
+		return true;
+	}
 	if (n <= 0)
 		return false;
 	if (n == sizeof(m) && m.kind == MSG_CONNECTED)

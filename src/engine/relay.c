@@ -45,6 +45,8 @@ struct forward {
 
 struct relays {
 	int epoll_fd, inside_ch;
+	int spare;			/* a descriptor to refuse clients by */
+	uint32_t most;			/* relays at a time */
 	relay_offer_fn *offer;
 	void *offer_ctx;
 	uint32_t count, fresh, first_free, first_busy, forwards_used;
@@ -60,12 +62,14 @@ size_t relays_bytes(void)
 }
 
 struct relays *relays_init(void *mem, int epoll_fd, int inside_ch,
-			   relay_offer_fn *offer, void *ctx)
+			   uint32_t most, relay_offer_fn *offer, void *ctx)
 {
 	struct relays *r = mem;
 
 	r->epoll_fd = epoll_fd;
 	r->inside_ch = inside_ch;
+	r->most = most < RELAY_MAX ? most : RELAY_MAX;
+	r->spare = dup(epoll_fd);
 	r->offer = offer;
 	r->offer_ctx = ctx;
 	return r;
@@ -139,6 +143,8 @@ static struct relay *relay_alloc(struct relays *r)
 	struct relay *y;
 	uint32_t gen;
 
+	if (r->count >= r->most)
+		return NULL;
 	if (r->first_free) {
 		y = &r->relays[r->first_free - 1];
 		r->first_free = y->next;
@@ -289,14 +295,36 @@ static void accept_one(struct relays *r, const struct forward *f, int fd)
 		relay_free(r, y, true);
 }
 
+/*
+ * No descriptor is left, and the client would make its listener ready for
+ * ever: reset it by the spare one. false: nothing could be done.
+ */
+static bool refuse_one(struct relays *r, const struct forward *f)
+{
+	int fd;
+
+	if (errno != EMFILE && errno != ENFILE)
+		return false;
+	close(r->spare);
+	fd = accept4(f->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		reset_socket(fd);
+		close(fd);
+	}
+	r->spare = dup(r->epoll_fd);
+	return fd >= 0;
+}
+
 static void accept_all(struct relays *r, const struct forward *f)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
 		const int fd = accept4(f->fd, NULL, NULL,
 				       SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+		if (fd < 0 && refuse_one(r, f))
+			continue;
 		if (fd < 0)
-			return;		/* none, or out of descriptors */
+			return;
 		if (r->inside_ch < 0)
 			r->offer(r->offer_ctx, fd, &f->to);
 		else

@@ -18,9 +18,10 @@
  *   WAITING   the helper was asked; the client may already send
  *   OPEN      both sockets are there
  *
- * Limits. RELAY_MAX connections, RELAY_FORWARDS_MAX forwards; what is over
- * that is closed at once and counted. A relay moves at most
- * RELAY_TURN_BYTES per direction and turn.
+ * Limits. As many connections as relays_init() was told, at most RELAY_MAX,
+ * and RELAY_FORWARDS_MAX forwards; a client over that is reset at once, also
+ * when there is no descriptor for it. A relay moves at most RELAY_TURN_BYTES
+ * per direction and turn.
  */
 #ifndef ENGINE_RELAY_H
 #define ENGINE_RELAY_H
@@ -34,6 +35,7 @@
 #include "base/handle.h"
 
 #define RELAY_MAX		16384
+#define RELAY_FDS		6	/* of each, with bytes in both pipes */
 #define RELAY_FORWARDS_MAX	2048
 #define RELAY_TURN_BYTES	(1u << 20)
 #define RELAY_SLOT_BASE		0x90000000u	/* handles of relay sockets */
@@ -50,7 +52,7 @@ size_t relays_bytes(void);
  * which takes fd, and no relay is made.
  */
 struct relays *relays_init(void *mem, int epoll_fd, int inside_ch,
-			   relay_offer_fn *offer, void *ctx);
+			   uint32_t most, relay_offer_fn *offer, void *ctx);
 
 /* Take listening socket fd for the forward that the keeper calls id. */
 void relays_forward_add(struct relays *r, uint32_t id, int fd,

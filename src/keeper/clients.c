@@ -52,6 +52,15 @@ static size_t count(const struct clients *c)
 	return n;
 }
 
+bool clients_crowded(const struct clients *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		n += c->at[i].state == CLIENT_HELD;
+	return n >= CLIENTS_HELD_MAX;
+}
+
 size_t clients_fill(const struct clients *c, struct pollfd *p)
 {
 	size_t n = 0;

@@ -30,6 +30,7 @@
 #include "linux/channel.h"
 
 #define CLIENTS_MAX	128
+#define CLIENTS_HELD_MAX 112		/* the rest is for stop and status */
 #define CLIENT_NS	UINT64_C(2000000000)
 
 enum client_state {
@@ -77,6 +78,9 @@ void clients_turn(struct clients *c, const struct pollfd *p, size_t n,
  */
 void clients_reply(struct client *client, char *line, const int *fds,
 		   size_t n_fds, bool hold, uint64_t now_ns);
+
+/* Are there as many HELD clients as may be? */
+bool clients_crowded(const struct clients *c);
 
 /* Cut off who is late; when to call again, UINT64_MAX for never. */
 uint64_t clients_expire(struct clients *c, uint64_t now_ns);

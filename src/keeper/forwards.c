@@ -177,6 +177,10 @@ static void bind_half(struct forwards *f, size_t i, unsigned half,
 
 	if (rc < 0)
 		rc = listen_at(&at);
+	if (rc > (int)f->fd_max) {	/* the rest is for other things */
+		close(rc);
+		rc = -EMFILE;
+	}
 	st->to = *to;
 	if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL) {
 		st->state = FORWARD_NONE;	/* a host without IPv6 */

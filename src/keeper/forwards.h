@@ -54,6 +54,7 @@ struct forwards {
 	const char *dir;		/* runtime directory, for owner_of() */
 	struct log *log;
 	int engine_ch;
+	unsigned fd_max;		/* highest descriptor that may be used */
 	uint32_t next_id;
 	uint64_t last_search_ns;	/* when an owner was last looked for, */
 	uint16_t last_port;		/* of what, and who it was */

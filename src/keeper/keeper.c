@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@
 #define END_NS		(500 * MS_NS)
 #define STATS_NS	(250 * MS_NS)
 #define NEVER		UINT64_MAX
+#define FDS_OWN		(CLIENTS_MAX + 64u)	/* not for ports of guests */
 
 enum phase { GUEST, ENGINE, UP, OVER };
 
@@ -51,6 +53,7 @@ struct keeper {
 	int link_fd;			/* a machine's, until the engine has it */
 	bool machine;			/* the guest is one, not a command */
 	int signal_fd;
+	unsigned fds;			/* that we may have */
 	bool stopping, bye;
 	uint64_t stop_ns;		/* when to end all; NEVER */
 	uint64_t stats_ns;		/* when to answer without; NEVER */
@@ -496,6 +499,12 @@ static void want_exec(struct keeper *k, struct client *cl)
 			      0, false, now_ns());
 		return;
 	}
+	if (clients_crowded(&k->clients)) {
+		clients_reply(cl, request_error("as many commands as it may "
+						"have run in it already"),
+			      NULL, 0, false, now_ns());
+		return;
+	}
 	n = nsfds_pack(&k->ns, fds, &mask);
 	clients_reply(cl, line_of(json_pack("{s:i, s:s}", "namespaces",
 					    (int)mask, "gateway",
@@ -637,14 +646,18 @@ static void end(struct keeper *k)
 
 /* ---- the process ---- */
 
-static void raise_limit(void)
+/* How many descriptors we may have now. */
+static unsigned raise_limit(void)
 {
 	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return;
+		return 0;
 	rl.rlim_cur = rl.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &rl);
+	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 &&
+	    getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return 0;
+	return rl.rlim_cur < INT_MAX ? (unsigned)rl.rlim_cur : INT_MAX;
 }
 
 /* Of all descriptors, only these two: at 3 and, if there is one, at 4. */
@@ -672,7 +685,6 @@ static void let_go(int *ch, int *link_fd)
 	prctl(PR_SET_NAME, "slipway-keeper");
 	signal(SIGPIPE, SIG_IGN);
 	(void)!chdir("/");
-	raise_limit();
 }
 
 static void begin(struct keeper *k, const struct config *config, pid_t front,
@@ -695,7 +707,9 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 	watch_signals(k, true);
 	k->forwards = (struct forwards){ .config = config, .dir = k->in.dir,
 					 .log = &k->in.log,
-					 .engine_ch = k->engine_ch };
+					 .engine_ch = k->engine_ch,
+					 .fd_max = k->fds > FDS_OWN ?
+						   k->fds - FDS_OWN : 0 };
 	if (k->machine)
 		start_engine(k, LINK_QEMU, k->link_fd, 0);
 	send_resolvers(k);
@@ -720,6 +734,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 	k.clients.listen_fd = -1;
 	let_go(&ch, &link_fd);
 	k.front_ch = ch;
+	k.fds = raise_limit();
 	k.link_fd = link_fd;
 	k.machine = link_fd >= 0;
 	begin(&k, config, front, command);

@@ -14,7 +14,7 @@
 
 #include "config/value.h"
 
-int names_dir(char dir[NAMES_DIR_BYTES], struct fail *fail)
+static int path_of_dir(char dir[NAMES_DIR_BYTES], struct fail *fail)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) -
@@ -35,24 +35,37 @@ int names_dir(char dir[NAMES_DIR_BYTES], struct fail *fail)
 	return 0;
 }
 
-int names_make_dir(char dir[NAMES_DIR_BYTES], struct fail *fail)
+/* In /tmp anybody may have made it, and would be believed. */
+static int check_dir(const char *dir, struct fail *fail)
 {
 	struct stat st;
 
-	if (names_dir(dir, fail) < 0)
+	if (lstat(dir, &st) < 0)
+		return errno == ENOENT ? 0 :
+		       fail_set(fail, "%s: %s; set XDG_RUNTIME_DIR to a "
+				"directory of yours", dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail_set(fail, "%s: not a directory that only you may "
+				"write to; set XDG_RUNTIME_DIR to a directory "
+				"of yours", dir);
+	return 0;
+}
+
+int names_find_dir(char dir[NAMES_DIR_BYTES], struct fail *fail)
+{
+	return path_of_dir(dir, fail) < 0 ? -1 : check_dir(dir, fail);
+}
+
+int names_make_dir(char dir[NAMES_DIR_BYTES], struct fail *fail)
+{
+	if (path_of_dir(dir, fail) < 0)
 		return -1;
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return fail_set(fail, "%s: cannot be made: %s; "
 				"set XDG_RUNTIME_DIR to a directory of yours",
 				dir, strerror(errno));
-	if (lstat(dir, &st) < 0)
-		return fail_set(fail, "%s: %s; remove it", dir,
-				strerror(errno));
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
-	    st.st_mode & (S_IWGRP | S_IWOTH))
-		return fail_set(fail, "%s: not a directory that only you may "
-				"write to; remove it", dir);
-	return 0;
+	return check_dir(dir, fail);
 }
 
 const char *names_path(char *buf, const char *dir, const char *name,

@@ -29,10 +29,13 @@
 #define NAMES_DIR_BYTES	256
 #define NAMES_PATH_BYTES (NAMES_DIR_BYTES + CONFIG_NAME_BYTES + 8)
 
-/* Path of the runtime directory. 0, or -1 with fail set. */
-MUST int names_dir(char dir[NAMES_DIR_BYTES], struct fail *fail);
+/*
+ * Path of the runtime directory, which may not exist, but if it does, is
+ * ours alone. 0, or -1 with fail set.
+ */
+MUST int names_find_dir(char dir[NAMES_DIR_BYTES], struct fail *fail);
 
-/* Make it if need be, and see that it is ours alone. 0, or -1. */
+/* The same, made if need be. */
 MUST int names_make_dir(char dir[NAMES_DIR_BYTES], struct fail *fail);
 
 /* A file of an instance; suffix such as ".sock". buf: NAMES_PATH_BYTES. */

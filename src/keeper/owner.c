@@ -97,6 +97,10 @@ static void describe(const char *pid, const char *dir, char *buf, size_t cap)
 	comm = textfile_read(path, 64);
 	if (comm)
 		comm[strcspn(comm, "\n")] = '\0';
+	/* Another user's choice of words: none that a terminal obeys. */
+	for (char *p = comm; p && *p; p++)
+		if (iscntrl((unsigned char)*p) || !isascii((unsigned char)*p))
+			*p = '?';
 	snprintf(buf, cap, "%s (pid %s)", comm ? comm : "a process", pid);
 	free(comm);
 }

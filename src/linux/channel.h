@@ -34,8 +34,9 @@ MUST int channel_send(int ch, const void *msg, size_t len,
  *
  * Return: its length, 0 at end of file, or -errno: -EAGAIN, -EMSGSIZE for
  * a message longer than cap, -EMFILE if its descriptors did not fit (our
- * limit or RLIMIT_NOFILE). A message refused is gone, its descriptors are
- * closed, and *n_fds is 0 whenever the result is not a length.
+ * limit or RLIMIT_NOFILE): msg holds it then, without them. A message
+ * refused is gone, its descriptors are closed, and *n_fds is 0 whenever the
+ * result is not a length.
  */
 MUST ssize_t channel_recv(int ch, void *msg, size_t cap, int *fds,
 			  size_t *n_fds);

@@ -54,6 +54,7 @@
 #endif
 
 #define NOBODY 65534
+#define OWN_UIDS	0x7fff0000u	/* that no distribution gives away */
 
 /* What both roles call, or their libc on their behalf. */
 static const int common_calls[] = {
@@ -221,12 +222,16 @@ static bool pings_hang_on_gid(void)
  */
 static void become_nobody(bool keep_gid)
 {
+	const uid_t own = OWN_UIDS + ((uid_t)getpid() & 0xffff);
+
 	if (geteuid() != 0)
 		return;
 	(void)!setgroups(0, NULL);
 	if (!keep_gid)
 		(void)!setresgid(NOBODY, NOBODY, NOBODY);
-	(void)!setresuid(NOBODY, NOBODY, NOBODY);
+	/* A uid of its own: others that are nobody may not signal it. */
+	if (setresuid(own, own, own) < 0)
+		(void)!setresuid(NOBODY, NOBODY, NOBODY);
 }
 
 /*

@@ -21,7 +21,7 @@ enum sandbox_role {
  * and are logged by the kernel). Engine: an empty root (own user and mount
  * namespace if not root; the network namespace stays), no capability in
  * any set, no file access by Landlock where there is one, and, if it was
- * root, uid/gid 65534 and no groups; the gid stays if the host lets only
+ * root, a uid of its own, gid 65534 and no groups; the gid stays if the host lets only
  * that ping. Inside: of its capabilities CAP_SYS_ADMIN, with which it may
  * only make bind mounts.
  *

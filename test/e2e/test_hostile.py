@@ -4,13 +4,15 @@
 import contextlib
 import os
 import random
+import resource
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
 
-from scene import LONG, WORLD4, in_thread, mac_of, need, processes
+from scene import LONG, WORLD4, in_thread, mac_of, need, processes, until
 from servers import listener
 
 SECONDS = 10 if LONG else 2
@@ -171,3 +173,66 @@ def test_a_flood_of_unfinished_fragments(raw):
     asking = in_thread(keep_asking, flow)
     assert flood(s, make) > 100
     assert len(asking()) > 10
+
+
+HOLD = """
+import socket, sys
+held = []
+for _ in range(int(sys.argv[2])):
+    s = socket.socket()
+    s.settimeout(5)
+    try:
+        s.connect(("127.0.0.1", int(sys.argv[1])))
+        held.append(s)
+    except OSError:
+        pass
+print(len(held), flush=True)
+sys.stdin.read()
+"""
+
+ACCEPT = """
+import socket
+s = socket.create_server(("0.0.0.0", 20000), backlog=4096)
+kept = []
+while True:
+    c, _ = s.accept()
+    c.send(b"ahoy")
+    kept = (kept + [c])[-150:]
+"""
+
+
+def ticks(pid):
+    """CPU time used, in clock ticks."""
+    with open(f"/proc/{pid}/stat") as f:
+        return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+
+
+def test_clients_of_localhost_cannot_end_the_guest(root):
+    """More of them than descriptors: some are refused, nothing spins."""
+    front = root.popen("run", "-q", "--name", "few", "/usr/bin/python3", "-c",
+                       ACCEPT, preexec_fn=lambda: resource.setrlimit(
+                           resource.RLIMIT_NOFILE, (256, 256)))
+    until(lambda: ready(20000), 10, "the guest's server")
+    hold = subprocess.Popen(["/usr/bin/python3", "-c", HOLD, "20000", "700"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert int(hold.stdout.readline()) > 0
+        engine = next(pid for pid, name in processes().items()
+                      if name == "slipway-engine" and pid > front.pid)
+        before = ticks(engine)
+        time.sleep(1)                   # that is what is measured
+        assert ticks(engine) - before < 20
+        assert front.poll() is None
+    finally:
+        hold.communicate()
+    until(lambda: ready(20000), 10, "a client after them")
+    root("stop", "few")
+    front.wait(5)
+
+
+def ready(port):
+    """Does the guest's server say ahoy?"""
+    with contextlib.suppress(OSError):
+        with socket.create_connection(("127.0.0.1", port), 2) as s:
+            return s.recv(4) == b"ahoy"
+    return False

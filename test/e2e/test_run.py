@@ -44,6 +44,12 @@ def test_not_found_is_127_where_path_may_not_be_searched(slipway, tmp_path):
     assert done.returncode == 127, done.stderr
 
 
+def test_a_caller_that_ignores_sigchld_is_answered(slipway):
+    done = slipway("run", "false", timeout=10, preexec_fn=lambda: signal.signal(
+        signal.SIGCHLD, signal.SIG_IGN))
+    assert done.returncode == 1
+
+
 def test_failure_of_its_own_is_125(root):
     """Here: a namespace without the right to make another."""
     argv = ["sh", "-c", "echo 0 >/proc/sys/user/max_net_namespaces;"
