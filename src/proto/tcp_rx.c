@@ -102,6 +102,8 @@ static enum verdict take_answer(struct proto *p, struct tcp *t,
 	t->phase = TCP_ESTABLISHED;
 	p->half_open--;
 	t->wnd_ack = seg->ack;
+	if (t->retries)			/* RFC 6298 (5.7): it seems too short */
+		t->rto_us = TCP_RTO_LOST_US;
 	tcp_ack_advanced(p, t, seg->ack);
 	tcp_send_ack(p, t);
 	tcp_owe(p, t);
