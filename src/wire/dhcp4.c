@@ -212,7 +212,7 @@ enum drop dhcp4_parse(struct view msg, struct dhcp4 *out)
 
 bool dhcp4_wants(const struct dhcp4 *m, enum dhcp4_option code)
 {
-	return !m->params.len || memchr(m->params.p, code, m->params.len);
+	return !m->params.len || memchr(m->params.p, (int)code, m->params.len);
 }
 
 /* Write an option whole, or not at all if it has no room or no value. */
