@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""Beyond the next router: hops, path MTU, and who says what of them."""
+
+import contextlib
+import re
+import socket
+
+import pytest
+
+from scene import WORLD4, WORLD6, Netns, setup_namespace, sh
+from servers import UdpEcho
+
+NEAR4, BEYOND4 = "198.18.0.1", "198.18.0.2"     # RFC 2544
+NEAR6, BEYOND6 = "2001:db8:b::1", "2001:db8:b::2"
+NARROW = 1400                                   # the last link's MTU
+
+
+@pytest.fixture(scope="module")
+def beyond(scene):
+    """One more network behind the world, by a narrower link."""
+    with contextlib.closing(Netns()) as far:
+        with far:
+            setup_namespace()
+        with scene.world:
+            sh(f"ip link add far0 mtu {NARROW} type veth peer name far1 "
+               f"mtu {NARROW} netns {far.path()};"
+               f"ip addr add {NEAR4}/24 dev far0;"
+               f"ip -6 addr add {NEAR6}/64 dev far0 nodad;"
+               "ip link set far0 up")
+        with far:
+            sh(f"ip addr add {BEYOND4}/24 dev far1;"
+               f"ip -6 addr add {BEYOND6}/64 dev far1 nodad;"
+               "ip link set far1 up;"
+               f"ip route add default via {NEAR4};"
+               f"ip -6 route add default via {NEAR6}")
+            echoes = [UdpEcho(BEYOND4, 7), UdpEcho(BEYOND6, 7)]
+        yield far
+        for e in echoes:
+            e.close()
+
+
+def hops(text):
+    """The addresses that a traceroute found, in order."""
+    found = re.findall(r"^ *\d+\??:? +([0-9a-f.:]+)", text, re.M)
+    return [hop for i, hop in enumerate(found) if hop not in found[:i]]
+
+
+@pytest.mark.parametrize("how", ["", "-I"], ids=["udp", "icmp"])
+def test_traceroute_finds_each_hop(guest, beyond, how):
+    four = guest.sh(f"traceroute -n -q1 -w2 {how} {BEYOND4}")
+    assert hops(four.stdout) == [guest.gateway4, WORLD4, BEYOND4], four
+    six = guest.sh(f"traceroute -6 -n -q1 -w2 {how} {BEYOND6}")
+    assert hops(six.stdout) == [guest.gateway6, WORLD6, BEYOND6], six
+
+
+def test_tracepath_finds_the_path_mtu(guest, beyond):
+    for address in (BEYOND4, BEYOND6):
+        done = guest.sh(f"tracepath -n -m 5 {address}")
+        assert f"pmtu {NARROW}" in done.stdout, done
+
+
+@pytest.mark.parametrize("address, header", [(BEYOND4, 28), (BEYOND6, 48)])
+def test_a_ping_too_big_is_told(guest, beyond, address, header):
+    fits = guest.sh(f"ping -n -c1 -W2 -M do -s {NARROW - header} {address}")
+    assert fits.returncode == 0, fits
+    big = guest.sh(f"ping -n -c2 -i0.3 -W2 -M do -s {NARROW - header + 1} "
+                   f"{address}")
+    assert big.returncode == 1
+    assert re.search(rf"mtu[ :=]+{NARROW}", big.stdout + big.stderr), big
+
+
+@pytest.mark.parametrize("address, family", [
+    (BEYOND4, socket.AF_INET), (BEYOND6, socket.AF_INET6)])
+def test_datagrams_follow_the_path_mtu(guest, beyond, address, family):
+    """The first one that is too big is lost, the next goes in pieces."""
+    data = b"x" * 1440
+    with guest, socket.socket(family, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.5)
+        s.connect((address, 7))
+        for _ in range(4):
+            s.send(data)
+            with contextlib.suppress(OSError):
+                assert s.recv(2000) == data
+                return
+    pytest.fail("no answer")
