@@ -53,7 +53,7 @@ static void signals(sigset_t *set)
 	static const int list[] = {
 		SIGCHLD, SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2,
 		SIGALRM, SIGWINCH, SIGPIPE, SIGURG, SIGIO, SIGVTALRM,
-		SIGPROF, SIGPWR,
+		SIGPROF, SIGPWR, SIGTSTP, SIGTTIN, SIGTTOU,
 	};
 
 	sigemptyset(set);
@@ -137,19 +137,22 @@ _Noreturn static void be_command(const struct session *s, pid_t front,
 /* ---- our side ---- */
 
 /*
- * The command has stopped. By ^Z we have stopped with it, and the shell
- * lets both go on. A shell inside with a process group of its own has
- * stopped alone (`suspend'): then we follow, so that the outer shell sees
- * it, and wake it when we are woken.
+ * The command has stopped, and we follow, so that the outer shell sees it:
+ * not before, or the shell would have its terminal back while the command
+ * still reads from it. What wakes us by ^Z and fg wakes the command, too; a
+ * shell inside with a process group of its own (`suspend') we have to wake.
  */
-static void command_stopped(const struct waiter *w)
+static void command_stopped(const struct waiter *w, int by)
 {
 	const pid_t group = getpgid(w->child);
+	const bool alone = group != getpgrp();
 
-	if (group < 0 || group == getpgrp())
+	if (group < 0 || (!alone && by != SIGTSTP && by != SIGTTIN &&
+			  by != SIGTTOU))
 		return;
 	raise(SIGSTOP);
-	kill(-group, SIGCONT);
+	if (alone)
+		kill(-group, SIGCONT);
 }
 
 /* true: it has ended, *status is what to exit with. */
@@ -160,7 +163,7 @@ static bool child_event(const struct waiter *w, int *status)
 	if (waitpid(w->child, &how, WNOHANG | WUNTRACED) != w->child)
 		return false;
 	if (WIFSTOPPED(how)) {
-		command_stopped(w);
+		command_stopped(w, WSTOPSIG(how));
 		return false;
 	}
 	*status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
