@@ -666,10 +666,17 @@ void network_set_resolvers(struct network *net, const struct endpoint *at,
 	dns_set_resolvers(net->dns, at, n);
 }
 
+void network_set_hosts(struct network *net, const struct hosts *hosts)
+{
+	dns_set_hosts(net->dns, hosts);
+}
+
 void network_get_stats(const struct network *net, struct network_stats *out)
 {
 	const struct proto *p = &net->p;
+	struct dns_stats dns;
 
+	dns_get_stats(net->dns, &dns);
 	*out = (struct network_stats){
 		.flows_tcp = p->flows.used[FLOW_TCP],
 		.flows_udp = p->flows.used[FLOW_UDP],
@@ -681,6 +688,10 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 		.bytes_to_guest = p->bytes_to_guest,
 		.retransmits = p->retransmits,
 		.store_bytes = p->store_bytes,
+		.dns_questions = dns.questions,
+		.dns_from_cache = dns.from_cache,
+		.dns_failed = dns.failed,
+		.dns_kept_bytes = dns.kept_bytes,
 	};
 	memcpy(out->drops, p->drops, sizeof(out->drops));
 }

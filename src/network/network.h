@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/hosts.h"
 #include "base/drop.h"
 #include "base/frame.h"
 #include "base/handle.h"
@@ -47,7 +48,9 @@ struct network_stats {
 	uint64_t bytes_from_guest, bytes_to_guest;	/* of frames */
 	uint64_t drops[DROP_MAX];
 	uint64_t retransmits;
-	uint64_t store_bytes;				/* allocated now */
+	uint64_t store_bytes;		/* allocated now, for flows */
+	uint64_t dns_questions, dns_from_cache, dns_failed;	/* ever */
+	uint64_t dns_kept_bytes;	/* allocated now, for answers */
 };
 
 struct network;
@@ -97,6 +100,9 @@ bool network_busy(const struct network *net);
 /* The host's DNS servers; n 0..NETWORK_RESOLVERS_MAX. */
 void network_set_resolvers(struct network *net, const struct endpoint *at,
 			   size_t n);
+
+/* The host's hosts file, lent until the next call; NULL: none. */
+void network_set_hosts(struct network *net, const struct hosts *hosts);
 
 void network_get_stats(const struct network *net, struct network_stats *out);
 

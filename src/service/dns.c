@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service/dns.c - questions, tries and answers
+ * service/dns.c - questions and their answers
  *
- * A question is answered from our own names, or becomes a query: sent to
- * the server that answered last, to the next one after DNS_TRY_NS or an
- * error, round and round until DNS_GIVE_UP_NS, then SERVFAIL. The query
- * carries an id of its own and a socket, so a port, of its own; an answer
- * counts if it comes from a server that was asked, with that id and the
- * same question.
+ * A question is answered from the names known here, from the cache, or
+ * waits as an *asker* of a *query* to the servers (dns_upstream.c).
+ * Questions that one answer serves share a query: many at once would help
+ * nobody but who guesses ids (RFC 5452 section 5). What is more than a
+ * question and an OPT (a signature, say) is carried as it is, for itself.
+ *
+ * Limits: DNS_QUERIES_MAX, DNS_ASKERS_MAX; what is over them gets SERVFAIL.
  */
 #include "service/dns.h"
 
 #include <string.h>
 
 #include "service/dns_state.h"
-
-#define SMALL_BYTES		1500	/* any answer that we make ourselves */
-#define UDP_ANSWER_BYTES	4608	/* longer ones are asked for over TCP */
 
 size_t dns_bytes(void)
 {
@@ -34,6 +32,7 @@ struct dns *dns_init(void *mem, const struct dns_setup *setup,
 	dns->ops = *ops;
 	dns->wheel = wheel;
 	dns->now_ns = now_ns;
+	env->ops->random(env->ctx, &dns->key, sizeof(dns->key));
 	return dns;
 }
 
@@ -41,14 +40,28 @@ void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n)
 {
 	ASSERT(n <= DNS_SERVERS_MAX);
 	for (size_t i = 0; i < n; i++)
-		dns->servers[i] = at[i];
-	dns->n_servers = n;
-	dns->good = 0;
+		dns->servers[i] = (struct dns_server){ .at = at[i] };
+	dns->n_servers = (unsigned)n;
+	for (uint32_t i = 0; i < dns->query_fresh; i++)
+		if (dns->queries[i].used)
+			dns_upstream_reset(dns, &dns->queries[i]);
+	dns_cache_clear(&dns->cache, &dns->env);
+}
+
+void dns_set_hosts(struct dns *dns, const struct hosts *hosts)
+{
+	dns->hosts = hosts ? *hosts : (struct hosts){ .n = 0 };
 }
 
 uint32_t dns_in_flight(const struct dns *dns)
 {
 	return dns->in_flight;
+}
+
+void dns_get_stats(const struct dns *dns, struct dns_stats *out)
+{
+	*out = dns->stats;
+	out->kept_bytes = dns->cache.block ? DNS_CACHE_BYTES : 0;
 }
 
 struct handle dns_query_handle(const struct dns *dns,
@@ -60,9 +73,12 @@ struct handle dns_query_handle(const struct dns *dns,
 	};
 }
 
+/* ---- queries ---- */
+
 static struct dns_query *query_alloc(struct dns *dns)
 {
 	struct dns_query *q;
+	uint32_t gen;
 
 	if (dns->query_free) {
 		q = &dns->queries[dns->query_free - 1];
@@ -72,33 +88,122 @@ static struct dns_query *query_alloc(struct dns *dns)
 	} else {
 		return NULL;
 	}
-	q->gen = q->gen + 1 ? q->gen + 1 : 1;
+	gen = q->gen + 1 ? q->gen + 1 : 1;
+	memset(q, 0, offsetof(struct dns_query, key));
+	q->gen = gen;
 	q->used = true;
-	q->sock = -1;
-	q->tries = 0;
+	q->udp[0] = q->udp[1] = q->tcp = -1;
 	q->answer = NULL;
+	q->give_up_ns = dns->now_ns + DNS_GIVE_UP_NS;
 	dns->in_flight++;
 	return q;
 }
 
-static void close_socket(struct dns *dns, struct dns_query *q)
+static void unlink_same(struct dns *dns, const struct dns_query *q)
 {
-	if (q->by_stream)
-		dns_tcp_stop(dns, q);
-	else if (q->sock >= 0)
-		dns->env.ops->dgram_close(dns->env.ctx, q->sock);
-	q->sock = -1;
+	uint32_t *at = &dns->chain[q->hash % DNS_CHAINS];
+	const uint32_t slot = (uint32_t)(q - dns->queries) + 1;
+
+	while (*at != slot)
+		at = &dns->queries[*at - 1].next_same;
+	*at = q->next_same;
 }
 
 static void query_free(struct dns *dns, struct dns_query *q)
 {
-	close_socket(dns, q);
+	ASSERT(!q->askers);
+	dns_upstream_close(dns, q);
 	wheel_cancel(dns->wheel, &q->timer);
+	if (q->key_len)
+		unlink_same(dns, q);
 	q->used = false;
 	q->next_free = dns->query_free;
 	dns->query_free = (uint32_t)(q - dns->queries) + 1;
 	dns->in_flight--;
 }
+
+/* The query on its way that will answer this, too. NULL: there is none. */
+static struct dns_query *find_same(struct dns *dns, uint64_t hash,
+				   struct view key, bool full)
+{
+	uint32_t at = dns->chain[hash % DNS_CHAINS];
+
+	while (at) {
+		struct dns_query *q = &dns->queries[at - 1];
+
+		if (q->hash == hash && (q->full || !full) &&
+		    q->key_len == key.len && !memcmp(q->key, key.p, key.len))
+			return q;
+		at = q->next_same;
+	}
+	return NULL;
+}
+
+/* ---- askers ---- */
+
+static struct dns_asker *asker_alloc(struct dns *dns)
+{
+	struct dns_asker *a;
+
+	if (dns->asker_free) {
+		a = &dns->askers[dns->asker_free - 1];
+		dns->asker_free = a->next;
+		return a;
+	}
+	if (dns->asker_fresh == DNS_ASKERS_MAX)
+		return NULL;
+	return &dns->askers[dns->asker_fresh++];
+}
+
+/* The first asker is cut off the query, and free; it may still be read. */
+static struct dns_asker *next_asker(struct dns *dns, struct dns_query *q)
+{
+	struct dns_asker *a;
+
+	if (!q->askers)
+		return NULL;
+	a = &dns->askers[q->askers - 1];
+	q->askers = a->next;
+	a->next = dns->asker_free;
+	dns->asker_free = (uint32_t)(a - dns->askers) + 1;
+	return a;
+}
+
+static bool add_asker(struct dns *dns, struct dns_query *q,
+		      const struct dns_reply_to *to,
+		      const struct handle *stream,
+		      const struct dns_question *asked)
+{
+	struct dns_asker *a = asker_alloc(dns);
+
+	if (!a)
+		return false;
+	a->by_stream = stream;
+	if (stream)
+		a->stream = *stream;
+	else
+		a->to = *to;
+	a->edns = asked->edns;
+	a->dnssec_ok = asked->dnssec_ok;
+	a->udp_bytes = asked->udp_bytes;
+	a->len = (uint16_t)asked->wire.len;
+	memcpy(a->wire, asked->wire.p, asked->wire.len);
+	a->next = q->askers;
+	q->askers = (uint32_t)(a - dns->askers) + 1;
+	return true;
+}
+
+static void asked_by(const struct dns_asker *a, struct dns_question *out)
+{
+	const struct view wire = { .p = a->wire, .len = a->len };
+
+	ASSERT(dns_parse_query(wire, out) == DROP_OK);
+	out->edns = a->edns;
+	out->dnssec_ok = a->dnssec_ok;
+	out->udp_bytes = a->udp_bytes;
+}
+
+/* ---- answers ---- */
 
 static void reply(struct dns *dns, const struct dns_reply_to *to,
 		  const struct handle *stream, const uint8_t *msg, size_t len)
@@ -109,130 +214,189 @@ static void reply(struct dns *dns, const struct dns_reply_to *to,
 		dns->ops.udp_answer(dns->ops.ctx, to, msg, len);
 }
 
-/* The one answer of a query; msg may lie in the query. */
-void dns_finish(struct dns *dns, struct dns_query *q, const uint8_t *msg,
-		size_t len)
+/* An answer without records; cut: ask again over TCP (RFC 2181, 9). */
+static void reply_empty(struct dns *dns, const struct dns_reply_to *to,
+			const struct handle *stream,
+			const struct dns_question *q, enum dns_rcode rcode,
+			bool cut)
 {
-	reply(dns, &q->to, q->by_stream ? &q->stream : NULL, msg, len);
+	uint8_t buf[DNS_SMALL_BYTES];
+	struct wr w = wr(buf, sizeof(buf));
+
+	dns_emit_response(&w, q, rcode, NULL, 0, 0);
+	ASSERT(!w.bad);
+	if (cut)
+		dns_set_truncated(buf);
+	reply(dns, to, stream, buf, (size_t)(w.p - buf));
+}
+
+/* msg: an answer to the question, whatever its id and case. */
+static void reply_answer(struct dns *dns, const struct dns_reply_to *to,
+			 const struct handle *stream,
+			 const struct dns_question *q, struct span msg)
+{
+	const struct view m = { .p = msg.p, .len = msg.len };
+	bool response, truncated;
+	uint8_t rcode;
+	uint16_t id;
+
+	ASSERT(dns_parse_header(m, &id, &response, &truncated, &rcode) ==
+	       DROP_OK);
+	if (!dns_answer_for(msg, q))
+		reply_empty(dns, to, stream, q, rcode, false);
+	else if (!stream && msg.len > q->udp_bytes)
+		reply_empty(dns, to, stream, q, rcode, true);
+	else
+		reply(dns, to, stream, msg.p, msg.len);
+}
+
+void dns_finish(struct dns *dns, struct dns_query *q, struct span msg)
+{
+	const struct view m = { .p = msg.p, .len = msg.len };
+	const struct dns_asker *a;
+	struct dns_question asked;
+
+	if (q->key_len)
+		dns_cache_put(&dns->cache, &dns->env, q->hash,
+			      (struct view){ .p = q->key, .len = q->key_len },
+			      m, dns->now_ns);
+	while ((a = next_asker(dns, q))) {
+		asked_by(a, &asked);
+		reply_answer(dns, &a->to, a->by_stream ? &a->stream : NULL,
+			     &asked, msg);
+	}
 	query_free(dns, q);
 }
 
-static struct view question_of(const struct dns_query *q)
+void dns_fail(struct dns *dns, struct dns_query *q, enum dns_rcode rcode)
 {
-	return (struct view){ .p = q->question + 2, .len = q->len };
-}
-
-static void fail(struct dns *dns, struct dns_query *q)
-{
-	uint8_t buf[SMALL_BYTES];
-	struct wr w = wr(buf, sizeof(buf));
+	const struct dns_asker *a;
 	struct dns_question asked;
 
-	ASSERT(dns_parse_query(question_of(q), &asked) == DROP_OK);
-	dns_emit_response(&w, &asked, DNS_SERVFAIL, NULL, 0, 0);
-	dns_finish(dns, q, buf, (size_t)(w.p - buf));
-}
-
-/* Send the question to the query's server over UDP. */
-static bool send_udp(struct dns *dns, struct dns_query *q)
-{
-	const struct endpoint *to = &dns->servers[q->server];
-	const bool v6 = !ip_is4(&to->ip);
-	uint8_t copy[DNS_QUESTION_BYTES];
-	const struct span v = { .p = copy, .len = q->len };
-
-	if (q->sock >= 0 && q->v6_sock != v6)
-		close_socket(dns, q);
-	if (q->sock < 0) {
-		q->sock = dns->env.ops->udp_open(dns->env.ctx, v6,
-						 dns_query_handle(dns, q));
-		q->v6_sock = v6;
+	while ((a = next_asker(dns, q))) {
+		asked_by(a, &asked);
+		reply_empty(dns, &a->to, a->by_stream ? &a->stream : NULL,
+			    &asked, rcode, false);
+		dns->stats.failed++;
 	}
-	if (q->sock < 0)
-		return false;
-	memcpy(copy, q->question + 2, q->len);
-	dns_set_id(copy, q->upstream_id);
-	return dns->env.ops->dgram_send(dns->env.ctx, q->sock, to, NULL, &v,
-					1) == 0;
+	query_free(dns, q);
 }
 
-static void try_server(struct dns *dns, struct dns_query *q)
+/* ---- questions ---- */
+
+/* The query's own message. Case is chance: a guesser must hit it, too. */
+static void write_query(struct dns *dns, struct dns_query *q,
+			const struct dns_question *asked)
 {
-	const uint64_t next = dns->now_ns + DNS_TRY_NS;
-	bool begun = true;
+	struct wr w = wr(q->query + 2, DNS_QUESTION_BYTES);
+	uint8_t chance[DNS_QUESTION_OCTETS / 8 + 1];
+	struct dns_question own = *asked;
 
-	q->server %= (unsigned)dns->n_servers;
-	q->tries++;
-	if (q->by_stream)
-		dns_tcp_start(dns, q);
-	else
-		begun = send_udp(dns, q);
-	/* What failed at once is tried elsewhere soon, not in a tight loop. */
-	if (!begun && q->tries < dns->n_servers) {
-		q->server++;
-		try_server(dns, q);
-		return;
-	}
-	wheel_arm(dns->wheel, &q->timer,
-		  next < q->give_up_ns ? next : q->give_up_ns);
+	dns->env.ops->random(dns->env.ctx, chance, sizeof(chance));
+	own.id = q->id;
+	dns_emit_query(&w, &own);
+	ASSERT(!w.bad);
+	q->len = (uint16_t)(w.p - (q->query + 2));
+	dns_mix_case(q->query + 2, asked, chance);
 }
 
-void dns_next_try(struct dns *dns, struct dns_query *q)
+/* A question that is more than one: as it is, but for the id. */
+static void copy_query(struct dns_query *q, struct view msg)
 {
-	if (dns->now_ns >= q->give_up_ns || !dns->n_servers) {
-		fail(dns, q);
-		return;
-	}
-	q->server++;
-	try_server(dns, q);
+	memcpy(q->query + 2, msg.p, msg.len);
+	dns_set_id(q->query + 2, q->id);
+	q->len = (uint16_t)msg.len;
 }
 
-/* A question that is not ours to answer. */
-static bool forward(struct dns *dns, const struct dns_reply_to *to,
-		    const struct handle *stream, struct view msg)
+/* A new query, not started; NULL if there is no room for it. */
+static struct dns_query *make_query(struct dns *dns,
+				    const struct dns_question *asked,
+				    struct view msg, uint64_t hash,
+				    struct view key)
 {
 	struct dns_query *q;
 
 	if (!dns->n_servers || msg.len > DNS_QUESTION_BYTES)
-		return false;
+		return NULL;
 	q = query_alloc(dns);
 	if (!q)
+		return NULL;
+	dns->env.ops->random(dns->env.ctx, &q->id, sizeof(q->id));
+	q->question_len = (uint16_t)asked->wire.len;
+	if (!key.len) {
+		copy_query(q, msg);
+		return q;
+	}
+	write_query(dns, q, asked);
+	memcpy(q->key, key.p, key.len);
+	q->key_len = (uint16_t)key.len;
+	q->hash = hash;
+	q->next_same = dns->chain[hash % DNS_CHAINS];
+	dns->chain[hash % DNS_CHAINS] = (uint32_t)(q - dns->queries) + 1;
+	return q;
+}
+
+/* A question that is not ours to answer. false: it cannot be carried. */
+static bool forward(struct dns *dns, const struct dns_reply_to *to,
+		    const struct handle *stream,
+		    const struct dns_question *asked, struct view msg)
+{
+	uint8_t key_bytes[DNS_KEY_BYTES], kept[DNS_CACHE_ANSWER_MAX];
+	const struct view key = {
+		.p = key_bytes,
+		.len = asked->plain ? dns_key(asked, key_bytes) : 0,
+	};
+	const uint64_t hash = siphash(&dns->key, key.p, key.len);
+	struct dns_query *q = NULL;
+	size_t n = 0;
+
+	if (key.len) {
+		n = dns_cache_get(&dns->cache, hash, key, dns->now_ns, kept);
+		q = find_same(dns, hash, key, stream);
+	}
+	if (n) {
+		dns->stats.from_cache++;
+		reply_answer(dns, to, stream, asked,
+			     (struct span){ .p = kept, .len = n });
+		return true;
+	}
+	if (q)
+		return add_asker(dns, q, to, stream, asked);
+	q = make_query(dns, asked, msg, hash, key);
+	if (!q)
 		return false;
-	q->by_stream = stream;
-	if (stream)
-		q->stream = *stream;
-	else
-		q->to = *to;
-	q->len = (uint16_t)msg.len;
-	memcpy(q->question + 2, msg.p, msg.len);
-	q->give_up_ns = dns->now_ns + DNS_GIVE_UP_NS;
-	q->server = dns->good;
-	dns->env.ops->random(dns->env.ctx, &q->upstream_id,
-			     sizeof(q->upstream_id));
-	try_server(dns, q);
+	if (!add_asker(dns, q, to, stream, asked)) {
+		query_free(dns, q);
+		return false;
+	}
+	q->full = stream;
+	dns_upstream_start(dns, q);
 	return true;
 }
 
 void dns_ask(struct dns *dns, const struct dns_reply_to *to,
 	     const struct handle *stream, struct view msg)
 {
-	uint8_t buf[SMALL_BYTES];
+	uint8_t buf[DNS_SMALL_BYTES];
 	struct wr w = wr(buf, sizeof(buf));
 	struct dns_question q;
 	const enum drop drop = dns_parse_query(msg, &q);
 
 	if (drop == DROP_NOTOURS || msg.len < DNS_HEADER_BYTES)
 		return;			/* not a question at all */
-	if (drop != DROP_OK)
+	dns->stats.questions++;
+	if (drop != DROP_OK) {
 		dns_emit_error(&w, msg, DNS_FORMERR);
-	else if (q.opcode != 0)
+	} else if (q.opcode != 0) {
 		dns_emit_error(&w, msg, DNS_NOTIMP);
-	else if (dns_own_answer(dns, &q, &w))
+	} else if (dns_own_answer(dns, &q, &w)) {
 		;
-	else if (forward(dns, to, stream, msg))
+	} else if (forward(dns, to, stream, &q, msg)) {
 		return;
-	else
+	} else {
+		dns->stats.failed++;
 		dns_emit_response(&w, &q, DNS_SERVFAIL, NULL, 0, 0);
+	}
 	ASSERT(!w.bad);
 	reply(dns, to, stream, buf, (size_t)(w.p - buf));
 }
@@ -244,82 +408,7 @@ void dns_udp_query(struct dns *dns, const struct dns_reply_to *to,
 	dns_ask(dns, to, NULL, msg);
 }
 
-static bool from_server(const struct dns *dns, const struct endpoint *from,
-			unsigned *which)
-{
-	for (size_t i = 0; i < dns->n_servers; i++)
-		if (ip_equal(&from->ip, &dns->servers[i].ip) &&
-		    from->port == dns->servers[i].port) {
-			*which = (unsigned)i;
-			return true;
-		}
-	return false;
-}
-
-/* Header, question and the TC bit: ask again over TCP (RFC 2181, 9). */
-static size_t truncate_answer(uint8_t *msg, const struct dns_question *asked)
-{
-	msg[2] |= 2;
-	memset(msg + 6, 0, 6);
-	return asked->wire.len;
-}
-
-/* Is it the answer? Then the query is over, and true. */
-static bool take_udp(struct dns *dns, struct dns_query *q,
-		     const struct endpoint *from, uint8_t *msg, size_t len)
-{
-	const struct view m = { .p = msg, .len = len };
-	struct dns_question asked;
-	bool response, truncated;
-	uint8_t rcode;
-	uint16_t id;
-
-	if (!from_server(dns, from, &q->server) ||
-	    dns_parse_header(m, &id, &response, &truncated, &rcode) !=
-	    DROP_OK || id != q->upstream_id)
-		return false;
-	ASSERT(dns_parse_query(question_of(q), &asked) == DROP_OK);
-	if (!dns_answers(m, asked.wire))
-		return false;
-	if ((rcode == DNS_SERVFAIL || rcode == DNS_REFUSED) &&
-	    q->tries < dns->n_servers) {
-		dns_next_try(dns, q);	/* another may know better */
-		return true;
-	}
-	dns->good = q->server;
-	dns_set_id(msg, asked.id);
-	if (len > asked.udp_bytes || len == UDP_ANSWER_BYTES)
-		len = truncate_answer(msg, &asked);
-	dns_finish(dns, q, msg, len);
-	return true;
-}
-
-static void udp_event(struct dns *dns, struct dns_query *q, unsigned events)
-{
-	uint8_t msg[UDP_ANSWER_BYTES];
-	struct env_dgram_error e;
-	struct endpoint from;
-	bool failed = false;
-	struct env_mark mark;
-
-	if (events & ENV_FAILED)
-		while (dns->env.ops->dgram_error(dns->env.ctx, q->sock, &e,
-						 msg, sizeof(msg)))
-			failed = true;
-	for (unsigned i = 0; i < 8; i++) {
-		const int64_t len = dns->env.ops->dgram_recv(dns->env.ctx,
-				q->sock, &from, &mark, msg, sizeof(msg));
-
-		if (len == -ENV_AGAIN)
-			break;
-		if (len < 0)
-			failed = true;
-		else if (take_udp(dns, q, &from, msg, (size_t)len))
-			return;
-	}
-	if (failed && q->tries < dns->n_servers)
-		dns_next_try(dns, q);
-}
+/* ---- events ---- */
 
 void dns_sock_event(struct dns *dns, struct handle h, unsigned events,
 		    uint64_t now_ns)
@@ -330,34 +419,49 @@ void dns_sock_event(struct dns *dns, struct handle h, unsigned events,
 	dns->now_ns = now_ns;
 	if (slot >= DNS_QUERIES_MAX || !q->used || q->gen != h.gen)
 		return;
-	if (q->sock < 0)
-		return;			/* of a try that was given up */
-	if (q->by_stream)
-		dns_tcp_event(dns, q);
-	else
-		udp_event(dns, q, events);
+	dns_upstream_event(dns, q, events);
+}
+
+/* t lies in an array of n elements of size bytes: in which? Else -1. */
+static int64_t element_of(const struct timer *t, const void *array, size_t n,
+			  size_t size)
+{
+	const uint8_t *at = (const uint8_t *)t, *first = array;
+
+	return at >= first && at < first + n * size ?
+	       (int64_t)((size_t)(at - first) / size) : -1;
 }
 
 bool dns_timer(struct dns *dns, struct timer *t, uint64_t now_ns)
 {
-	const uint8_t *at = (const uint8_t *)t;
-	const uint8_t *first = (const uint8_t *)dns->queries;
-	const uint8_t *end = first + sizeof(dns->queries);
+	int64_t i = element_of(t, dns->queries, DNS_QUERIES_MAX,
+			       sizeof(dns->queries[0]));
 
-	if (at < first || at >= end)
-		return false;
 	dns->now_ns = now_ns;
-	dns_next_try(dns, &dns->queries[(size_t)(at - first) /
-					sizeof(dns->queries[0])]);
-	return true;
+	if (i >= 0) {
+		dns_upstream_timer(dns, &dns->queries[i]);
+		return true;
+	}
+	i = element_of(t, dns->streams, DNS_STREAMS_MAX,
+		       sizeof(dns->streams[0]));
+	if (i >= 0)
+		dns_stream_timer(dns, &dns->streams[i]);
+	return i >= 0;
 }
 
 void dns_fini(struct dns *dns)
 {
-	for (uint32_t i = 0; i < dns->query_fresh; i++)
-		if (dns->queries[i].used)
-			query_free(dns, &dns->queries[i]);
+	for (uint32_t i = 0; i < dns->query_fresh; i++) {
+		struct dns_query *q = &dns->queries[i];
+
+		if (!q->used)
+			continue;
+		while (next_asker(dns, q))
+			;
+		query_free(dns, q);
+	}
 	for (uint32_t i = 0; i < dns->stream_fresh; i++)
 		if (dns->streams[i].used)
 			dns_stream_ops()->close(dns, (int)i, true);
+	dns_cache_clear(&dns->cache, &dns->env);
 }

@@ -3,9 +3,11 @@
  * service/dns.h - the gateway's DNS server: a forwarder that always answers.
  *
  * Questions come from the guest over UDP (dns_udp_query()) or TCP (a
- * stream end, dns_stream_*), go to the host's resolvers over sockets of
- * env, and are answered exactly once: by the resolver's answer, or with
- * SERVFAIL when none came within DNS_GIVE_UP_NS or none is known.
+ * stream end, dns_stream_*). They are answered from our own names, the
+ * host's hosts file, or what is kept of earlier answers; else they go to
+ * the host's resolvers over sockets of env. Each is answered exactly once:
+ * by a resolver, or with SERVFAIL when none answered within
+ * DNS_GIVE_UP_NS, none can, or none is known.
  */
 #ifndef SERVICE_DNS_H
 #define SERVICE_DNS_H
@@ -16,15 +18,23 @@
 
 #include "base/addr.h"
 #include "base/handle.h"
-#include "base/siphash.h"
+#include "base/hosts.h"
 #include "base/span.h"
 #include "base/wheel.h"
 #include "env/env.h"
 
+#define DNS_SERVERS_MAX		8
 #define DNS_QUERIES_MAX		1024	/* in flight; over it: SERVFAIL */
+#define DNS_ASKERS_MAX		2048	/* questions that wait for those */
 #define DNS_STREAMS_MAX		256	/* guest's TCP connections to us */
-#define DNS_GIVE_UP_NS		(5 * UINT64_C(1000000000))
-#define DNS_TRY_NS		(1 * UINT64_C(1000000000))	/* per server */
+#define DNS_SECOND_NS		UINT64_C(1000000000)
+/* A stub resolver's own patience is 5 s: it shall hear of ours. */
+#define DNS_GIVE_UP_NS		(4 * DNS_SECOND_NS)
+/* Then the next server is asked as well (UDP), or instead (TCP). */
+#define DNS_TRY_NS		(DNS_SECOND_NS / 2)
+#define DNS_TCP_TRY_NS		(3 * DNS_SECOND_NS / 2)
+/* A guest's TCP connection without a question on it (RFC 7766, 6.2.3). */
+#define DNS_IDLE_NS		(30 * DNS_SECOND_NS)
 #define DNS_SLOT_BASE		0x40000000u	/* owner handles of ours */
 
 struct dns_setup {
@@ -48,6 +58,14 @@ struct dns_ops {
 	void *ctx;
 };
 
+/* Since the start. */
+struct dns_stats {
+	uint64_t questions;	/* of the guest's that are questions */
+	uint64_t from_cache;
+	uint64_t failed;	/* no server answered: SERVFAIL from us */
+	uint64_t kept_bytes;	/* now: memory for answers */
+};
+
 struct dns;
 
 size_t dns_bytes(void);
@@ -56,7 +74,15 @@ struct dns *dns_init(void *mem, const struct dns_setup *setup,
 		     const struct env *env, const struct dns_ops *ops,
 		     struct wheel *wheel, uint64_t now_ns);
 void dns_fini(struct dns *dns);
+
+/*
+ * The servers, best first, n <= DNS_SERVERS_MAX: one is asked if those
+ * before it do not answer. What is kept of answers is dropped.
+ */
 void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n);
+
+/* The host's hosts file, lent until the next call; NULL: none. */
+void dns_set_hosts(struct dns *dns, const struct hosts *hosts);
 
 /* A question's UDP payload; anything is safe. Answers later or at once. */
 void dns_udp_query(struct dns *dns, const struct dns_reply_to *to,
@@ -78,5 +104,7 @@ bool dns_timer(struct dns *dns, struct timer *t, uint64_t now_ns);
 
 /* Queries in flight now, for stats and leak checks. */
 uint32_t dns_in_flight(const struct dns *dns);
+
+void dns_get_stats(const struct dns *dns, struct dns_stats *out);
 
 #endif

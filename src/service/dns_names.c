@@ -4,14 +4,18 @@
  *
  * The host's four names mean the gateway, the guest's name the guest, and
  * their addresses mean those names. Everything else below slipway.internal
- * does not exist and is never sent upstream.
+ * does not exist and is never sent upstream; nor is localhost, which is
+ * whoever asks (RFC 6761 section 6.3). Then the host's hosts file, which
+ * answers for the addresses of a name as the host's own resolver does: with
+ * those in the file, or with none.
  */
 #include "service/dns_state.h"
 
 #include <string.h>
 
-#define TTL_S	60
-#define DOMAIN	"slipway.internal"
+#define TTL_S		60
+#define ADDRESSES_MAX	16	/* of a name in the hosts file */
+#define DOMAIN		"slipway.internal"
 
 static bool same(const char *a, const char *b)
 {
@@ -49,12 +53,12 @@ static bool is_host_name(const char *name)
 	       same(name, "host.wsl.internal");
 }
 
-static bool below_domain(const char *name)
+/* Is name anything below domain? */
+static bool is_below(const char *name, const char *domain)
 {
-	const size_t n = length(name), m = length(DOMAIN);
+	const size_t n = length(name), m = length(domain);
 
-	return n >= m && same(name + n - m, DOMAIN) &&
-	       (n == m || name[n - m - 1] == '.');
+	return n > m && name[n - m - 1] == '.' && same(name + n - m, domain);
 }
 
 static void answer_addresses(const struct dns *dns,
@@ -67,6 +71,54 @@ static void answer_addresses(const struct dns *dns,
 		dns_emit_response(w, q, DNS_NOERROR, v6, 1, TTL_S);
 	else
 		dns_emit_response(w, q, DNS_NOERROR, NULL, 0, TTL_S);
+}
+
+/* One of the guest's own loopback addresses, whoever asks. */
+static bool answer_localhost(const struct dns_question *q, struct wr *w)
+{
+	const struct ip v4 = ip_from_v4(0x7f000001);
+	const struct ip v6 = { .b = { [15] = 1 } };
+
+	if (!same(q->name, "localhost") && !is_below(q->name, "localhost"))
+		return false;
+	if (q->type == DNS_A)
+		dns_emit_response(w, q, DNS_NOERROR, &v4, 1, TTL_S);
+	else if (q->type == DNS_AAAA)
+		dns_emit_response(w, q, DNS_NOERROR, &v6, 1, TTL_S);
+	else
+		dns_emit_response(w, q, DNS_NOERROR, NULL, 0, TTL_S);
+	return true;
+}
+
+static bool answer_hosts(const struct dns *dns, const struct dns_question *q,
+			 struct wr *w)
+{
+	struct ip addrs[ADDRESSES_MAX];
+	const struct hosts_entry *e;
+	size_t n = 0;
+	uint32_t all;
+
+	if (q->type != DNS_A && q->type != DNS_AAAA)
+		return false;
+	e = hosts_by_name(&dns->hosts, q->name, &all);
+	for (uint32_t i = 0; i < all && n < ADDRESSES_MAX; i++)
+		if (ip_is4(&e[i].ip) == (q->type == DNS_A))
+			addrs[n++] = e[i].ip;
+	if (all)
+		dns_emit_response(w, q, DNS_NOERROR, addrs, n, TTL_S);
+	return all;
+}
+
+static bool answer_reverse_hosts(const struct dns *dns,
+				 const struct dns_question *q,
+				 const struct ip *ip, struct wr *w)
+{
+	const char *name = ip_is_loopback(ip) ? "localhost" :
+			   hosts_by_ip(&dns->hosts, ip);
+
+	if (name)
+		dns_emit_ptr(w, q, name, TTL_S);
+	return name;
 }
 
 static bool answer_reverse(const struct dns *dns, const struct dns_question *q,
@@ -86,7 +138,7 @@ static bool answer_reverse(const struct dns *dns, const struct dns_question *q,
 	}
 	if (!n || !(ip_equal(&ip, &s->guest4) ||
 		    (s->v6 && ip_equal(&ip, &s->guest6))))
-		return false;
+		return answer_reverse_hosts(dns, q, &ip, w);
 	memcpy(name, s->guest_name, n);
 	memcpy(name + n, "." DOMAIN, sizeof("." DOMAIN));
 	dns_emit_ptr(w, q, name, TTL_S);
@@ -110,9 +162,10 @@ bool dns_own_answer(const struct dns *dns, const struct dns_question *q,
 		answer_addresses(dns, q, w, &s->guest4, &s->guest6);
 		return true;
 	}
-	if (below_domain(q->name)) {
+	if (same(q->name, DOMAIN) || is_below(q->name, DOMAIN)) {
 		dns_emit_response(w, q, DNS_NXDOMAIN, NULL, 0, TTL_S);
 		return true;
 	}
-	return answer_reverse(dns, q, w);
+	return answer_localhost(q, w) || answer_hosts(dns, q, w) ||
+	       answer_reverse(dns, q, w);
 }

@@ -3,35 +3,66 @@
 #ifndef SERVICE_DNS_STATE_H
 #define SERVICE_DNS_STATE_H
 
+#include "base/siphash.h"
 #include "service/dns.h"
+#include "service/dns_cache.h"
 #include "wire/dns.h"
 
-#define DNS_SERVERS_MAX		8
 #define DNS_QUESTION_BYTES	1280	/* longest question carried */
 #define DNS_ANSWER_BYTES	65535
-#define DNS_PIPELINE_MAX	16	/* unanswered questions per stream */
+#define DNS_SMALL_BYTES		1500	/* any answer that we make ourselves */
+#define DNS_PIPELINE_MAX	16	/* on a stream: without answer, or with
+					   one that was not read yet */
+#define DNS_CHAINS		256u	/* of the index of queries */
 
-/*
- * One question on its way. UDP questions go upstream over UDP, those of a
- * stream over TCP.
- */
+/* A server of the host's, and what became of what it was asked. */
+struct dns_server {
+	struct endpoint at;
+	unsigned failures;		/* in a row; none of them an answer */
+	uint64_t down_until_ns;		/* the others are asked before it */
+	uint64_t tcp_until_ns;		/* it answered by TCP alone */
+	bool folds_case;		/* answers without the case asked */
+};
+
+/* Who waits for the answer of a query: a question of the guest's. */
+struct dns_asker {
+	uint32_t next;			/* slot + 1: of the query, or free */
+	bool by_stream;
+	struct dns_reply_to to;		/* unless by_stream */
+	struct handle stream;
+	bool edns, dnssec_ok;
+	uint16_t udp_bytes;
+	uint16_t len;
+	uint8_t wire[DNS_HEADER_BYTES + DNS_QUESTION_OCTETS];	/* as asked */
+};
+
+/* One question on its way to the servers. */
 struct dns_query {
 	uint32_t gen;			/* of the handle; never 0 in use */
 	uint32_t next_free;		/* slot + 1 */
 	bool used;
-	bool v6_sock;			/* family of sock */
-	bool by_stream;			/* else by `to` */
+	bool full;			/* a cut answer is of no use: TCP */
 	struct timer timer;
 	uint64_t give_up_ns;
-	unsigned server, tries;
-	int sock;			/* upstream; -1 none */
-	uint16_t upstream_id;
-	struct dns_reply_to to;
-	struct handle stream;		/* if by_stream */
-	uint16_t len;			/* bytes of question */
-	uint8_t question[2 + DNS_QUESTION_BYTES];	/* from [2] on; before
-					   it room for the length of TCP */
-	/* upstream over TCP */
+	unsigned round;			/* times that all servers were asked */
+	unsigned server;		/* asked last */
+	unsigned tcp_server;		/* that `tcp` leads to */
+	/* Servers, a bit each: asked in this round; that cannot answer by
+	   UDP, by TCP, or at all; asked by UDP since the socket is open. */
+	unsigned asked, failed_udp, failed_tcp, failed, asked_udp;
+	uint8_t rcode;			/* what one of them said; 0 none */
+	int udp[2], tcp;		/* sockets, [IPv6]; -1 none */
+	uint16_t id;
+	uint32_t askers;		/* slot + 1 of the first */
+	uint64_t hash;			/* of the key, if there is one */
+	uint32_t next_same;		/* slot + 1, in its chain */
+	uint16_t key_len;		/* 0: neither joined nor kept */
+	uint8_t key[DNS_KEY_BYTES];
+	uint16_t question_len;		/* header and question only */
+	uint16_t len;			/* bytes of the query */
+	uint8_t query[2 + DNS_QUESTION_BYTES];	/* from [2] on; before it
+					   room for the length of TCP */
+	/* over TCP */
 	uint32_t sent, got;
 	uint8_t prefix[2];		/* of the answer: its length */
 	uint8_t *answer;		/* env memory of answer_cap, or NULL */
@@ -48,9 +79,14 @@ struct dns_out {
 struct dns_stream {
 	uint32_t gen;
 	uint32_t next_free;
-	bool used, eof;
+	bool used;
+	bool eof;			/* the guest has said all */
+	bool idle;			/* and we have, being left alone */
+	bool broken;			/* an answer was lost: to be reset */
 	struct handle owner;
+	struct timer timer;		/* RFC 7766 section 6.2.3 */
 	unsigned pending;		/* questions without answer */
+	unsigned unread;		/* answers not read */
 	uint32_t in_len;
 	uint8_t in[2 + DNS_QUESTION_BYTES];
 	struct dns_out *out, **out_end;
@@ -62,34 +98,65 @@ struct dns {
 	struct dns_ops ops;
 	struct wheel *wheel;
 	uint64_t now_ns;
-	struct endpoint servers[DNS_SERVERS_MAX];
-	size_t n_servers;
-	unsigned good;			/* the server that answered last */
+	struct siphash_key key;
+	struct dns_server servers[DNS_SERVERS_MAX];
+	unsigned n_servers;
+	struct hosts hosts;
+	struct dns_stats stats;
 	uint32_t in_flight;
 	uint32_t query_fresh, query_free, stream_fresh, stream_free;
+	uint32_t asker_fresh, asker_free;
+	uint32_t chain[DNS_CHAINS];	/* of queries with a key: slot + 1 */
+	struct dns_cache cache;
 	struct dns_query queries[DNS_QUERIES_MAX];
 	struct dns_stream streams[DNS_STREAMS_MAX];
+	struct dns_asker askers[DNS_ASKERS_MAX];
 };
 
-/* dns_names.c: answer a question about our own names, if it is one. */
+/* dns_names.c: answer a question about names known here, if it is one. */
 MUST bool dns_own_answer(const struct dns *dns, const struct dns_question *q,
 			 struct wr *w);
 
 /* dns.c: take a question; answered at once or later, exactly once. */
 void dns_ask(struct dns *dns, const struct dns_reply_to *to,
 	     const struct handle *stream, struct view msg);
-void dns_finish(struct dns *dns, struct dns_query *q, const uint8_t *msg,
-		size_t len);
-/* This try came to nothing: the next server, or SERVFAIL. */
-void dns_next_try(struct dns *dns, struct dns_query *q);
+/* To each who asks, the answer; its bytes are changed. The query is over. */
+void dns_finish(struct dns *dns, struct dns_query *q, struct span msg);
+/* To each who asks, an error. The query is over. */
+void dns_fail(struct dns *dns, struct dns_query *q, enum dns_rcode rcode);
 struct handle dns_query_handle(const struct dns *dns,
 			       const struct dns_query *q);
+
+/*
+ * dns_upstream.c: begin to ask the servers; the query may be over already
+ * when it returns.
+ */
+void dns_upstream_start(struct dns *dns, struct dns_query *q);
+void dns_upstream_event(struct dns *dns, struct dns_query *q, unsigned events);
+void dns_upstream_timer(struct dns *dns, struct dns_query *q);
+void dns_upstream_close(struct dns *dns, struct dns_query *q);
+/*
+ * What came from a server, by either transport: is it an answer, and the
+ * query over, or tried elsewhere? Else false.
+ */
+MUST bool dns_upstream_take(struct dns *dns, struct dns_query *q,
+			    unsigned server, bool by_tcp, struct span msg);
+/* A server cannot be reached that way: perhaps the next try, or the end. */
+void dns_upstream_failed(struct dns *dns, struct dns_query *q,
+			 unsigned server, bool by_tcp);
+/* The servers are others now: forget what those before were asked. */
+void dns_upstream_reset(struct dns *dns, struct dns_query *q);
+
+/* dns_tcp.c: a try over TCP, instead of the one before. 0 or -ENV_*. */
+MUST int dns_tcp_start(struct dns *dns, struct dns_query *q, unsigned server);
+void dns_tcp_event(struct dns *dns, struct dns_query *q);
+void dns_tcp_close(struct dns *dns, struct dns_query *q);
 
 /* dns_stream.c */
 void dns_stream_answer(struct dns *dns, struct handle stream,
 		       const uint8_t *msg, size_t len);
-void dns_tcp_start(struct dns *dns, struct dns_query *q);
-void dns_tcp_event(struct dns *dns, struct dns_query *q);
-void dns_tcp_stop(struct dns *dns, struct dns_query *q);
+void dns_stream_timer(struct dns *dns, struct dns_stream *s);
+/* A block of env memory for n bytes; a power of two. NULL without. */
+void *dns_block(struct dns *dns, size_t n, size_t *cap);
 
 #endif

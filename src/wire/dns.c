@@ -4,14 +4,18 @@
 #include <string.h>
 
 #include "base/rd.h"
+#include "wire/dns_records.h"
 
 enum {
 	FLAG_RESPONSE = 0x8000, FLAG_TRUNCATED = 0x0200,
 	FLAG_RD = 0x0100, FLAG_RA = 0x0080,
+	FLAG_AD = 0x0020, FLAG_CD = 0x0010,	/* RFC 4035 section 3.1.6 */
+	FLAGS_ASKED = FLAG_RD | FLAG_AD | FLAG_CD,
+	EDNS_DO = 0x8000,		/* in the TTL's lower half */
+	KEY_EDNS = 1, KEY_DO = 2,
 	OPCODE_SHIFT = 11, OPCODE_MASK = 15,
-	TYPE_OPT = 41,			/* RFC 6891 */
 	CLASS_IN = 1,
-	LABEL_MAX = 63, NAME_MAX_OCTETS = 255,
+	LABEL_MAX = 63,
 	EDNS_OURS = 1232,		/* the value of DNS flag day 2020 */
 	OWNER_POINTER = 0xc000 | DNS_HEADER_BYTES,
 };
@@ -66,7 +70,7 @@ static enum drop check_name(struct rd *r)
 		if (!len)
 			return DROP_OK;
 		octets += len + 1u;
-		if (octets > NAME_MAX_OCTETS)
+		if (octets > DNS_NAME_OCTETS)
 			return DROP_VALUE;
 	}
 }
@@ -89,46 +93,24 @@ static void read_name(struct rd r, char *text)
 	*s = '\0';
 }
 
-/* Skip the owner name of a record: labels, then an end or a pointer. */
-static bool skip_owner(struct rd *r)
-{
-	for (;;) {
-		const uint8_t len = rd_u8(r);
-
-		if (r->bad)
-			return false;
-		if (len >> 6 == 3) {
-			rd_u8(r);
-			return !r->bad;
-		}
-		if (len > LABEL_MAX)
-			return false;
-		if (!len)
-			return true;
-		rd_bytes(r, len);
-	}
-}
-
-/* Find OPT among the records that follow; malformed ones end the search. */
+/*
+ * Find OPT among the records that follow; malformed ones end the search.
+ * Plain is what holds nothing else.
+ */
 static void read_edns(struct rd r, unsigned records, struct dns_question *q)
 {
-	while (records--) {
-		uint16_t type, class, len;
+	const bool single = records == 1;
+	struct dns_record rec;
 
-		if (!skip_owner(&r))
-			return;
-		type = rd_be16(&r);
-		class = rd_be16(&r);
-		rd_be32(&r);
-		len = rd_be16(&r);
-		rd_bytes(&r, len);
-		if (r.bad)
-			return;
-		if (type != TYPE_OPT)
+	q->plain = !records && !r.left;
+	while (records-- && dns_next_record(&r, &rec)) {
+		if (rec.type != DNS_OPT)
 			continue;
 		q->edns = true;
-		q->udp_bytes = class < DNS_UDP_PLAIN_BYTES ?
-			       DNS_UDP_PLAIN_BYTES : class;
+		q->dnssec_ok = rec.ttl & EDNS_DO;
+		q->udp_bytes = rec.class < DNS_UDP_PLAIN_BYTES ?
+			       DNS_UDP_PLAIN_BYTES : rec.class;
+		q->plain = single && !r.left && !(rec.ttl >> 16 & 255);
 		return;
 	}
 }
@@ -160,9 +142,11 @@ enum drop dns_parse_query(struct view msg, struct dns_question *out)
 	out->id = h.id;
 	out->opcode = h.flags >> OPCODE_SHIFT & OPCODE_MASK;
 	out->recursion_desired = h.flags & FLAG_RD;
+	out->flags = h.flags & FLAGS_ASKED;
 	out->wire = (struct view){ .p = msg.p, .len = msg.len - r.left };
 	out->udp_bytes = DNS_UDP_PLAIN_BYTES;
 	out->edns = false;
+	out->dnssec_ok = false;
 	read_edns(r, (unsigned)h.answers + h.authorities + h.additional, out);
 	return DROP_OK;
 }
@@ -182,20 +166,104 @@ enum drop dns_parse_header(struct view msg, uint16_t *id, bool *response,
 	return DROP_OK;
 }
 
-bool dns_answers(struct view msg, struct view query_wire)
+static uint8_t lower(uint8_t c)
+{
+	return (uint8_t)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* No octet of a length is a letter: a name can be folded as it is. */
+static bool same_name(const uint8_t *a, const uint8_t *b, size_t len,
+		      bool folded)
+{
+	if (!folded)
+		return !memcmp(a, b, len);
+	for (size_t i = 0; i < len; i++)
+		if (lower(a[i]) != lower(b[i]))
+			return false;
+	return true;
+}
+
+static bool answers(struct view msg, struct view query_wire, bool folded)
 {
 	struct rd r = rd(msg.p, msg.len);
 	const struct header h = read_header(&r);
 	const size_t len = query_wire.len - DNS_HEADER_BYTES;
-	const uint8_t *question = rd_bytes(&r, len);
+	const uint8_t *asked = query_wire.p + DNS_HEADER_BYTES;
+	const uint8_t *question;
 
 	if (r.bad || !(h.flags & FLAG_RESPONSE))
 		return false;
-	/* Some servers leave the question out of an error. */
 	if (h.questions == 0)
 		return (h.flags & 15) != DNS_NOERROR;
-	return h.questions == 1 &&
-	       !memcmp(question, query_wire.p + DNS_HEADER_BYTES, len);
+	question = rd_bytes(&r, len);
+	return h.questions == 1 && question &&
+	       same_name(question, asked, len - 4, folded) &&
+	       !memcmp(question + len - 4, asked + len - 4, 4);
+}
+
+bool dns_answers(struct view msg, struct view query_wire)
+{
+	return answers(msg, query_wire, false);
+}
+
+bool dns_answers_folded(struct view msg, struct view query_wire)
+{
+	return answers(msg, query_wire, true);
+}
+
+bool dns_answer_for(struct span msg, const struct dns_question *q)
+{
+	const struct view v = { .p = msg.p, .len = msg.len };
+	struct rd r = rd(msg.p, msg.len);
+
+	if (read_header(&r).questions != 1 ||
+	    !dns_answers_folded(v, q->wire))
+		return false;
+	dns_set_id(msg.p, q->id);
+	memcpy((uint8_t *)msg.p + DNS_HEADER_BYTES,
+	       q->wire.p + DNS_HEADER_BYTES,
+	       q->wire.len - DNS_HEADER_BYTES);
+	return true;
+}
+
+size_t dns_key(const struct dns_question *q, uint8_t key[DNS_KEY_BYTES])
+{
+	const size_t len = q->wire.len - DNS_HEADER_BYTES;
+	struct wr w = wr(key, DNS_KEY_BYTES);
+
+	for (size_t i = 0; i < len - 4; i++)
+		wr_u8(&w, lower(q->wire.p[DNS_HEADER_BYTES + i]));
+	wr_bytes(&w, q->wire.p + q->wire.len - 4, 4);
+	wr_be16(&w, q->flags);
+	wr_u8(&w, (uint8_t)((q->edns ? KEY_EDNS : 0) |
+			    (q->dnssec_ok ? KEY_DO : 0)));
+	return len + 3;
+}
+
+void dns_mix_case(uint8_t *msg, const struct dns_question *q,
+		  const uint8_t chance[DNS_QUESTION_OCTETS / 8 + 1])
+{
+	uint8_t *name = msg + DNS_HEADER_BYTES;
+
+	for (size_t i = 0; i < q->wire.len - DNS_HEADER_BYTES - 4; i++) {
+		const uint8_t c = lower(name[i]);
+
+		if (c >= 'a' && c <= 'z')
+			name[i] = c ^ (chance[i / 8] >> i % 8 & 1 ? 0x20 : 0);
+	}
+}
+
+void dns_set_truncated(uint8_t *msg)
+{
+	msg[2] |= FLAG_TRUNCATED >> 8;
+}
+
+void dns_set_cut(uint8_t *msg)
+{
+	struct wr w = wr(msg + 6, 6);
+
+	dns_set_truncated(msg);
+	wr_zero(&w, 6);
 }
 
 void dns_set_id(uint8_t *msg, uint16_t id)
@@ -205,16 +273,14 @@ void dns_set_id(uint8_t *msg, uint16_t id)
 	wr_be16(&w, id);
 }
 
-/* Header and question of a response. */
-static void begin(struct wr *w, const struct dns_question *q,
-		  enum dns_rcode rcode, size_t answers)
+/* Header and question. */
+static void begin(struct wr *w, const struct dns_question *q, unsigned flags,
+		  size_t records)
 {
 	wr_be16(w, q->id);
-	wr_be16(w, (uint16_t)(FLAG_RESPONSE | FLAG_RA |
-			      (unsigned)q->opcode << OPCODE_SHIFT |
-			      (q->recursion_desired ? FLAG_RD : 0) | rcode));
+	wr_be16(w, (uint16_t)((unsigned)q->opcode << OPCODE_SHIFT | flags));
 	wr_be16(w, 1);
-	wr_be16(w, (uint16_t)answers);
+	wr_be16(w, (uint16_t)records);
 	wr_be16(w, 0);
 	wr_be16(w, q->edns);
 	wr_bytes(w, q->wire.p + DNS_HEADER_BYTES,
@@ -226,10 +292,23 @@ static void end(struct wr *w, const struct dns_question *q)
 	if (!q->edns)
 		return;
 	wr_u8(w, 0);
-	wr_be16(w, TYPE_OPT);
+	wr_be16(w, DNS_OPT);
 	wr_be16(w, EDNS_OURS);
-	wr_be32(w, 0);
+	wr_be32(w, q->dnssec_ok ? EDNS_DO : 0);
 	wr_be16(w, 0);
+}
+
+void dns_emit_query(struct wr *w, const struct dns_question *q)
+{
+	begin(w, q, q->flags, 0);
+	end(w, q);
+}
+
+/* Of a response of ours: CD is copied (RFC 4035 section 3.2.2). */
+static unsigned reply_flags(const struct dns_question *q, enum dns_rcode rcode)
+{
+	return FLAG_RESPONSE | FLAG_RA | (q->flags & (FLAG_RD | FLAG_CD)) |
+	       rcode;
 }
 
 static void record(struct wr *w, uint16_t type, uint32_t ttl_s, size_t len)
@@ -245,7 +324,7 @@ void dns_emit_response(struct wr *w, const struct dns_question *q,
 		       enum dns_rcode rcode, const struct ip *addrs, size_t n,
 		       uint32_t ttl_s)
 {
-	begin(w, q, rcode, n);
+	begin(w, q, reply_flags(q, rcode), n);
 	for (size_t i = 0; i < n; i++) {
 		const size_t skip = ip_is4(&addrs[i]) ? 12 : 0;
 
@@ -258,7 +337,7 @@ void dns_emit_response(struct wr *w, const struct dns_question *q,
 void dns_emit_ptr(struct wr *w, const struct dns_question *q,
 		  const char *name, uint32_t ttl_s)
 {
-	uint8_t wire[NAME_MAX_OCTETS + 1];
+	uint8_t wire[DNS_NAME_OCTETS + 1];
 	struct wr n = wr(wire, sizeof(wire));
 	const char *label = name;
 
@@ -272,7 +351,7 @@ void dns_emit_ptr(struct wr *w, const struct dns_question *q,
 		label += len + (label[len] == '.');
 	}
 	wr_u8(&n, 0);
-	begin(w, q, DNS_NOERROR, 1);
+	begin(w, q, reply_flags(q, DNS_NOERROR), 1);
 	record(w, DNS_PTR, ttl_s, (size_t)(n.p - wire));
 	wr_bytes(w, wire, (size_t)(n.p - wire));
 	end(w, q);

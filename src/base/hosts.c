@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/hosts.h"
+
+#include <string.h>
+
+#define MAGIC 0x736f6831u
+
+struct head {
+	uint32_t magic, n, text_bytes, unused;
+};
+
+size_t hosts_bytes(uint32_t n, uint32_t text_bytes)
+{
+	return sizeof(struct head) + n * (sizeof(struct hosts_entry) +
+					  sizeof(uint32_t)) + text_bytes;
+}
+
+static int compare_text(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return (unsigned char)*a - (unsigned char)*b;
+}
+
+static int compare_lines(const struct hosts_entry *a,
+			 const struct hosts_entry *b)
+{
+	return (a->line > b->line) - (a->line < b->line);
+}
+
+static int compare_names(const struct hosts *h, uint32_t a, uint32_t b)
+{
+	const struct hosts_entry *x = &h->by_name[a], *y = &h->by_name[b];
+	const int c = compare_text(h->text + x->name, h->text + y->name);
+
+	return c ? c : compare_lines(x, y);
+}
+
+static int compare_ips(const struct hosts *h, uint32_t a, uint32_t b)
+{
+	const struct hosts_entry *x = &h->by_name[a], *y = &h->by_name[b];
+	const int c = memcmp(&x->ip, &y->ip, sizeof(x->ip));
+
+	return c ? c : compare_lines(x, y);
+}
+
+typedef int compare(const struct hosts *h, uint32_t a, uint32_t b);
+
+/* Let what lies at the root of a heap of n sink to its place. */
+static void sink(const struct hosts *h, compare *cmp, uint32_t *heap,
+		 uint32_t at, uint32_t n)
+{
+	const uint32_t v = heap[at];
+
+	for (;;) {
+		uint32_t child = 2 * at + 1;
+
+		if (child >= n)
+			break;
+		if (child + 1 < n && cmp(h, heap[child], heap[child + 1]) < 0)
+			child++;
+		if (cmp(h, v, heap[child]) >= 0)
+			break;
+		heap[at] = heap[child];
+		at = child;
+	}
+	heap[at] = v;
+}
+
+/* Heap sort: no library in this layer, and no input makes it slow. */
+static void sort(const struct hosts *h, compare *cmp, uint32_t *at, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		at[i] = i;
+	for (uint32_t i = n / 2; i-- > 0;)
+		sink(h, cmp, at, i, n);
+	for (uint32_t i = n; i-- > 1;) {
+		const uint32_t last = at[i];
+
+		at[i] = at[0];
+		at[0] = last;
+		sink(h, cmp, at, 0, i);
+	}
+}
+
+void hosts_make_table(void *block, const struct hosts_entry *entries,
+		      uint32_t n, const char *text, uint32_t text_bytes)
+{
+	struct head *head = block;
+	struct hosts_entry *sorted = (struct hosts_entry *)(void *)(head + 1);
+	uint32_t *by_ip = (uint32_t *)(void *)(sorted + n);
+	struct hosts h = { .by_name = entries, .text = text, .n = n };
+
+	*head = (struct head){ .magic = MAGIC, .n = n,
+			       .text_bytes = text_bytes };
+	memcpy(by_ip + n, text, text_bytes);
+	sort(&h, compare_names, by_ip, n);
+	for (uint32_t i = 0; i < n; i++)
+		sorted[i] = entries[by_ip[i]];
+	h.by_name = sorted;
+	sort(&h, compare_ips, by_ip, n);
+}
+
+bool hosts_open(struct view block, struct hosts *out)
+{
+	const struct head *head = (const void *)block.p;
+	struct hosts h;
+
+	if (block.len < sizeof(*head) || head->magic != MAGIC ||
+	    block.len < hosts_bytes(head->n, head->text_bytes))
+		return false;
+	h.n = head->n;
+	h.by_name = (const void *)(head + 1);
+	h.by_ip = (const void *)(h.by_name + h.n);
+	h.text = (const void *)(h.by_ip + h.n);
+	*out = h;
+	return true;
+}
+
+const struct hosts_entry *hosts_by_name(const struct hosts *h,
+					const char *name, uint32_t *n)
+{
+	uint32_t low = 0, high = h->n;
+
+	while (low < high) {
+		const uint32_t mid = low + (high - low) / 2;
+
+		if (compare_text(h->text + h->by_name[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*n = 0;
+	while (low + *n < h->n &&
+	       !compare_text(h->text + h->by_name[low + *n].name, name))
+		++*n;
+	return *n ? &h->by_name[low] : NULL;
+}
+
+const char *hosts_by_ip(const struct hosts *h, const struct ip *ip)
+{
+	uint32_t low = 0, high = h->n;
+
+	while (low < high) {
+		const uint32_t mid = low + (high - low) / 2;
+		const struct hosts_entry *e = &h->by_name[h->by_ip[mid]];
+
+		if (memcmp(&e->ip, ip, sizeof(*ip)) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == h->n ||
+	    !ip_equal(&h->by_name[h->by_ip[low]].ip, ip))
+		return NULL;
+	return h->text + h->by_name[h->by_ip[low]].name;
+}
