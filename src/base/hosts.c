@@ -24,10 +24,10 @@ static int compare_text(const char *a, const char *b)
 	return (unsigned char)*a - (unsigned char)*b;
 }
 
-static int compare_lines(const struct hosts_entry *a,
+static int compare_order(const struct hosts_entry *a,
 			 const struct hosts_entry *b)
 {
-	return (a->line > b->line) - (a->line < b->line);
+	return (a->name > b->name) - (a->name < b->name);
 }
 
 static int compare_names(const struct hosts *h, uint32_t a, uint32_t b)
@@ -35,7 +35,7 @@ static int compare_names(const struct hosts *h, uint32_t a, uint32_t b)
 	const struct hosts_entry *x = &h->by_name[a], *y = &h->by_name[b];
 	const int c = compare_text(h->text + x->name, h->text + y->name);
 
-	return c ? c : compare_lines(x, y);
+	return c ? c : compare_order(x, y);
 }
 
 static int compare_ips(const struct hosts *h, uint32_t a, uint32_t b)
@@ -43,7 +43,7 @@ static int compare_ips(const struct hosts *h, uint32_t a, uint32_t b)
 	const struct hosts_entry *x = &h->by_name[a], *y = &h->by_name[b];
 	const int c = memcmp(&x->ip, &y->ip, sizeof(x->ip));
 
-	return c ? c : compare_lines(x, y);
+	return c ? c : compare_order(x, y);
 }
 
 typedef int compare(const struct hosts *h, uint32_t a, uint32_t b);

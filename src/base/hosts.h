@@ -23,7 +23,6 @@
 struct hosts_entry {
 	struct ip ip;
 	uint32_t name;		/* offset into the text, NUL-terminated */
-	uint32_t line;		/* order in which it was given */
 };
 
 /* Block to be filled: n entries and as many bytes of text. */
@@ -31,7 +30,8 @@ size_t hosts_bytes(uint32_t n, uint32_t text_bytes);
 
 /*
  * Fill the block (of hosts_bytes(), aligned to 8) from entries in any
- * order; both arguments are borrowed. Names: lower case, no final dot.
+ * order; both arguments are borrowed. Names: lower case, no final dot, one
+ * for each entry; the order of the text is the order of the file.
  */
 void hosts_make_table(void *block, const struct hosts_entry *entries,
 		      uint32_t n, const char *text, uint32_t text_bytes);
@@ -47,13 +47,13 @@ struct hosts {
 MUST bool hosts_open(struct view block, struct hosts *out);
 
 /*
- * The entries of a name: the first of *n in a row, in the order of their
- * lines. NULL, and 0, if there are none.
+ * The entries of a name: the first of *n in a row, in the order of the
+ * file. NULL, and 0, if there are none.
  */
 const struct hosts_entry *hosts_by_name(const struct hosts *h,
 					const char *name, uint32_t *n);
 
-/* The name of an address on its first line; NULL if it has none. */
+/* The first name of an address; NULL if it has none. */
 const char *hosts_by_ip(const struct hosts *h, const struct ip *ip);
 
 #endif

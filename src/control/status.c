@@ -103,7 +103,7 @@ static json_t *forwards_json(const struct status *s)
 static void put_counters(json_t *root, const struct status_counters *c)
 {
 	json_t *flows = json_object(), *traffic = json_object();
-	json_t *drops = json_object();
+	json_t *questions = json_object(), *drops = json_object();
 
 	json_object_set_new(flows, "tcp", number(c->flows_tcp));
 	json_object_set_new(flows, "udp", number(c->flows_udp));
@@ -119,12 +119,17 @@ static void put_counters(json_t *root, const struct status_counters *c)
 	json_object_set_new(traffic, "bytes_to_guest",
 			    number(c->bytes_to_guest));
 	json_object_set_new(traffic, "retransmits", number(c->retransmits));
+	json_object_set_new(questions, "asked", number(c->dns_questions));
+	json_object_set_new(questions, "from_cache",
+			    number(c->dns_from_cache));
+	json_object_set_new(questions, "failed", number(c->dns_failed));
 	for (unsigned i = DROP_OK + 1; i < DROP_MAX; i++)
 		if (c->drops[i])
 			json_object_set_new(drops, drop_name((enum drop)i),
 					    number(c->drops[i]));
 	json_object_set_new(root, "flows", flows);
 	json_object_set_new(root, "traffic", traffic);
+	json_object_set_new(root, "questions", questions);
 	json_object_set_new(root, "drops", drops);
 }
 

@@ -6,7 +6,8 @@
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
  * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, localhost,
  * forwards [{port, ipv4, ipv6: {to, state, why}}…], flows {tcp, udp, icmp,
- * relays, max}, traffic {…}, drops {REASON: COUNT} (those not zero), ping
+ * relays, max}, traffic {…}, questions {asked,
+ * from_cache, failed} (DNS), drops {REASON: COUNT} (those not zero), ping
  * {ipv4, ipv6}, log (a path), warnings [TEXT…]. Without IPv6 its members
  * are absent; flows, traffic and drops if the engine did not answer.
  */
@@ -46,6 +47,7 @@ struct status_counters {
 	uint64_t frames_from_guest, frames_to_guest;
 	uint64_t bytes_from_guest, bytes_to_guest;
 	uint64_t retransmits;
+	uint64_t dns_questions, dns_from_cache, dns_failed;
 	uint64_t drops[DROP_MAX];
 };
 

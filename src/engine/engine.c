@@ -56,6 +56,7 @@ struct engine {
 	struct network *net;
 	struct relays *relays;
 	bool link_ready;
+	struct view hosts;		/* mapped; .p NULL: none */
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
 	struct framestream stream;
 };
@@ -250,6 +251,9 @@ static void send_stats(const struct engine *e)
 	m.bytes_from_guest = s.bytes_from_guest;
 	m.bytes_to_guest = s.bytes_to_guest;
 	m.retransmits = s.retransmits;
+	m.dns_questions = s.dns_questions;
+	m.dns_from_cache = s.dns_from_cache;
+	m.dns_failed = s.dns_failed;
 	memcpy(m.drops, s.drops, sizeof(m.drops));
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
 }
@@ -257,6 +261,7 @@ static void send_stats(const struct engine *e)
 union keeper_msg {
 	uint32_t kind;
 	struct msg_resolvers resolvers;
+	struct msg_hosts hosts;
 	struct msg_forward forward;
 };
 
@@ -264,6 +269,24 @@ static void take_resolvers(struct engine *e, const struct msg_resolvers *m)
 {
 	if (m->n <= MSG_RESOLVERS_MAX)
 		network_set_resolvers(e->net, m->at, m->n);
+}
+
+/* What cannot be mapped is no file either. fd is borrowed; -1 none. */
+static void take_hosts(struct engine *e, const struct msg_hosts *m, int fd)
+{
+	struct view new = { .p = NULL };
+	struct hosts hosts;
+	void *at = MAP_FAILED;
+
+	if (fd >= 0)
+		at = mmap(NULL, m->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (at != MAP_FAILED)
+		new = (struct view){ .p = at, .len = m->bytes };
+	network_set_hosts(e->net, new.p && hosts_open(new, &hosts) ?
+				  &hosts : NULL);
+	if (e->hosts.p)
+		munmap((void *)(uintptr_t)e->hosts.p, e->hosts.len);
+	e->hosts = new;
 }
 
 /* One message of the keeper's. false: it is gone. */
@@ -281,6 +304,8 @@ static bool keeper_message(struct engine *e)
 		return false;
 	if (m.kind == MSG_RESOLVERS && n == sizeof(m.resolvers))
 		take_resolvers(e, &m.resolvers);
+	else if (m.kind == MSG_HOSTS && n == sizeof(m.hosts))
+		take_hosts(e, &m.hosts, n_fds ? fds[0] : -1);
 	else if (m.kind == MSG_FORWARD_ADD && n == sizeof(m.forward) &&
 		 n_fds == 1)
 		relays_forward_add(e->relays, m.forward.id, fds[--n_fds],

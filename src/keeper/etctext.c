@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/etctext.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/hosts.h"
 
 #define BLANKS " \t\r"
 
@@ -160,4 +163,81 @@ char *hosts_make(const struct hosts_setup *s)
 	}
 	buf[used] = '\0';
 	return buf;
+}
+
+/* ---- the table ---- */
+
+struct table {
+	struct hosts_entry *entries;	/* room for entries_max */
+	uint32_t n, entries_max;
+	char *text;			/* room for what the file has */
+	uint32_t text_bytes;
+};
+
+static bool name_char(char c)
+{
+	return isalnum((unsigned char)c) || c == '-' || c == '_';
+}
+
+/* Copy a name in lower case and NUL-terminated. false: it is none. */
+static bool take_name(const struct line *w, char *out)
+{
+	const size_t len = w->len && w->p[w->len - 1] == '.' ? w->len - 1 :
+							       w->len;
+	size_t label = 0;
+
+	if (!len || len >= HOSTS_NAME_BYTES)
+		return false;
+	for (size_t i = 0; i <= len; i++) {
+		const char c = i < len ? w->p[i] : '.';
+
+		if (c == '.' ? !label : !name_char(c) || label == 63)
+			return false;
+		label = c == '.' ? 0 : label + 1;
+		out[i] = (char)(i < len ? tolower((unsigned char)c) : '\0');
+	}
+	return true;
+}
+
+static void take_line(struct line line, struct table *t)
+{
+	struct line w;
+	struct ip ip;
+
+	if (!next_word(&line, &w) || !word_ip(&w, &ip) ||
+	    ip_is_loopback(&ip))
+		return;
+	while (next_word(&line, &w) && t->n < t->entries_max) {
+		char *name = t->text + t->text_bytes;
+
+		if (!take_name(&w, name))
+			continue;
+		t->entries[t->n++] = (struct hosts_entry){
+			.ip = ip, .name = t->text_bytes,
+		};
+		t->text_bytes += (uint32_t)strlen(name) + 1;
+	}
+}
+
+void *hosts_table(const char *text, size_t *bytes)
+{
+	/* A name and the blank before it are two bytes at least. */
+	struct table t = { .entries_max = (uint32_t)(strlen(text) / 2) };
+	struct line line;
+	void *block = NULL;
+
+	t.entries = calloc(t.entries_max + 1, sizeof(*t.entries));
+	t.text = malloc(strlen(text) + HOSTS_NAME_BYTES);
+	while (t.entries && t.text && next_line(&text, &line))
+		take_line(line, &t);
+	if (t.n) {
+		*bytes = hosts_bytes(t.n, t.text_bytes);
+		block = malloc(*bytes);
+	}
+	if (block)
+		hosts_make_table(block, t.entries, t.n, t.text,
+				 t.text_bytes);
+	free(t.entries);
+	free(t.text);
+	return block;
 }

@@ -47,4 +47,12 @@ struct hosts_setup {
  */
 MUST char *hosts_make(const struct hosts_setup *s);
 
+/*
+ * A hosts file as a block of base/hosts.h: its names in lower case, without
+ * those of loopback addresses, which mean the host, and without what is no
+ * name (RFC 1123 section 2.1, and underscores). Allocated, *bytes long;
+ * NULL if nothing is left, or without memory.
+ */
+MUST void *hosts_table(const char *text, size_t *bytes);
+
 #endif

@@ -13,7 +13,6 @@
 #include "linux/netlink.h"
 
 #define NAMES_TRIED	10000u
-#define HOSTS_MAX	((size_t)4 << 20)
 
 static int take_given_name(struct instance *in, struct fail *fail)
 {
@@ -154,6 +153,7 @@ int instance_open(struct instance *in, const struct config *config,
 		return -1;
 	}
 	resolvers_init(&in->resolvers);
+	hostsfile_init(&in->hosts);
 	return 0;
 }
 
@@ -212,7 +212,7 @@ char *instance_hosts(const struct instance *in)
 
 	if (!in->config->generate_hosts)
 		return NULL;
-	host = textfile_read("/etc/hosts", HOSTS_MAX);
+	host = textfile_read("/etc/hosts", HOSTSFILE_BYTES);
 	s.host_text = host ? host : "";
 	text = hosts_make(&s);
 	free(host);

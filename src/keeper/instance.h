@@ -16,6 +16,7 @@
 #include "keeper/log.h"
 #include "keeper/names.h"
 #include "keeper/plan.h"
+#include "keeper/hostsfile.h"
 #include "keeper/resolvers.h"
 
 struct instance {
@@ -32,6 +33,7 @@ struct instance {
 	struct ip gateway4, gateway6;
 	struct mac gateway_mac;
 	struct resolvers resolvers;
+	struct hostsfile hosts;
 };
 
 /**

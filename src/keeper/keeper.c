@@ -38,7 +38,8 @@
 
 enum phase { GUEST, ENGINE, UP, OVER };
 
-enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS, P_CLIENTS };
+enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS,
+	      P_HOSTS, P_CLIENTS };
 
 struct keeper {
 	enum phase phase;
@@ -235,6 +236,23 @@ static void send_resolvers(struct keeper *k)
 			  "the engine does not take the DNS servers");
 }
 
+static void send_hosts(struct keeper *k)
+{
+	struct msg_hosts m = { .kind = MSG_HOSTS };
+	size_t bytes = 0;
+	const int fd = hostsfile_table(&k->in.hosts, &bytes);
+
+	m.bytes = bytes;
+	if (fd < 0 && fd != -ENOENT)
+		log_print(&k->in.log, LOG_WARN, "/etc/hosts: %s; its names "
+			  "are not known to the guest's DNS", strerror(-fd));
+	if (channel_send(k->engine_ch, &m, sizeof(m), &fd, fd >= 0) < 0)
+		log_write(&k->in.log, LOG_ERROR,
+			  "the engine does not take the hosts file");
+	if (fd >= 0)
+		close(fd);
+}
+
 static int publish(struct keeper *k)
 {
 	char path[NAMES_PATH_BYTES];
@@ -419,6 +437,9 @@ static void count(const struct msg_stats *m, struct status_counters *out)
 	out->bytes_from_guest = m->bytes_from_guest;
 	out->bytes_to_guest = m->bytes_to_guest;
 	out->retransmits = m->retransmits;
+	out->dns_questions = m->dns_questions;
+	out->dns_from_cache = m->dns_from_cache;
+	out->dns_failed = m->dns_failed;
 	memcpy(out->drops, m->drops, sizeof(out->drops));
 }
 
@@ -575,6 +596,7 @@ static void turn(struct keeper *k)
 		[P_SIGNAL] = { .fd = k->signal_fd, .events = POLLIN },
 		[P_RESOLVERS] = { .fd = k->in.resolvers.fd,
 				  .events = POLLIN },
+		[P_HOSTS] = { .fd = k->in.hosts.fd, .events = POLLIN },
 	};
 	const size_t n = clients_fill(&k->clients, p + P_CLIENTS);
 	const int timeout = timers(k);
@@ -593,6 +615,9 @@ static void turn(struct keeper *k)
 	if (k->phase != OVER && p[P_RESOLVERS].revents &&
 	    resolvers_event(&k->in.resolvers))
 		send_resolvers(k);
+	if (k->phase != OVER && p[P_HOSTS].revents &&
+	    hostsfile_event(&k->in.hosts))
+		send_hosts(k);
 	if (k->phase != OVER)
 		clients_turn(&k->clients, p + P_CLIENTS, n, now_ns(), want,
 			     k);
@@ -713,6 +738,7 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 	if (k->machine)
 		start_engine(k, LINK_QEMU, k->link_fd, 0);
 	send_resolvers(k);
+	send_hosts(k);
 	rc = publish(k);
 	if (rc < 0)
 		fatal_errno(k, "the control socket cannot be made", -rc);

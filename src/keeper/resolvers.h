@@ -2,9 +2,8 @@
 /*
  * keeper/resolvers.h - the host's DNS servers, as they change.
  *
- * Watches the directories on the way to /etc/resolv.conf, symbolic links
- * included, because programs rename new files over it. A file of no bytes
- * is one that is being written: the servers stay until it has some.
+ * From /etc/resolv.conf. A file of no bytes is one that is being written:
+ * the servers stay until it has some.
  */
 #ifndef KEEPER_RESOLVERS_H
 #define KEEPER_RESOLVERS_H

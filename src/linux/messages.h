@@ -29,6 +29,7 @@ enum msg_kind {
 	MSG_CONNECTED,		/* struct msg_connected + socket, or errno */
 	/* keeper -> engine */
 	MSG_RESOLVERS,		/* struct msg_resolvers: all of them */
+	MSG_HOSTS,		/* struct msg_hosts + a file, unless empty */
 	MSG_FORWARD_ADD,	/* struct msg_forward + listening socket */
 	MSG_FORWARD_DEL,	/* struct msg_forward: id only */
 	MSG_STATS_GET,		/* struct msg_head */
@@ -82,6 +83,11 @@ struct msg_resolvers {
 	struct endpoint at[MSG_RESOLVERS_MAX];
 };
 
+struct msg_hosts {
+	uint32_t kind;
+	uint64_t bytes;		/* of the table (base/hosts.h) in the file */
+};
+
 struct msg_forward {
 	uint32_t kind;
 	uint32_t id;		/* keeper's; unique while in use */
@@ -107,6 +113,7 @@ struct msg_stats {
 	uint64_t bytes_from_guest, bytes_to_guest;
 	uint64_t drops[DROP_MAX];
 	uint64_t retransmits;
+	uint64_t dns_questions, dns_from_cache, dns_failed;
 };
 
 #endif

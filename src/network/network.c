@@ -91,7 +91,7 @@ static void dns_stream_event(void *ctx, struct handle owner, unsigned events)
 	tcp_owe(&net->p, t);
 }
 
-static void start_dns(struct network *net, void *mem, uint64_t now_ns)
+static void start_dns(struct network *net, void *mem)
 {
 	const struct network_setup *s = &net->setup;
 	struct dns_setup d = {
@@ -106,7 +106,8 @@ static void start_dns(struct network *net, void *mem, uint64_t now_ns)
 	};
 
 	memcpy(d.guest_name, s->guest_name, sizeof(d.guest_name));
-	net->dns = dns_init(mem, &d, &net->p.env, &ops, &net->p.wheel, now_ns);
+	net->dns = dns_init(mem, &d, &net->p.env, &ops, &net->p.wheel,
+			    &net->p.now_ns);
 }
 
 struct network *network_init(void *mem, const struct network_setup *setup,
@@ -140,7 +141,7 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	env->ops->random(env->ctx, &net->p.isn_key, sizeof(net->p.isn_key));
 	env->ops->random(env->ctx, &key, sizeof(key));
 	autoconf_init(&net->autoconf, &net->setup);
-	start_dns(net, rest, now_ns);
+	start_dns(net, rest);
 	flow_table_init(&net->p.flows, rest + round64(dns_bytes()),
 			setup->max_flows, round64(sizeof(union slot)), &key);
 	return net;
@@ -295,9 +296,9 @@ static bool to_gateway(const struct network *net, const struct ip_packet *ip)
 	return ip_equal(&ip->dst, proto_gateway(&net->p, &ip->dst));
 }
 
-static int open_dns(void *ctx, struct handle owner, uint64_t now_ns)
+static int open_dns(void *ctx, struct handle owner)
 {
-	return dns_stream_open(ctx, owner, now_ns);
+	return dns_stream_open(ctx, owner);
 }
 
 static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
@@ -376,7 +377,7 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 			.gateway = ip->dst,
 		};
 
-		dns_udp_query(net->dns, &back, udp.data, net->p.now_ns);
+		dns_udp_query(net->dns, &back, udp.data);
 		return DROP_OK;
 	}
 	if (!udp.dst_port)
@@ -552,7 +553,7 @@ void network_sock_event(struct network *net, struct handle h,
 
 	net->p.now_ns = now_ns;
 	if (h.slot >= DNS_SLOT_BASE) {
-		dns_sock_event(net->dns, h, events, now_ns);
+		dns_sock_event(net->dns, h, events);
 		return;
 	}
 	s = (union slot *)(void *)flow_get(&net->p.flows, h);
@@ -645,7 +646,7 @@ void network_timers(struct network *net, uint64_t now_ns)
 		else if (t == &net->autoconf.timer)
 			autoconf_timer(&net->autoconf, &net->p);
 		else
-			ASSERT(dns_timer(net->dns, t, now_ns));
+			ASSERT(dns_timer(net->dns, t));
 	}
 }
 

@@ -297,7 +297,7 @@ static enum drop connect_start(struct proto *p, struct tcp *t,
 	if (target->open) {
 		t->host = target->ops;
 		t->host_ctx = target->ctx;
-		t->host_id = target->open(target->ctx, h, p->now_ns);
+		t->host_id = target->open(target->ctx, h);
 	} else {
 		t->host = &p->env.ops->tcp;
 		t->host_ctx = p->env.ctx;

@@ -23,7 +23,7 @@ size_t dns_bytes(void)
 
 struct dns *dns_init(void *mem, const struct dns_setup *setup,
 		     const struct env *env, const struct dns_ops *ops,
-		     struct wheel *wheel, uint64_t now_ns)
+		     struct wheel *wheel, const uint64_t *now_ns)
 {
 	struct dns *dns = mem;
 
@@ -94,7 +94,7 @@ static struct dns_query *query_alloc(struct dns *dns)
 	q->used = true;
 	q->udp[0] = q->udp[1] = q->tcp = -1;
 	q->answer = NULL;
-	q->give_up_ns = dns->now_ns + DNS_GIVE_UP_NS;
+	q->give_up_ns = *dns->now_ns + DNS_GIVE_UP_NS;
 	dns->in_flight++;
 	return q;
 }
@@ -259,7 +259,7 @@ void dns_finish(struct dns *dns, struct dns_query *q, struct span msg)
 	if (q->key_len)
 		dns_cache_put(&dns->cache, &dns->env, q->hash,
 			      (struct view){ .p = q->key, .len = q->key_len },
-			      m, dns->now_ns);
+			      m, *dns->now_ns);
 	while ((a = next_asker(dns, q))) {
 		asked_by(a, &asked);
 		reply_answer(dns, &a->to, a->by_stream ? &a->stream : NULL,
@@ -351,7 +351,7 @@ static bool forward(struct dns *dns, const struct dns_reply_to *to,
 	size_t n = 0;
 
 	if (key.len) {
-		n = dns_cache_get(&dns->cache, hash, key, dns->now_ns, kept);
+		n = dns_cache_get(&dns->cache, hash, key, *dns->now_ns, kept);
 		q = find_same(dns, hash, key, stream);
 	}
 	if (n) {
@@ -402,21 +402,18 @@ void dns_ask(struct dns *dns, const struct dns_reply_to *to,
 }
 
 void dns_udp_query(struct dns *dns, const struct dns_reply_to *to,
-		   struct view msg, uint64_t now_ns)
+		   struct view msg)
 {
-	dns->now_ns = now_ns;
 	dns_ask(dns, to, NULL, msg);
 }
 
 /* ---- events ---- */
 
-void dns_sock_event(struct dns *dns, struct handle h, unsigned events,
-		    uint64_t now_ns)
+void dns_sock_event(struct dns *dns, struct handle h, unsigned events)
 {
 	const uint32_t slot = h.slot - DNS_SLOT_BASE;
 	struct dns_query *q = &dns->queries[slot % DNS_QUERIES_MAX];
 
-	dns->now_ns = now_ns;
 	if (slot >= DNS_QUERIES_MAX || !q->used || q->gen != h.gen)
 		return;
 	dns_upstream_event(dns, q, events);
@@ -432,12 +429,11 @@ static int64_t element_of(const struct timer *t, const void *array, size_t n,
 	       (int64_t)((size_t)(at - first) / size) : -1;
 }
 
-bool dns_timer(struct dns *dns, struct timer *t, uint64_t now_ns)
+bool dns_timer(struct dns *dns, struct timer *t)
 {
 	int64_t i = element_of(t, dns->queries, DNS_QUERIES_MAX,
 			       sizeof(dns->queries[0]));
 
-	dns->now_ns = now_ns;
 	if (i >= 0) {
 		dns_upstream_timer(dns, &dns->queries[i]);
 		return true;

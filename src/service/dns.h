@@ -69,10 +69,13 @@ struct dns_stats {
 struct dns;
 
 size_t dns_bytes(void);
-/* Names host.slipway.internal and friends, the guest's, forward + PTR. */
+/*
+ * Make the service in mem (zeroed, dns_bytes() long). now_ns is the caller's
+ * clock, lent for as long as the service lives: the time of each call.
+ */
 struct dns *dns_init(void *mem, const struct dns_setup *setup,
 		     const struct env *env, const struct dns_ops *ops,
-		     struct wheel *wheel, uint64_t now_ns);
+		     struct wheel *wheel, const uint64_t *now_ns);
 void dns_fini(struct dns *dns);
 
 /*
@@ -86,21 +89,20 @@ void dns_set_hosts(struct dns *dns, const struct hosts *hosts);
 
 /* A question's UDP payload; anything is safe. Answers later or at once. */
 void dns_udp_query(struct dns *dns, const struct dns_reply_to *to,
-		   struct view msg, uint64_t now_ns);
+		   struct view msg);
 
 /*
  * A new stream of the guest's to port 53: its id for dns_stream_ops(), or
  * -ENV_LIMIT. The ops' ctx is the struct dns.
  */
-int dns_stream_open(struct dns *dns, struct handle owner, uint64_t now_ns);
+int dns_stream_open(struct dns *dns, struct handle owner);
 const struct stream_ops *dns_stream_ops(void);
 
 /* Event of a socket whose owner handle has slot >= DNS_SLOT_BASE. */
-void dns_sock_event(struct dns *dns, struct handle h, unsigned events,
-		    uint64_t now_ns);
+void dns_sock_event(struct dns *dns, struct handle h, unsigned events);
 
 /* A timer popped from the wheel: ours? Then handled, and true. */
-bool dns_timer(struct dns *dns, struct timer *t, uint64_t now_ns);
+bool dns_timer(struct dns *dns, struct timer *t);
 
 /* Queries in flight now, for stats and leak checks. */
 uint32_t dns_in_flight(const struct dns *dns);

@@ -97,7 +97,7 @@ struct dns {
 	struct env env;
 	struct dns_ops ops;
 	struct wheel *wheel;
-	uint64_t now_ns;
+	const uint64_t *now_ns;
 	struct siphash_key key;
 	struct dns_server servers[DNS_SERVERS_MAX];
 	unsigned n_servers;

@@ -31,15 +31,14 @@ static struct dns_stream *stream_get(struct dns *dns, struct handle h)
 static void moved(struct dns *dns, struct dns_stream *s)
 {
 	s->idle = false;
-	wheel_arm(dns->wheel, &s->timer, dns->now_ns + DNS_IDLE_NS);
+	wheel_arm(dns->wheel, &s->timer, *dns->now_ns + DNS_IDLE_NS);
 }
 
-int dns_stream_open(struct dns *dns, struct handle owner, uint64_t now_ns)
+int dns_stream_open(struct dns *dns, struct handle owner)
 {
 	struct dns_stream *s;
 	uint32_t gen;
 
-	dns->now_ns = now_ns;
 	if (dns->stream_free) {
 		s = &dns->streams[dns->stream_free - 1];
 		dns->stream_free = s->next_free;

@@ -46,7 +46,7 @@ static void note_failure(struct dns *dns, unsigned server)
 	doublings = s->failures - FAILURES_MAX;
 	if (doublings > DOWN_DOUBLINGS)
 		doublings = DOWN_DOUBLINGS;
-	s->down_until_ns = dns->now_ns + (DOWN_NS << doublings);
+	s->down_until_ns = *dns->now_ns + (DOWN_NS << doublings);
 }
 
 /* The best server not yet asked in this round; -1: all were. */
@@ -57,7 +57,7 @@ static int pick(const struct dns *dns, const struct dns_query *q)
 	for (unsigned i = 0; i < dns->n_servers; i++) {
 		if (q->asked & bit(i))
 			continue;
-		if (dns->servers[i].down_until_ns <= dns->now_ns)
+		if (dns->servers[i].down_until_ns <= *dns->now_ns)
 			return (int)i;
 		if (fallback < 0)
 			fallback = (int)i;
@@ -99,7 +99,7 @@ static bool by_tcp(const struct dns *dns, const struct dns_query *q,
 		   unsigned server)
 {
 	return q->full || q->round >= TCP_ROUND ||
-	       dns->servers[server].tcp_until_ns > dns->now_ns;
+	       dns->servers[server].tcp_until_ns > *dns->now_ns;
 }
 
 /* Neither way that it is asked by leads to an answer. */
@@ -120,7 +120,7 @@ static bool is_fault(int err)
 static bool ask(struct dns *dns, struct dns_query *q, unsigned server)
 {
 	const bool tcp = by_tcp(dns, q, server);
-	const uint64_t next = dns->now_ns + (tcp ? DNS_TCP_TRY_NS :
+	const uint64_t next = *dns->now_ns + (tcp ? DNS_TCP_TRY_NS :
 						   DNS_TRY_NS);
 
 	q->server = server;
@@ -155,7 +155,7 @@ static void try_next(struct dns *dns, struct dns_query *q)
 {
 	int server;
 
-	while (dns->n_servers && dns->now_ns < q->give_up_ns) {
+	while (dns->n_servers && *dns->now_ns < q->give_up_ns) {
 		server = pick(dns, q);
 		if (server < 0) {
 			if (!next_round(dns, q))
@@ -249,7 +249,7 @@ bool dns_upstream_take(struct dns *dns, struct dns_query *q, unsigned server,
 	if (!tcp)
 		s->tcp_until_ns = 0;
 	else if (q->asked_udp & bit(server))
-		s->tcp_until_ns = dns->now_ns + TCP_NS;
+		s->tcp_until_ns = *dns->now_ns + TCP_NS;
 	if (rcode == DNS_SERVFAIL || rcode == DNS_REFUSED)
 		take_refusal(dns, q, server, rcode);
 	else

@@ -1,0 +1,1021 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test/unit/service_dns.c - the DNS service before servers that are played
+ *
+ * The sockets of its env remember what was sent last; answers are put into
+ * them by hand. Time is a number.
+ */
+#include "service/dns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+#include "wire/dns.h"
+#include "wire/dns_records.h"
+
+#define SOCKETS		4096
+#define MS		UINT64_C(1000000)
+#define SECOND		(1000 * MS)
+#define TICK		(2 * MS)	/* a timer may be as late */
+#define MESSAGE_BYTES	2048
+
+struct sock {
+	bool open, tcp, connected;
+	struct handle owner;
+	struct endpoint to;		/* sent to last, or connected */
+	unsigned sent;			/* messages */
+	size_t len;			/* of the last one */
+	uint8_t last[MESSAGE_BYTES];
+	size_t in_len, in_at;		/* waits to be read */
+	struct endpoint in_from;
+	uint8_t in[MESSAGE_BYTES];
+	bool error;			/* waits, about in_from */
+};
+
+struct play {
+	struct sock sock[SOCKETS];
+	int last;			/* socket used last */
+	unsigned open;
+	int connect_result;		/* of tcp_connect(); 0: works */
+	bool no_memory;
+	uint64_t rng;
+	uint64_t now_ns;
+	struct wheel wheel;
+	struct dns *dns;
+	unsigned answers;		/* to UDP questions */
+	struct dns_reply_to answered;
+	size_t len;			/* of the last answer */
+	uint8_t answer[MESSAGE_BYTES];
+	unsigned events;		/* of the stream, since last asked */
+	size_t memory;
+};
+
+/* ---- env ---- */
+
+static int open_sock(struct play *p, struct handle owner, bool tcp)
+{
+	for (int i = 0; i < SOCKETS; i++) {
+		struct sock *s = &p->sock[i];
+
+		if (s->open)
+			continue;
+		*s = (struct sock){ .open = true, .tcp = tcp, .owner = owner };
+		p->last = i;
+		p->open++;
+		return i;
+	}
+	return -ENV_LIMIT;
+}
+
+static int udp_open(void *ctx, bool v6, struct handle owner)
+{
+	(void)v6;
+	return open_sock(ctx, owner, false);
+}
+
+static int tcp_connect(void *ctx, const struct endpoint *to,
+		       struct handle owner)
+{
+	struct play *p = ctx;
+	int id;
+
+	if (p->connect_result)
+		return p->connect_result;
+	id = open_sock(p, owner, true);
+	p->sock[id].to = *to;
+	return id;
+}
+
+static void close_sock(struct play *p, int id)
+{
+	CHECK("closed once", p->sock[id].open);
+	p->sock[id].open = false;
+	p->open--;
+}
+
+static void dgram_close(void *ctx, int id)
+{
+	close_sock(ctx, id);
+}
+
+static void stream_close(void *ctx, int id, bool reset)
+{
+	(void)reset;
+	close_sock(ctx, id);
+}
+
+static int dgram_send(void *ctx, int id, const struct endpoint *to,
+		      const struct env_mark *mark, const struct span *v,
+		      unsigned n)
+{
+	struct play *p = ctx;
+	struct sock *s = &p->sock[id];
+
+	(void)mark;
+	CHECK("one piece", n == 1 && v->len <= MESSAGE_BYTES);
+	s->to = *to;
+	s->sent++;
+	s->len = v->len;
+	memcpy(s->last, v->p, v->len);
+	p->last = id;
+	return 0;
+}
+
+static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
+			  struct env_mark *mark, void *buf, size_t cap)
+{
+	struct sock *s = &((struct play *)ctx)->sock[id];
+	const size_t len = s->in_len < cap ? s->in_len : cap;
+
+	(void)mark;
+	if (!s->in_len || s->error)
+		return -ENV_AGAIN;
+	*from = s->in_from;
+	memcpy(buf, s->in, len);
+	s->in_len = 0;
+	return (int64_t)len;
+}
+
+static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
+			void *payload, size_t cap)
+{
+	struct sock *s = &((struct play *)ctx)->sock[id];
+
+	(void)payload, (void)cap;
+	if (!s->error)
+		return false;
+	s->error = false;
+	*out = (struct env_dgram_error){ .to = s->in_from };
+	return true;
+}
+
+static int connected(void *ctx, int id)
+{
+	const struct sock *s = &((struct play *)ctx)->sock[id];
+
+	if (s->error)
+		return -ENV_REFUSED;
+	return s->connected ? 0 : -ENV_AGAIN;
+}
+
+static int64_t stream_send(void *ctx, int id, const struct span *v, unsigned n)
+{
+	struct sock *s = &((struct play *)ctx)->sock[id];
+
+	(void)n;
+	memcpy(s->last + s->len, v->p, v->len);
+	s->len += v->len;
+	s->sent++;
+	return (int64_t)v->len;
+}
+
+static int64_t stream_recv(void *ctx, int id, const struct span *v, unsigned n)
+{
+	struct sock *s = &((struct play *)ctx)->sock[id];
+	const size_t left = s->in_len - s->in_at;
+	const size_t len = left < v->len ? left : v->len;
+
+	(void)n;
+	if (!len)
+		return -ENV_AGAIN;
+	memcpy(v->p, s->in + s->in_at, len);
+	s->in_at += len;
+	return (int64_t)len;
+}
+
+static void *mem_alloc(void *ctx, size_t bytes)
+{
+	struct play *p = ctx;
+
+	if (p->no_memory)
+		return NULL;
+	p->memory += bytes;
+	return malloc(bytes);
+}
+
+static void mem_free(void *ctx, void *at, size_t bytes)
+{
+	((struct play *)ctx)->memory -= bytes;
+	free(at);
+}
+
+static void random_bytes(void *ctx, void *buf, size_t len)
+{
+	struct play *p = ctx;
+
+	for (size_t i = 0; i < len; i++) {
+		p->rng = p->rng * UINT64_C(6364136223846793005) + 1;
+		((uint8_t *)buf)[i] = (uint8_t)(p->rng >> 56);
+	}
+}
+
+static void udp_answer(void *ctx, const struct dns_reply_to *to,
+		       const uint8_t *msg, size_t len)
+{
+	struct play *p = ctx;
+
+	p->answers++;
+	p->answered = *to;
+	p->len = len;
+	memcpy(p->answer, msg, len < MESSAGE_BYTES ? len : MESSAGE_BYTES);
+}
+
+static void stream_event(void *ctx, struct handle owner, unsigned events)
+{
+	(void)owner;
+	((struct play *)ctx)->events |= events;
+}
+
+/* ---- the play ---- */
+
+static const struct endpoint server[] = {
+	{ .ip = { { [10] = 0xff, 0xff, 192, 0, 2, 53 } }, .port = 53 },
+	{ .ip = { { [10] = 0xff, 0xff, 192, 0, 2, 54 } }, .port = 53 },
+	{ .ip = { { 0x20, 0x01, 0x0d, 0xb8, [15] = 53 } }, .port = 53 },
+};
+
+static struct play *start(size_t servers)
+{
+	static const struct env_ops ops = {
+		.tcp_connect = tcp_connect, .udp_open = udp_open,
+		.tcp = { .connected = connected, .send = stream_send,
+			 .recv = stream_recv, .close = stream_close },
+		.dgram_send = dgram_send, .dgram_recv = dgram_recv,
+		.dgram_error = dgram_error, .dgram_close = dgram_close,
+		.mem_alloc = mem_alloc, .mem_free = mem_free,
+		.random = random_bytes,
+	};
+	struct play *p = calloc(1, sizeof(*p));
+	const struct dns_setup setup = {
+		.gateway4 = ip_from_v4(0xac140001),
+		.guest4 = ip_from_v4(0xac140002),
+		.host_access = true, .guest_name = "box",
+	};
+	const struct dns_ops dns_ops = { .udp_answer = udp_answer,
+					 .stream_event = stream_event,
+					 .ctx = p };
+	const struct env env = { .ops = &ops, .ctx = p };
+
+	if (!p)
+		abort();
+	p->rng = 7;
+	p->now_ns = SECOND;
+	wheel_init(&p->wheel, p->now_ns);
+	p->dns = dns_init(calloc(1, dns_bytes()), &setup, &env, &dns_ops,
+			  &p->wheel, &p->now_ns);
+	dns_set_resolvers(p->dns, server, servers);
+	return p;
+}
+
+static void end(struct play *p, const char *name)
+{
+	dns_fini(p->dns);
+	CHECK(name, p->open == 0);
+	CHECK(name, p->memory == 0);
+	CHECK(name, dns_in_flight(p->dns) == 0);
+	free(p->dns);
+	free(p);
+}
+
+static void pass(struct play *p, uint64_t ns)
+{
+	const uint64_t until = p->now_ns + ns;
+	struct timer *t;
+
+	while (wheel_next(&p->wheel) <= until) {
+		if (wheel_next(&p->wheel) > p->now_ns)
+			p->now_ns = wheel_next(&p->wheel);
+		while ((t = wheel_pop(&p->wheel, p->now_ns)))
+			CHECK("a timer of ours", dns_timer(p->dns, t));
+	}
+	p->now_ns = until;
+}
+
+/* A question: name with dots, in the case given. The number of its bytes. */
+static size_t question(uint8_t *buf, const char *name, uint16_t type,
+		       uint16_t id, int edns)
+{
+	struct wr w = wr(buf, MESSAGE_BYTES);
+
+	wr_be16(&w, id);
+	wr_be16(&w, 0x0100);
+	wr_be16(&w, 1);
+	wr_be32(&w, 0);
+	wr_be16(&w, edns >= 0);
+	while (*name) {
+		const size_t n = strcspn(name, ".");
+
+		wr_u8(&w, (uint8_t)n);
+		wr_bytes(&w, name, n);
+		name += n + (name[n] == '.');
+	}
+	wr_u8(&w, 0);
+	wr_be16(&w, type);
+	wr_be16(&w, 1);
+	if (edns >= 0) {
+		wr_bytes(&w, "\0\0\x29\x04\xd0\0\0", 7);
+		wr_be16(&w, (uint16_t)edns);
+		wr_be16(&w, 0);
+	}
+	return (size_t)(w.p - buf);
+}
+
+/* The guest asks. Its port is its id. */
+static void ask_more(struct play *p, const char *name, uint16_t type,
+		     uint16_t id, int edns)
+{
+	uint8_t buf[MESSAGE_BYTES];
+	const struct dns_reply_to to = { .guest = { .port = id } };
+	const struct view msg = {
+		.p = buf, .len = question(buf, name, type, id, edns),
+	};
+
+	p->answers = 0;
+	dns_udp_query(p->dns, &to, msg);
+}
+
+static void ask(struct play *p, const char *name, uint16_t id)
+{
+	ask_more(p, name, DNS_A, id, -1);
+}
+
+/* The message sent last, without the length of TCP. */
+static struct view sent(const struct play *p)
+{
+	const struct sock *s = &p->sock[p->last];
+	const size_t skip = s->tcp ? 2 : 0;
+
+	return (struct view){ .p = s->last + skip, .len = s->len - skip };
+}
+
+static void event(struct play *p, int id, unsigned events)
+{
+	dns_sock_event(p->dns, p->sock[id].owner, events);
+}
+
+/* To be written into a socket's inbox, an answer to what it sent last. */
+static struct wr inbox(struct play *p, int id, const struct endpoint *from,
+		       struct dns_question *q)
+{
+	struct sock *s = &p->sock[id];
+	struct view v = { .p = s->last, .len = s->len };
+
+	if (s->tcp) {
+		v.p += 2;
+		v.len -= 2;
+	}
+	CHECK("a query", dns_parse_query(v, q) == DROP_OK);
+	s->in_from = *from;
+	s->in_at = 0;
+	return wr(s->in + (s->tcp ? 2 : 0), MESSAGE_BYTES - 2);
+}
+
+static void deliver(struct play *p, int id, const struct wr *w)
+{
+	struct sock *s = &p->sock[id];
+
+	s->in_len = (size_t)(w->p - s->in);
+	if (s->tcp) {
+		struct wr prefix = wr(s->in, 2);
+
+		wr_be16(&prefix, (uint16_t)(s->in_len - 2));
+	}
+	event(p, id, ENV_READABLE);
+}
+
+static const struct ip there = { { [10] = 0xff, 0xff, 203, 0, 113, 1 } };
+
+static void say(struct play *p, int id, const struct endpoint *from,
+		enum dns_rcode rcode, uint32_t ttl_s)
+{
+	struct dns_question q;
+	struct wr w = inbox(p, id, from, &q);
+
+	dns_emit_response(&w, &q, rcode, &there, rcode == DNS_NOERROR, ttl_s);
+	deliver(p, id, &w);
+}
+
+/* NXDOMAIN, with the SOA of the root, unless its minimum is 0. */
+static void deny(struct play *p, int id, uint32_t minimum_s)
+{
+	struct dns_question q;
+	struct wr w = inbox(p, id, &server[0], &q);
+	uint8_t *start = w.p;
+
+	dns_emit_response(&w, &q, DNS_NXDOMAIN, NULL, 0, 0);
+	if (minimum_s) {
+		start[9] = 1;			/* one authority */
+		wr_u8(&w, 0);
+		wr_be16(&w, DNS_SOA);
+		wr_be16(&w, 1);
+		wr_be32(&w, 3600);
+		wr_be16(&w, 22);
+		wr_zero(&w, 18);
+		wr_be32(&w, minimum_s);
+	}
+	deliver(p, id, &w);
+}
+
+static void fail_socket(struct play *p, int id, const struct endpoint *about)
+{
+	p->sock[id].error = true;
+	p->sock[id].in_from = *about;
+	event(p, id, ENV_FAILED | ENV_READABLE);
+}
+
+static uint8_t rcode_of(const struct play *p)
+{
+	return p->answer[3] & 15;
+}
+
+/* The TTL of the answer's first record. */
+static uint32_t ttl_of(const struct play *p, const char *name)
+{
+	uint8_t buf[MESSAGE_BYTES];
+	const size_t len = question(buf, name, DNS_A, 0, -1);
+	struct rd r = rd(p->answer, p->len);
+	struct dns_record rec = { .ttl = 0 };
+
+	rd_bytes(&r, len);
+	CHECK(name, dns_next_record(&r, &rec));
+	return rec.ttl;
+}
+
+/* Is the last answer to that question, byte for byte? */
+static bool answers(const struct play *p, const char *name, uint16_t id)
+{
+	uint8_t buf[MESSAGE_BYTES];
+	const size_t len = question(buf, name, DNS_A, id, -1);
+
+	return p->answers == 1 && p->len >= len && p->answered.guest.port == id &&
+	       p->answer[0] == id >> 8 && p->answer[1] == (id & 255) &&
+	       !memcmp(p->answer + 12, buf + 12, len - 12);
+}
+
+/* ---- what is kept ---- */
+
+static void check_kept(void)
+{
+	struct play *p = start(1);
+	struct dns_stats stats;
+
+	ask(p, "www.example", 1);
+	say(p, p->last, &server[0], DNS_NOERROR, 10);
+	CHECK("asked", answers(p, "www.example", 1) && !p->open);
+	pass(p, 3 * SECOND);
+	ask(p, "WWW.eXample", 2);
+	CHECK("kept", answers(p, "WWW.eXample", 2) && !p->open);
+	CHECK("older", ttl_of(p, "WWW.eXample") == 7);
+	pass(p, 7 * SECOND);
+	ask(p, "www.example", 3);
+	CHECK("too old", p->answers == 0 && p->open == 1);
+	say(p, p->last, &server[0], DNS_NOERROR, 10);
+	dns_set_resolvers(p->dns, server, 1);
+	ask(p, "www.example", 4);
+	CHECK("other servers", p->answers == 0 && p->open == 1);
+	dns_get_stats(p->dns, &stats);
+	CHECK("counted", stats.questions == 4 && stats.from_cache == 1 &&
+			 stats.failed == 0);
+	end(p, "kept");
+}
+
+static void check_denied(void)
+{
+	struct play *p = start(1);
+
+	ask(p, "no.example", 1);
+	deny(p, p->last, 5);
+	CHECK("denied", p->answers == 1 && rcode_of(p) == DNS_NXDOMAIN);
+	pass(p, 4 * SECOND);
+	ask(p, "no.example", 2);
+	CHECK("still denied", p->answers == 1 && rcode_of(p) == DNS_NXDOMAIN);
+	pass(p, 1 * SECOND);
+	ask(p, "no.example", 3);
+	CHECK("no more", p->answers == 0);
+	deny(p, p->last, 100000);
+	pass(p, 299 * SECOND);
+	ask(p, "no.example", 4);
+	CHECK("five minutes", p->answers == 1);
+	pass(p, 2 * SECOND);
+	ask(p, "no.example", 5);
+	CHECK("no longer", p->answers == 0);
+	deny(p, p->last, 0);
+	ask(p, "no.example", 6);
+	CHECK("without SOA", p->answers == 0);
+	end(p, "denied");
+}
+
+static void check_not_kept(void)
+{
+	struct play *p = start(1);
+	struct dns_question q;
+	struct wr w;
+
+	ask(p, "www.example", 1);
+	say(p, p->last, &server[0], DNS_NOERROR, 0);
+	ask(p, "www.example", 2);
+	CHECK("TTL 0", p->answers == 0);
+	w = inbox(p, p->last, &server[0], &q);
+	dns_emit_response(&w, &q, DNS_NOERROR, &there, 1, 10);
+	p->sock[p->last].in[2] |= 2;
+	deliver(p, p->last, &w);
+	CHECK("cut", p->answers == 1 && p->answer[2] & 2);
+	ask(p, "www.example", 3);
+	CHECK("cut is not kept", p->answers == 0);
+	say(p, p->last, &server[0], DNS_SERVFAIL, 0);
+	ask(p, "www.example", 4);
+	CHECK("SERVFAIL", p->answers == 0);
+	end(p, "not kept");
+}
+
+/* Questions that look alike, each with an answer of its own. */
+static void check_distinct(void)
+{
+	struct play *p = start(1);
+	unsigned open = 0;
+
+	ask_more(p, "www.example", DNS_A, 1, -1);
+	CHECK("A", p->open == ++open);
+	ask_more(p, "www.example", DNS_AAAA, 2, -1);
+	CHECK("AAAA", p->open == ++open);
+	ask_more(p, "www.example", DNS_A, 3, 0);
+	CHECK("EDNS", p->open == ++open);
+	ask_more(p, "www.example", DNS_A, 4, 0x8000);
+	CHECK("DO", p->open == ++open);
+	CHECK("DO goes on", sent(p).p[sent(p).len - 4] == 0x80);
+	ask_more(p, "ww.wexample", DNS_A, 5, -1);
+	CHECK("labels", p->open == ++open);
+	/* HTTPS (65) and 97: letters of one another, as numbers none. */
+	ask_more(p, "www.example", 65, 6, -1);
+	ask_more(p, "www.example", 97, 7, -1);
+	open += 2;
+	CHECK("type", p->open == open);
+	end(p, "distinct");
+}
+
+/* The newest answers are there, in the memory of 512 KiB. */
+static void check_circle(void)
+{
+	struct play *p = start(1);
+	char name[64];
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < 9000; i++) {
+		snprintf(name, sizeof(name), "host-%u.%.*s.example", i,
+			 (int)(i % 40), "0123456789012345678901234567890123456789");
+		if (i % 40 == 0)
+			snprintf(name, sizeof(name), "host-%u.example", i);
+		ask(p, name, 1);
+		CHECK(name, p->answers == 0);
+		say(p, p->last, &server[0], DNS_NOERROR, 1000);
+	}
+	CHECK("memory", p->memory == 512 << 10);
+	for (unsigned i = 9000; i-- > 0 && kept == 8999 - i;) {
+		snprintf(name, sizeof(name), "host-%u.%.*s.example", i,
+			 (int)(i % 40), "0123456789012345678901234567890123456789");
+		if (i % 40 == 0)
+			snprintf(name, sizeof(name), "host-%u.example", i);
+		ask(p, name, 1);
+		kept += p->answers;
+		if (p->answers)
+			CHECK(name, answers(p, name, 1) &&
+				    ttl_of(p, name) == 1000);
+	}
+	CHECK("many", kept > 3000 && kept < 6000);
+	end(p, "circle");
+}
+
+/* ---- questions on their way ---- */
+
+static void check_joined(void)
+{
+	struct play *p = start(1);
+
+	ask(p, "www.example", 1);
+	ask(p, "wwW.example", 2);
+	CHECK("one query", p->open == 1 && p->sock[p->last].sent == 1);
+	say(p, p->last, &server[0], DNS_NOERROR, 10);
+	CHECK("two answers", p->answers == 2 && !p->open);
+	end(p, "joined");
+}
+
+static bool same_case(const struct view a, const struct view b)
+{
+	return a.len == b.len && !memcmp(a.p + 12, b.p + 12, a.len - 12);
+}
+
+/* Case is chance; who folds it is asked once more, and then believed. */
+static void check_case(void)
+{
+	struct play *p = start(1);
+	uint8_t buf[MESSAGE_BYTES];
+	struct view plain = { .p = buf };
+	unsigned mixed = 0;
+	int first;
+
+	for (unsigned i = 0; i < 16; i++) {
+		char name[] = "abcdefghijklmnop-x.example";
+
+		name[17] = (char)('a' + i);
+		plain.len = question(buf, name, DNS_A, 1, -1);
+		ask(p, name, 1);
+		mixed += !same_case(plain, sent(p));
+		say(p, p->last, &server[0], DNS_NOERROR, 0);
+		CHECK(name, answers(p, name, 1));
+	}
+	CHECK("mixed", mixed == 16);
+	for (unsigned i = 0; i < 2; i++) {
+		struct sock *s;
+		uint8_t id[2];
+
+		ask(p, "abcdefghijklmnop.folds", 1);
+		first = p->last;
+		s = &p->sock[first];
+		memcpy(id, s->last, 2);
+		for (size_t k = 12; k < s->len - 4; k++)
+			if (s->last[k] >= 'A' && s->last[k] <= 'Z')
+				s->last[k] |= 0x20;
+		say(p, first, &server[0], DNS_NOERROR, 0);
+		if (i == 0) {
+			CHECK("not believed", p->answers == 0);
+			CHECK("another id", memcmp(id, sent(p).p, 2) != 0);
+			s = &p->sock[p->last];
+			for (size_t k = 12; k < s->len - 4; k++)
+				if (s->last[k] >= 'A' && s->last[k] <= 'Z')
+					s->last[k] |= 0x20;
+			say(p, p->last, &server[0], DNS_NOERROR, 0);
+		}
+		CHECK("believed", answers(p, "abcdefghijklmnop.folds", 1));
+	}
+	end(p, "case");
+}
+
+/* What is no answer to what was asked changes nothing. */
+static void check_strangers(void)
+{
+	struct play *p = start(2);
+	const struct endpoint other = { .ip = server[0].ip, .port = 54 };
+	struct dns_question q;
+	struct wr w;
+
+	ask(p, "www.example", 1);
+	say(p, p->last, &other, DNS_NOERROR, 10);
+	CHECK("another port", p->answers == 0);
+	say(p, p->last, &server[1], DNS_NOERROR, 10);
+	CHECK("a server not asked", p->answers == 0);
+	w = inbox(p, p->last, &server[0], &q);
+	dns_emit_response(&w, &q, DNS_NOERROR, &there, 1, 10);
+	p->sock[p->last].in[1] ^= 1;
+	deliver(p, p->last, &w);
+	CHECK("another id", p->answers == 0);
+	w = inbox(p, p->last, &server[0], &q);
+	dns_emit_response(&w, &q, DNS_NOERROR, &there, 1, 10);
+	p->sock[p->last].in[13] ^= 1;
+	deliver(p, p->last, &w);
+	CHECK("another name", p->answers == 0);
+	say(p, p->last, &server[0], DNS_NOERROR, 10);
+	CHECK("the answer", answers(p, "www.example", 1));
+	end(p, "strangers");
+}
+
+/* A signature: nothing of it may change but the id. */
+static void check_as_it_is(void)
+{
+	struct play *p = start(1);
+	uint8_t buf[MESSAGE_BYTES];
+	const struct dns_reply_to to = { .guest = { .port = 1 } };
+	size_t len = question(buf, "signed.example", DNS_A, 0x1234, 0);
+
+	buf[11] = 2;
+	memcpy(buf + len, "\0\0\xfa\0\xff\0\0\0\0\0\x03sig", 14);
+	len += 14;
+	for (unsigned i = 0; i < 2; i++) {
+		dns_udp_query(p->dns, &to, (struct view){ buf, len });
+		CHECK("each for itself", p->open == i + 1);
+		CHECK("as it is", same_case((struct view){ buf, len },
+					    sent(p)));
+		CHECK("but the id", memcmp(buf, sent(p).p, 2) != 0);
+	}
+	say(p, p->last, &server[0], DNS_NOERROR, 10);
+	ask(p, "signed.example", 1);
+	CHECK("not kept", p->answers == 0);
+	end(p, "as it is");
+}
+
+static void check_limits(void)
+{
+	struct play *p = start(1);
+	char name[32];
+
+	for (unsigned i = 0; i < DNS_QUERIES_MAX; i++) {
+		snprintf(name, sizeof(name), "q%u.example", i);
+		ask(p, name, 1);
+		CHECK(name, p->answers == 0);
+	}
+	CHECK("in flight", dns_in_flight(p->dns) == DNS_QUERIES_MAX);
+	ask(p, "more.example", 1);
+	CHECK("one more", p->answers == 1 && rcode_of(p) == DNS_SERVFAIL);
+	for (unsigned i = DNS_QUERIES_MAX; i < DNS_ASKERS_MAX; i++) {
+		ask(p, "q0.example", 2);
+		CHECK("joined", p->answers == 0);
+	}
+	ask(p, "q0.example", 3);
+	CHECK("one more", p->answers == 1 && rcode_of(p) == DNS_SERVFAIL);
+	p->answers = 0;
+	pass(p, 4 * SECOND + TICK);
+	CHECK("all are answered", p->answers == DNS_ASKERS_MAX);
+	CHECK("none is left", dns_in_flight(p->dns) == 0 && !p->open);
+	end(p, "limits");
+}
+
+/* ---- servers ---- */
+
+static void check_fail_over(void)
+{
+	struct play *p = start(3);
+	int first;
+
+	ask(p, "www.example", 1);
+	first = p->last;
+	pass(p, 500 * MS + TICK);
+	CHECK("the second", ip_equal(&p->sock[first].to.ip, &server[1].ip) &&
+			    p->sock[first].sent == 2);
+	pass(p, 500 * MS + TICK);
+	CHECK("the third", p->last != first &&
+	      ip_equal(&p->sock[p->last].to.ip, &server[2].ip));
+	say(p, p->last, &server[2], DNS_NOERROR, 0);
+	CHECK("its answer", answers(p, "www.example", 1) && !p->open);
+
+	ask(p, "www.example", 2);
+	first = p->last;
+	CHECK("the first again", ip_equal(&p->sock[first].to.ip,
+					  &server[0].ip));
+	pass(p, 1400 * MS);
+	CHECK("others were asked", p->open == 2);
+	say(p, first, &server[0], DNS_NOERROR, 0);
+	CHECK("a late answer", answers(p, "www.example", 2));
+	end(p, "fail over");
+}
+
+/* Silent three times: the second comes first, for half a minute. */
+static void check_down(void)
+{
+	struct play *p = start(2);
+
+	for (uint16_t i = 1; i <= 4; i++) {
+		ask(p, "www.example", i);
+		if (i < 4) {
+			CHECK("the first", ip_equal(&p->sock[p->last].to.ip,
+						    &server[0].ip));
+			pass(p, 500 * MS + TICK);
+		}
+		CHECK("the second", ip_equal(&p->sock[p->last].to.ip,
+					     &server[1].ip));
+		say(p, p->last, &server[1], DNS_NOERROR, 0);
+		CHECK("answered", answers(p, "www.example", i));
+	}
+	pass(p, 30 * SECOND);
+	ask(p, "www.example", 9);
+	CHECK("tried again", ip_equal(&p->sock[p->last].to.ip,
+				      &server[0].ip));
+	say(p, p->last, &server[0], DNS_NOERROR, 0);
+	ask(p, "www.example", 10);
+	CHECK("and taken again", ip_equal(&p->sock[p->last].to.ip,
+					  &server[0].ip));
+	end(p, "down");
+}
+
+static void check_refusals(void)
+{
+	struct play *p = start(2);
+
+	ask(p, "www.example", 1);
+	fail_socket(p, p->last, &server[0]);
+	CHECK("the next at once", ip_equal(&p->sock[p->last].to.ip,
+					   &server[1].ip));
+	say(p, p->last, &server[1], DNS_REFUSED, 0);
+	CHECK("what it said", answers(p, "www.example", 1) &&
+			      rcode_of(p) == DNS_REFUSED);
+	/* Neither by UDP nor by TCP: told at once. */
+	p->connect_result = -ENV_REFUSED;
+	ask(p, "www.example", 2);
+	for (unsigned i = 0; i < 4 && !p->answers; i++)
+		fail_socket(p, p->last, &p->sock[p->last].to);
+	CHECK("nobody", answers(p, "www.example", 2) &&
+			rcode_of(p) == DNS_SERVFAIL);
+	end(p, "refusals");
+}
+
+static void check_silence(void)
+{
+	struct play *p = start(3);
+
+	ask(p, "www.example", 1);
+	pass(p, 3999 * MS);
+	CHECK("not yet", p->answers == 0);
+	pass(p, 1 * MS + TICK);
+	CHECK("SERVFAIL", answers(p, "www.example", 1) &&
+			  rcode_of(p) == DNS_SERVFAIL);
+	pass(p, 10 * SECOND);
+	CHECK("once", p->answers == 1);
+	dns_set_resolvers(p->dns, NULL, 0);
+	ask(p, "www.example", 2);
+	CHECK("no server", p->answers == 1 && rcode_of(p) == DNS_SERVFAIL);
+	end(p, "silence");
+}
+
+/* UDP is blocked: TCP, and the next question by TCP at once. */
+static void check_tcp(void)
+{
+	struct play *p = start(1);
+
+	ask(p, "www.example", 1);
+	pass(p, 1000 * MS + 2 * TICK);
+	CHECK("TCP", p->sock[p->last].sent == 3 || p->sock[p->last].tcp);
+	for (int i = 0; i < SOCKETS; i++)
+		if (p->sock[i].open && p->sock[i].tcp)
+			p->last = i;
+	CHECK("a connection", p->sock[p->last].tcp);
+	p->sock[p->last].connected = true;
+	event(p, p->last, ENV_WRITABLE);
+	CHECK("the question", p->sock[p->last].sent == 1);
+	say(p, p->last, &server[0], DNS_NOERROR, 0);
+	CHECK("the answer", answers(p, "www.example", 1) && !p->open);
+
+	ask(p, "www.example", 2);
+	CHECK("both at once", p->open == 2 && p->sock[p->last].tcp);
+	p->sock[p->last].connected = true;
+	event(p, p->last, ENV_WRITABLE);
+	say(p, p->last, &server[0], DNS_NOERROR, 0);
+	CHECK("the answer", answers(p, "www.example", 2) && !p->open);
+	pass(p, 301 * SECOND);
+	ask(p, "www.example", 3);
+	CHECK("UDP again", p->open == 1);
+	end(p, "TCP");
+}
+
+static void check_new_servers(void)
+{
+	struct play *p = start(1);
+
+	ask(p, "www.example", 1);
+	dns_set_resolvers(p->dns, server + 1, 1);
+	pass(p, 500 * MS + TICK);
+	CHECK("the new one", p->open == 1 &&
+	      ip_equal(&p->sock[p->last].to.ip, &server[1].ip));
+	say(p, p->last, &server[1], DNS_NOERROR, 0);
+	CHECK("its answer", answers(p, "www.example", 1));
+	end(p, "new servers");
+}
+
+/* ---- names known here ---- */
+
+static bool has_address(const struct play *p, const struct ip *ip)
+{
+	return p->len >= 4 && !memcmp(p->answer + p->len - 4, ip->b + 12, 4);
+}
+
+static void check_hosts(void)
+{
+	static const char text[] = "printer\0nas\0nas.home";
+	const struct hosts_entry entries[] = {
+		{ .ip = ip_from_v4(0x0a000009), .name = 8 },
+		{ .ip = ip_from_v4(0x0a000007), .name = 0 },
+		{ .ip = ip_from_v4(0x0a000009), .name = 12 },
+	};
+	const struct ip loopback = ip_from_v4(0x7f000001);
+	const size_t bytes = hosts_bytes(3, sizeof(text));
+	struct play *p = start(1);
+	void *block = malloc(bytes);
+	struct hosts hosts;
+
+	if (!block)
+		abort();
+	hosts_make_table(block, entries, 3, text, sizeof(text));
+	CHECK("a table", hosts_open((struct view){ block, bytes }, &hosts));
+	CHECK("no table", !hosts_open((struct view){ block, bytes - 1 },
+				      &hosts));
+	dns_set_hosts(p->dns, &hosts);
+	ask(p, "Printer", 1);
+	CHECK("printer", answers(p, "Printer", 1) &&
+			 has_address(p, &entries[1].ip));
+	ask(p, "nas.home", 2);
+	CHECK("nas", answers(p, "nas.home", 2) &&
+		     has_address(p, &entries[0].ip));
+	ask_more(p, "nas.home", DNS_AAAA, 3, -1);
+	CHECK("no IPv6", p->answers == 1 && rcode_of(p) == DNS_NOERROR &&
+			 p->answer[7] == 0);
+	ask_more(p, "9.0.0.10.in-addr.arpa", DNS_PTR, 4, -1);
+	CHECK("the first name", p->answers == 1 &&
+	      !memcmp(p->answer + p->len - 5, "\x03nas\0", 5));
+	ask(p, "x.localhost", 5);
+	CHECK("localhost", p->answers == 1 && has_address(p, &loopback));
+	ask_more(p, "nas.home", 16, 6, -1);
+	CHECK("other types go on", p->answers == 0);
+	ask(p, "nas.hom", 7);
+	CHECK("others go on", p->answers == 0);
+	dns_set_hosts(p->dns, NULL);
+	ask(p, "printer", 8);
+	CHECK("no more", p->answers == 0);
+	end(p, "hosts");
+	free(block);
+}
+
+/* ---- the guest's connections ---- */
+
+static int64_t put(struct play *p, int id, const char *name, uint16_t n)
+{
+	uint8_t buf[MESSAGE_BYTES];
+	const size_t len = question(buf + 2, name, DNS_A, n, -1);
+	const struct span v = { .p = buf, .len = len + 2 };
+
+	buf[0] = (uint8_t)(len >> 8);
+	buf[1] = (uint8_t)len;
+	return dns_stream_ops()->send(p->dns, id, &v, 1);
+}
+
+static int64_t get(struct play *p, int id)
+{
+	const struct span v = { .p = p->answer, .len = sizeof(p->answer) };
+
+	return dns_stream_ops()->recv(p->dns, id, &v, 1);
+}
+
+static void check_idle_stream(void)
+{
+	struct play *p = start(1);
+	int id = dns_stream_open(p->dns, (struct handle){ 0 });
+
+	pass(p, 29 * SECOND);
+	CHECK("a question", put(p, id, "box", 1) > 0);
+	CHECK("its answer", get(p, id) > 0);
+	pass(p, 29 * SECOND);
+	CHECK("still open", get(p, id) == -ENV_AGAIN);
+	p->events = 0;
+	pass(p, 2 * SECOND);
+	CHECK("told", p->events & ENV_READABLE);
+	CHECK("ended", get(p, id) == 0);
+	CHECK("for good", put(p, id, "box", 2) == -ENV_RESET);
+	pass(p, 30 * SECOND);
+	CHECK("reset", p->events & ENV_FAILED &&
+	      dns_stream_ops()->connected(p->dns, id) == -ENV_RESET);
+	dns_stream_ops()->close(p->dns, id, true);
+	end(p, "idle stream");
+}
+
+/* A guest that asks and does not read is not read from; then it is reset. */
+static void check_greedy_stream(void)
+{
+	struct play *p = start(1);
+	const int id = dns_stream_open(p->dns, (struct handle){ 0 });
+	unsigned taken = 0;
+	size_t memory;
+
+	while (taken < 1000 && put(p, id, "box", 1) > 0)
+		taken++;
+	memory = p->memory;
+	CHECK("a bound", taken < 100 && memory <= 16 * 4096);
+	CHECK("goes on", get(p, id) > 0 && p->memory <= memory);
+	pass(p, 31 * SECOND);
+	CHECK("reset", get(p, id) == -ENV_RESET);
+	dns_stream_ops()->close(p->dns, id, true);
+	end(p, "greedy stream");
+}
+
+static void check_stream_without_memory(void)
+{
+	struct play *p = start(1);
+	const int id = dns_stream_open(p->dns, (struct handle){ 0 });
+
+	p->no_memory = true;
+	CHECK("asked", put(p, id, "box", 1) > 0);
+	CHECK("reset", get(p, id) == -ENV_RESET && p->events & ENV_FAILED);
+	dns_stream_ops()->close(p->dns, id, true);
+	end(p, "stream without memory");
+}
+
+void test_service_dns(void);
+void test_service_dns(void)
+{
+	check_kept();
+	check_denied();
+	check_not_kept();
+	check_distinct();
+	check_circle();
+	check_joined();
+	check_case();
+	check_strangers();
+	check_as_it_is();
+	check_limits();
+	check_fail_over();
+	check_down();
+	check_refusals();
+	check_silence();
+	check_tcp();
+	check_new_servers();
+	check_hosts();
+	check_idle_stream();
+	check_greedy_stream();
+	check_stream_without_memory();
+}
