@@ -134,25 +134,42 @@ class Dns:
     A DNS server that does as told: .mode is "answer", "servfail" or
     "silent", .delay is in seconds, .names gives addresses; big.test has a
     TXT record that fits TCP only. .asked lists the questions seen.
+    .folds answers in lower case; hold(n) keeps UDP answers until n wait.
     """
 
     def __init__(self, address, port=53, names=None):
         self.names = {"web.test": "198.51.100.1",
                       "demo.test": "192.0.2.1"} | (names or {})
         self.mode, self.delay, self.asked = "answer", 0, []
+        self.folds, self.held, self.holding = False, {}, 0
         self.udp = datagram(address, port)
+        self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.tcp = Server(address, self.serve_tcp, port)
-        threading.Thread(target=self.serve_udp, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve_udp, daemon=True)
+        self.thread.start()
 
     def serve_udp(self):
-        with contextlib.suppress(OSError):
+        with self.udp, contextlib.suppress(OSError):
             while True:
                 data, peer = self.udp.recvfrom(4096)
                 if data == b"":
                     return
                 answer = self.answer(data, 512)
-                if answer:
+                if self.holding:
+                    self.held[peer] = answer
+                    self.release()
+                elif answer:
                     self.udp.sendto(answer, peer)
+
+    def hold(self, n):
+        self.held, self.holding = {}, n
+
+    def release(self):
+        if len(self.held) < self.holding:
+            return
+        for peer, answer in self.held.items():
+            self.udp.sendto(answer, peer)
+        self.held, self.holding = {}, 0
 
     def serve_tcp(self, conn):
         stream = conn.makefile("rb")
@@ -180,7 +197,7 @@ class Dns:
             flags, data = flags | 0x0200, None
         count = 1 if data and self.mode == "answer" else 0
         reply = query[:2] + struct.pack("!5H", flags, 1, count, 0, 0)
-        reply += question
+        reply += question.lower() if self.folds else question
         if count:
             reply += struct.pack("!HHHIH", 0xc00c, qtype, 1, 60, len(data))
             reply += data
@@ -199,6 +216,7 @@ class Dns:
     def close(self):
         with contextlib.suppress(OSError):
             self.udp.sendto(b"", self.udp.getsockname())
+        self.thread.join()
         self.tcp.close()
 
     def __enter__(self):

@@ -366,67 +366,6 @@ def test_a_forbidden_ping_is_prohibited_at_once(silent_host, user):
         assert "ping_group_range" in user("status").stdout
 
 
-def dig(guest, *words):
-    return guest.sh(" ".join(("dig +time=8 +tries=1",
-                              f"@{guest.gateway4}") + words))
-
-
-@pytest.mark.parametrize("how", ["+notcp", "+tcp", "+notcp +edns=0",
-                                 "+noedns"])
-def test_dns(guest, world, how):
-    need("dig")
-    assert FAR4 in dig(guest, how, "+short", "web.test").stdout
-
-
-def test_dns_by_ipv6(guest, world):
-    done = guest.sh(f"dig +short @{guest.gateway6} web.test")
-    assert FAR4 in done.stdout
-
-
-def test_a_big_answer_comes_by_tcp(guest, world):
-    text = dig(guest, "+noedns", "big.test", "TXT").stdout
-    assert "ANSWER: 1" in text and "(TCP)" in text or "Truncated" in text
-
-
-def test_a_name_that_is_not_there(guest, world):
-    assert "NXDOMAIN" in dig(guest, "nothing.test").stdout
-
-
-@pytest.mark.parametrize("how", ["+notcp", "+tcp"])
-def test_a_silent_resolver_is_servfail(guest, world, how):
-    world.dns.mode = "silent"
-    try:
-        assert "SERVFAIL" in dig(guest, how, "slow.test").stdout
-    finally:
-        world.dns.mode = "answer"
-
-
-def test_servfail_is_servfail(guest, world):
-    world.dns.mode = "servfail"
-    try:
-        assert "SERVFAIL" in dig(guest, "broken.test").stdout
-    finally:
-        world.dns.mode = "answer"
-
-
-def test_no_resolver_at_all_is_servfail(root, scene):
-    scene.resolver()
-    try:
-        with contextlib.closing(root.guest()) as guest:
-            assert "SERVFAIL" in dig(guest, "web.test").stdout
-    finally:
-        scene.resolver(WORLD4)
-
-
-def test_a_second_resolver_helps_out(root, scene, world):
-    scene.resolver(SILENT4, WORLD4)
-    try:
-        with contextlib.closing(root.guest()) as guest:
-            assert FAR4 in dig(guest, "+short", "web.test").stdout
-    finally:
-        scene.resolver(WORLD4)
-
-
 def reached(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0

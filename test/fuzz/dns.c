@@ -5,13 +5,13 @@
  * The input is two messages: two bytes of length, the question, and then
  * what somebody might answer.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/rd.h"
 #include "fuzz/fuzz.h"
 #include "wire/dns.h"
-
-#define TYPE_OPT 41
+#include "wire/dns_records.h"
 
 static bool is_name(const char *s)
 {
@@ -42,7 +42,7 @@ static void check_answer(const struct dns_question *q, uint8_t *msg,
 	PROPERTY(q->type == again.type && q->class == again.class);
 	PROPERTY(q->opcode == again.opcode);
 	/* Records of an answer to a question for OPT read as one. */
-	PROPERTY(q->edns == again.edns || q->type == TYPE_OPT);
+	PROPERTY(q->edns == again.edns || q->type == DNS_OPT);
 	PROPERTY(q->recursion_desired == again.recursion_desired);
 }
 
@@ -70,6 +70,55 @@ static void answer(const struct dns_question *q)
 		check_answer(q, buf, sizeof(buf) - w.left);
 }
 
+/* Our own query asks the same, whatever becomes of its case. */
+static void check_query(const struct dns_question *q)
+{
+	uint8_t buf[DNS_QUERY_BYTES], key[DNS_KEY_BYTES];
+	uint8_t key2[DNS_KEY_BYTES], chance[DNS_QUESTION_OCTETS / 8 + 1];
+	struct wr w = wr(buf, sizeof(buf));
+	struct dns_question again;
+	size_t len;
+
+	dns_emit_query(&w, q);
+	PROPERTY(!w.bad);
+	for (size_t i = 0; i < sizeof(chance); i++)
+		chance[i] = (uint8_t)(q->id >> i % 9);
+	dns_mix_case(buf, q, chance);
+	PROPERTY(dns_parse_query((struct view){ .p = buf,
+				 .len = sizeof(buf) - w.left }, &again) ==
+		 DROP_OK);
+	PROPERTY(again.plain && !strcmp(q->name, again.name));
+	PROPERTY(q->flags == again.flags && q->edns == again.edns &&
+		 q->dnssec_ok == again.dnssec_ok);
+	len = dns_key(q, key);
+	PROPERTY(len <= DNS_KEY_BYTES && len == dns_key(&again, key2) &&
+		 !memcmp(key, key2, len));
+}
+
+/* Somebody's answer: how long it holds, and some seconds later. */
+static void check_ttl(const struct dns_question *q, struct view other)
+{
+	uint8_t *copy = malloc(other.len + 1);
+	const struct span s = { .p = copy, .len = other.len };
+	const struct view v = { .p = copy, .len = other.len };
+	uint32_t ttl = 0, less = 0;
+
+	if (!copy || !other.len) {
+		free(copy);
+		return;
+	}
+	memcpy(copy, other.p, other.len);
+	if (dns_answers_folded(v, q->wire) && dns_answer_for(s, q))
+		PROPERTY(dns_answers(v, q->wire));
+	if (dns_ttl(v, &ttl)) {
+		PROPERTY(ttl > 0 && !(ttl >> 31));
+		(void)dns_has_answers(v);
+		dns_age(s, ttl - 1);
+		PROPERTY(dns_ttl(v, &less) && less >= 1 && less <= ttl);
+	}
+	free(copy);
+}
+
 static void check_question(const struct dns_question *q, struct view msg,
 			   struct view other)
 {
@@ -82,6 +131,8 @@ static void check_question(const struct dns_question *q, struct view msg,
 	PROPERTY(!dns_answers(msg, q->wire));	/* a question does not */
 	answer(q);
 	(void)dns_answers(other, q->wire);
+	check_query(q);
+	check_ttl(q, other);
 	if (dns_reverse_address(q->name, &ip))
 		PROPERTY(strstr(q->name, ".arpa"));
 }

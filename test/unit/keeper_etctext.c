@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hosts.h"
+
 #include "test.h"
 
 static const struct {
@@ -107,6 +109,72 @@ static void check_hosts(void)
 	free(text);
 }
 
+static void check_table(void)
+{
+	static const char text[] =
+		"127.0.0.1 localhost\n127.0.1.1 ship\n::1 ip6-localhost\n"
+		"192.0.2.5\tDb db.test. # ours\n"
+		"192.0.2.6 db bad..name -ok _x .. . a/b\n"
+		"fe80::1%eth0 zone\nnonsense line\n2001:db8::5 db\n";
+	size_t bytes = 0;
+	void *block = hosts_table(text, &bytes);
+	const struct hosts_entry *e;
+	struct hosts h;
+	uint32_t n;
+	struct ip ip = ip_from_v4(0xc0000206);
+
+	CHECK("table", block && hosts_open((struct view){ block, bytes }, &h));
+	if (!block)
+		return;
+	e = hosts_by_name(&h, "db", &n);
+	CHECK("in the order of the file", e && n == 3 &&
+	      ip_to_v4(e[0].ip) == 0xc0000205 && ip_equal(&e[1].ip, &ip) &&
+	      !ip_is4(&e[2].ip));
+	CHECK("without the dot", hosts_by_name(&h, "db.test", &n) && n == 1);
+	CHECK("first name", !strcmp(hosts_by_ip(&h, &ip), "db"));
+	CHECK("odd, but names", hosts_by_name(&h, "-ok", &n) &&
+				hosts_by_name(&h, "_x", &n));
+	CHECK("no more", h.n == 6);
+	CHECK("no name", !hosts_by_name(&h, "", &n) && n == 0 &&
+			 !hosts_by_name(&h, "zz", &n));
+	ip = ip_from_v4(0xffffffff);
+	CHECK("no address", !hosts_by_ip(&h, &ip));
+	free(block);
+	CHECK("nothing", !hosts_table("127.0.0.1 localhost\n", &bytes));
+}
+
+/* Many names, each of them found. */
+static void check_many(void)
+{
+	char *text = malloc(40 * 5000), *at = text;
+	char name[32];
+	size_t bytes = 0;
+	struct hosts h = { .n = 0 };
+	void *block;
+	unsigned found = 0;
+
+	if (!text)
+		abort();
+	for (unsigned i = 0; i < 5000; i++)
+		at += sprintf(at, "10.1.%u.%u h%u\n", i >> 8, i & 255,
+			      i * 7919 % 5000);
+	block = hosts_table(text, &bytes);
+	CHECK("table", block && hosts_open((struct view){ block, bytes }, &h));
+	for (uint32_t i = 0; i < 5000; i++) {
+		const struct ip ip = ip_from_v4(0x0a010000 + i);
+		const struct hosts_entry *e;
+		uint32_t n;
+
+		snprintf(name, sizeof(name), "h%u", i * 7919 % 5000);
+		e = hosts_by_name(&h, name, &n);
+		found += e && n == 1 && ip_equal(&e->ip, &ip) &&
+			 !strcmp(hosts_by_ip(&h, &ip), name);
+	}
+	CHECK("all", found == 5000);
+	free(block);
+	free(text);
+}
+
 void test_keeper_etctext(void);
 void test_keeper_etctext(void)
 {
@@ -115,4 +183,6 @@ void test_keeper_etctext(void)
 	check_long_search();
 	check_made();
 	check_hosts();
+	check_table();
+	check_many();
 }
