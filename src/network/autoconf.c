@@ -13,6 +13,10 @@ static const struct mac all_nodes_mac = { { 0x33, 0x33, 0, 0, 0, 1 } };
 static const struct mac broadcast_mac = {
 	{ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }
 };
+/* All_DHCP_Relay_Agents_and_Servers: RFC 8415 section 7.1 */
+static const struct ip dhcp6_servers = {
+	.b = { 0xff, 2, [13] = 1, [15] = 2 }
+};
 
 void autoconf_init(struct autoconf *a, const struct network_setup *setup)
 {
@@ -23,11 +27,17 @@ void autoconf_init(struct autoconf *a, const struct network_setup *setup)
 			.hostname = setup->guest_name,
 			.search = setup->search,
 		},
+		.dhcp6 = {
+			.gateway_mac = setup->gateway_mac,
+			.net6 = setup->net6, .gateway6 = setup->gateway6,
+			.guest6 = setup->guest6, .search = setup->search,
+		},
 		.router = {
 			.mac = setup->gateway_mac, .net6 = setup->net6,
 			.mtu = (uint16_t)setup->mtu, .router_s = ROUTER_S,
 			.valid_s = VALID_S, .preferred_s = PREFERRED_S,
-			.dns = setup->gateway6, .search = setup->search,
+			.dhcp6 = true, .dns = setup->gateway6,
+			.search = setup->search,
 		},
 		.own = ip_link_local(&setup->gateway_mac),
 	};
@@ -53,36 +63,52 @@ static void send(struct proto *p, const struct mac *to,
 	proto_send(p, &meta, v, 2);
 }
 
-bool autoconf_is_dhcp4(const struct autoconf *a, const struct ip_packet *ip)
+static bool is_dhcp4(const struct autoconf *a, const struct ip_packet *ip,
+		     const struct udp *udp)
+{
+	return (ip_is_broadcast(&ip->dst) ||
+		ip_equal(&ip->dst, &a->dhcp4.gateway4)) &&
+	       udp->dst_port == DHCP4_SERVER_PORT &&
+	       udp->src_port == DHCP4_CLIENT_PORT;
+}
+
+/* To clients on the link only: RFC 8415 section 13.1. */
+static bool is_dhcp6(const struct autoconf *a, const struct ip_packet *ip,
+		     const struct udp *udp)
+{
+	return ip_is_link_local(&ip->src) &&
+	       (ip_equal(&ip->dst, &dhcp6_servers) ||
+		ip_equal(&ip->dst, &a->own)) &&
+	       udp->dst_port == DHCP6_SERVER_PORT;
+}
+
+bool autoconf_is_dhcp(const struct autoconf *a, const struct ip_packet *ip)
 {
 	struct udp udp;
 
-	return !ip->v6 && ip->proto == PROTO_UDP && !ip->fragment &&
-	       (ip_is_broadcast(&ip->dst) ||
-		ip_equal(&ip->dst, &a->dhcp4.gateway4)) &&
-	       udp_parse(ip->payload, &udp) == DROP_OK &&
-	       udp.dst_port == DHCP4_SERVER_PORT &&
-	       udp.src_port == DHCP4_CLIENT_PORT;
+	if (ip->proto != PROTO_UDP || ip->fragment ||
+	    udp_parse(ip->payload, &udp) != DROP_OK)
+		return false;
+	return ip->v6 ? is_dhcp6(a, ip, &udp) : is_dhcp4(a, ip, &udp);
 }
 
 /* UDP header and message, in place: msg begins behind room for the header. */
 static void finish_udp(uint8_t *l4, const struct ip *src, const struct ip *dst,
-		       size_t msg_len)
+		       uint16_t src_port, uint16_t dst_port, size_t msg_len)
 {
 	const size_t len = UDP_HEADER_BYTES + msg_len;
 	struct wr w = wr(l4, UDP_HEADER_BYTES);
 	uint16_t sum;
 
-	udp_emit(&w, DHCP4_SERVER_PORT, DHCP4_CLIENT_PORT, msg_len, 0);
+	udp_emit(&w, src_port, dst_port, msg_len, 0);
 	sum = csum_finish(csum_add(csum_pseudo(0, src, dst, PROTO_UDP,
 					       (uint32_t)len), l4, len));
 	w = wr(l4, UDP_HEADER_BYTES);
-	udp_emit(&w, DHCP4_SERVER_PORT, DHCP4_CLIENT_PORT, msg_len,
-		 sum ? sum : 0xffff);
+	udp_emit(&w, src_port, dst_port, msg_len, sum ? sum : 0xffff);
 }
 
-enum drop autoconf_dhcp4(struct autoconf *a, struct proto *p,
-			 const struct udp *udp)
+static enum drop dhcp4(struct autoconf *a, struct proto *p,
+		       const struct udp *udp)
 {
 	uint8_t l4[UDP_HEADER_BYTES + DHCP4_MAX_BYTES];
 	struct wr w = wr(l4 + UDP_HEADER_BYTES, DHCP4_MAX_BYTES);
@@ -104,11 +130,46 @@ enum drop autoconf_dhcp4(struct autoconf *a, struct proto *p,
 	dhcp4_emit(&w, &m, &answer.reply, most - headers);
 	ASSERT(!w.bad);
 	ip.dst = answer.dst;
-	finish_udp(l4, &ip.src, &ip.dst, (size_t)(w.p - l4) -
-					 UDP_HEADER_BYTES);
+	finish_udp(l4, &ip.src, &ip.dst, DHCP4_SERVER_PORT, DHCP4_CLIENT_PORT,
+		   (size_t)(w.p - l4) - UDP_HEADER_BYTES);
 	send(p, answer.everyone ? &broadcast_mac : &m.chaddr, &ip, l4,
 	     (size_t)(w.p - l4));
 	return DROP_OK;
+}
+
+static enum drop dhcp6(struct autoconf *a, struct proto *p,
+		       const struct ip_packet *in, const struct mac *from,
+		       const struct udp *udp)
+{
+	uint8_t l4[UDP_HEADER_BYTES + DHCP6_REPLY_BYTES];
+	struct wr w = wr(l4 + UDP_HEADER_BYTES, DHCP6_REPLY_BYTES);
+	const struct ip_packet ip = {
+		.v6 = true, .src = a->own, .dst = in->src,
+		.proto = PROTO_UDP, .ttl = PROTO_HOP_LIMIT,
+	};
+	struct dhcp6_reply answer;
+	struct dhcp6 m;
+	const enum drop drop = dhcp6_parse(udp->data, &m);
+
+	if (drop != DROP_OK)
+		return drop;
+	if (!dhcp6_answer(&a->dhcp6, &m, ip_is_multicast(&in->dst), &answer))
+		return DROP_OK;
+	dhcp6_emit(&w, &m, &answer);
+	ASSERT(!w.bad);
+	if (IPV6_HEADER_BYTES + (size_t)(w.p - l4) > p->mtu)
+		return DROP_LENGTH;
+	finish_udp(l4, &ip.src, &ip.dst, DHCP6_SERVER_PORT, DHCP6_CLIENT_PORT,
+		   (size_t)(w.p - l4) - UDP_HEADER_BYTES);
+	send(p, from, &ip, l4, (size_t)(w.p - l4));
+	return DROP_OK;
+}
+
+enum drop autoconf_dhcp(struct autoconf *a, struct proto *p,
+			const struct ip_packet *ip, const struct mac *from,
+			const struct udp *udp)
+{
+	return ip->v6 ? dhcp6(a, p, ip, from, udp) : dhcp4(a, p, udp);
 }
 
 static void advertise(struct autoconf *a, struct proto *p)

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * network/autoconf.h - how a guest with its defaults comes up: DHCPv4, and
- * router advertisements with stateless addresses.
+ * network/autoconf.h - how a guest with its defaults comes up: DHCPv4, router
+ * advertisements with stateless addresses, and DHCPv6.
+ *
+ * The adverts ask for both kinds of IPv6 address: DHCPv6 gives the one that
+ * `status` shows and our DNS answers, the stateless one serves a kernel that
+ * has no DHCPv6 client at hand. They do not get into each other's way: a
+ * guest may have many.
  *
  * A guest that has never asked is told nothing, so that a network whose
  * guest was set up otherwise stays asleep.
@@ -15,6 +20,7 @@
 #include "network/network.h"
 #include "proto/ctx.h"
 #include "service/dhcp4.h"
+#include "service/dhcp6.h"
 #include "wire/ndp.h"
 #include "wire/udp.h"
 
@@ -23,6 +29,7 @@
 struct autoconf {
 	struct timer timer;		/* armed once a guest has solicited */
 	struct dhcp4_setup dhcp4;
+	struct dhcp6_setup dhcp6;
 	struct ndp_router router;
 	struct ip own;			/* the gateway's link-local address */
 	uint64_t told_ns;		/* when the last advert went; 0 never */
@@ -31,12 +38,13 @@ struct autoconf {
 /* setup is borrowed for good. */
 void autoconf_init(struct autoconf *a, const struct network_setup *setup);
 
-/* Is that packet one of a DHCPv4 client's, whatever its source? */
-bool autoconf_is_dhcp4(const struct autoconf *a, const struct ip_packet *ip);
+/* Is that packet one of a DHCP client's, whatever its source? */
+bool autoconf_is_dhcp(const struct autoconf *a, const struct ip_packet *ip);
 
-/* Its UDP datagram; the checksum was verified. */
-enum drop autoconf_dhcp4(struct autoconf *a, struct proto *p,
-			 const struct udp *udp);
+/* Its UDP datagram; the checksum was verified. from: on the link. */
+enum drop autoconf_dhcp(struct autoconf *a, struct proto *p,
+			const struct ip_packet *ip, const struct mac *from,
+			const struct udp *udp);
 
 /* A router solicitation has come (RFC 4861 section 6.2.6). */
 void autoconf_solicited(struct autoconf *a, struct proto *p);

@@ -472,8 +472,9 @@ static enum drop fragment(struct network *net, const struct ip_packet *piece)
 	return drop;
 }
 
-static enum drop dhcp4_packet(struct network *net, const struct ip_packet *ip,
-			      const struct frame_meta *meta)
+static enum drop dhcp_packet(struct network *net, const struct ip_packet *ip,
+			     const struct eth *eth,
+			     const struct frame_meta *meta)
 {
 	struct udp udp;
 	const enum drop drop = udp_parse(ip->payload, &udp);
@@ -482,7 +483,7 @@ static enum drop dhcp4_packet(struct network *net, const struct ip_packet *ip,
 		return drop;
 	if (!udp.no_csum && !checksum_ok(meta, ip))
 		return DROP_CHECKSUM;
-	return autoconf_dhcp4(&net->autoconf, &net->p, &udp);
+	return autoconf_dhcp(&net->autoconf, &net->p, ip, &eth->src, &udp);
 }
 
 /* IPv4 has one address for the guest; in IPv6 it takes more by itself. */
@@ -494,9 +495,11 @@ static bool is_guests(const struct network *net, const struct ip *ip)
 	       !ip_equal(ip, &net->setup.gateway6);
 }
 
-static enum drop ip_frame(struct network *net, struct rd r, bool v6,
+static enum drop ip_frame(struct network *net, struct rd r,
+			  const struct eth *eth,
 			  const struct frame_meta *meta)
 {
+	const bool v6 = eth->type == ETH_IPV6;
 	struct ip_packet ip;
 	const enum drop drop = ip_parse_packet(r, v6, &ip);
 
@@ -507,8 +510,8 @@ static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 	/* Never in fragments: RFC 6980 */
 	if (is_ndp(&ip) && !ip.fragment)
 		return ndp_packet(net, &ip);
-	if (autoconf_is_dhcp4(&net->autoconf, &ip))
-		return dhcp4_packet(net, &ip, meta);
+	if (autoconf_is_dhcp(&net->autoconf, &ip))
+		return dhcp_packet(net, &ip, eth, meta);
 	if (!is_guests(net, &ip.src))
 		return DROP_SOURCE;
 	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
@@ -528,10 +531,8 @@ static enum drop frame(struct network *net, const struct frame_meta *meta,
 	switch (eth.type) {
 	case ETH_ARP:
 		return arp_frame(net, r);
-	case ETH_IPV4:
-		return ip_frame(net, r, false, meta);
-	case ETH_IPV6:
-		return ip_frame(net, r, true, meta);
+	case ETH_IPV4: case ETH_IPV6:
+		return ip_frame(net, r, &eth, meta);
 	default:
 		return DROP_ETHERTYPE;
 	}

@@ -14,6 +14,7 @@ enum {
 	PREFIX_ON_LINK = 0x80, PREFIX_AUTONOMOUS = 0x40,
 	DNSSL_BYTES = 256,
 	FLAG_ROUTER = 0x80, FLAG_SOLICITED = 0x40, FLAG_OVERRIDE = 0x20,
+	FLAG_MANAGED = 0x80, FLAG_OTHER = 0x40,	/* of a router's advert */
 };
 
 static enum drop parse_options(struct rd r, uint8_t wanted, struct ndp *n)
@@ -169,7 +170,7 @@ void ndp_emit_router(struct wr *w, const struct ip *src, const struct ip *dst,
 	wr_u8(w, 0);
 	wr_be16(w, 0);
 	wr_u8(w, ROUTER_HOP_LIMIT);
-	wr_u8(w, 0);			/* no addresses by DHCPv6 */
+	wr_u8(w, r->dhcp6 ? FLAG_MANAGED | FLAG_OTHER : 0);
 	wr_be16(w, r->router_s);
 	wr_zero(w, 8);			/* reachable and retransmit: theirs */
 	wr_u8(w, OPT_SOURCE_MAC);

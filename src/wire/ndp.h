@@ -42,6 +42,7 @@ struct ndp_router {
 	uint16_t mtu;
 	uint16_t router_s;	/* default router for so long */
 	uint32_t valid_s, preferred_s;	/* lifetimes of addresses */
+	bool dhcp6;		/* addresses and more are had by it: M and O */
 	struct ip dns;		/* RFC 8106 section 5.1 */
 	const char *search;	/* borrowed; RFC 8106 section 5.2; "" none */
 };

@@ -19,6 +19,8 @@
 	X(arp)								\
 	X(config)							\
 	X(core)								\
+	X(dhcp4)							\
+	X(dhcp6)							\
 	X(dns)								\
 	X(eth)								\
 	X(icmp)								\

@@ -37,6 +37,7 @@ unsigned test_failures;
 	X(proto_reassembly)						\
 	X(proto_tcp_close)						\
 	X(service_dhcp4)						\
+	X(service_dhcp6)						\
 	X(service_dns)							\
 	X(wire_arp)							\
 	X(wire_dns)							\

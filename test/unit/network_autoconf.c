@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test/unit/network_autoconf.c - DHCPv4 and router adverts, frame to frame. */
+/* test/unit/network_autoconf.c - DHCP and router adverts, frame to frame. */
 #include "network/autoconf.h"
 
 #include "base/csum.h"
@@ -95,7 +95,7 @@ static void check_advert(const struct rig *r)
 	CHECK("router advert", ip.payload.p[0] == NDP_ROUTER_ADVERT);
 	CHECK("hop limit", ip.ttl == 255 && ip.payload.p[4] == 64);
 	CHECK("to all", eth.dst.b[0] == 0x33 && ip.dst.b[15] == 1);
-	CHECK("no DHCPv6", ip.payload.p[5] == 0);
+	CHECK("DHCPv6 for all", ip.payload.p[5] == 0xc0);
 	CHECK("lifetime", ip.payload.p[6] == 7 && ip.payload.p[7] == 8);
 	o = option(&ip, 1);
 	CHECK("our MAC", o && !memcmp(o, s.gateway_mac.b, 6));
@@ -186,9 +186,61 @@ static void check_dhcp4(void)
 	rig_end(&r, "dhcp4");
 }
 
+/* A solicit of the machine's, with a DUID of three bytes and one IA_NA. */
+static void solicit6(struct rig *r, const struct ip *dst, bool spoilt)
+{
+	static const uint8_t msg[] = "\x01\x12\x34\x56"
+		"\0\x01\0\x03" "abc" "\0\x03\0\x0c" "\0\0\0\x07\0\0\0\0\0\0\0";
+	struct ip_packet ip = { .v6 = true, .proto = PROTO_UDP, .ttl = 1,
+				.src = ip_link_local(&vm_mac), .dst = *dst };
+	uint8_t l4[UDP_HEADER_BYTES + sizeof(msg)];
+	struct wr w = wr(l4, sizeof(l4));
+	csum_t sum;
+
+	udp_emit(&w, 546, 547, sizeof(msg), 0);
+	wr_bytes(&w, msg, sizeof(msg));
+	sum = csum_add(csum_pseudo(0, &ip.src, &ip.dst, PROTO_UDP,
+				   (uint32_t)sizeof(l4)), l4, sizeof(l4));
+	w = wr(l4, UDP_HEADER_BYTES);
+	udp_emit(&w, 546, 547, sizeof(msg),
+		 (uint16_t)(csum_finish(sum) ^ spoilt));
+	packet(r, &ip, l4, sizeof(l4), RIG_START_NS);
+}
+
+static void check_dhcp6(void)
+{
+	const struct ip servers = { .b = { 0xff, 2, [13] = 1, [15] = 2 } };
+	const struct network_setup setup = named_setup();
+	const struct ip own = ip_link_local(&setup.gateway_mac);
+	const struct ip other = ip_link_local(&setup.guest_mac);
+	struct rig r = rig_start(&setup);
+	struct ip_packet ip;
+	struct udp udp;
+	struct eth eth;
+
+	solicit6(&r, &servers, true);
+	solicit6(&r, &own, false);		/* no solicit goes to one */
+	solicit6(&r, &other, false);
+	CHECK("silence", r.fake->frames == 0);
+	solicit6(&r, &servers, false);
+	CHECK("advertise", r.fake->frames == 1);
+	ip = seen(&r, &eth);
+	CHECK("to the machine", mac_equal(&eth.dst, &vm_mac) &&
+	      ip_equal(&ip.src, &own) && ip.dst.b[15] == vm_mac.b[5]);
+	CHECK("UDP", udp_parse(ip.payload, &udp) == DROP_OK &&
+		     udp.src_port == 547 && udp.dst_port == 546);
+	CHECK("checksum", csum_finish(csum_add(csum_pseudo(0, &ip.src,
+		&ip.dst, PROTO_UDP, (uint32_t)ip.payload.len),
+		ip.payload.p, ip.payload.len)) == 0);
+	CHECK("an advertise", udp.data.p[0] == 2 &&
+			      !memcmp(udp.data.p + 1, "\x12\x34\x56", 3));
+	rig_end(&r, "dhcp6");
+}
+
 void test_network_autoconf(void);
 void test_network_autoconf(void)
 {
 	check_router();
 	check_dhcp4();
+	check_dhcp6();
 }
