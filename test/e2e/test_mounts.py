@@ -10,7 +10,7 @@ import pytest
 
 from scene import WORLD4, until
 
-NSCD = os.environ.get("SLIPWAY_NSCD") or shutil.which("nscd") or ""
+NSCD = shutil.which("nscd") or ""
 
 
 def test_resolv_conf_names_the_gateway(slipway):
