@@ -113,6 +113,13 @@ def setup_namespace():
             sysctl(name, value)
 
 
+def unlimited_icmp():
+    """As many errors as there is reason for, from this namespace."""
+    sysctl("net.ipv4.icmp_ratelimit", "0")
+    sysctl("net.ipv4.icmp_ratemask", "0")
+    sysctl("net.ipv6.icmp.ratelimit", "0")
+
+
 class Scene:
     """Host and world, joined, with a resolver's address in resolv.conf."""
 
@@ -165,9 +172,7 @@ class Scene:
             ip -6 route add unreachable 2001:db8:dead::/48""")
         sysctl("net.ipv4.ip_forward", "1")
         sysctl("net.ipv6.conf.all.forwarding", "1")
-        sysctl("net.ipv4.icmp_ratelimit", "0")
-        sysctl("net.ipv4.icmp_ratemask", "0")
-        sysctl("net.ipv6.icmp.ratelimit", "0")
+        unlimited_icmp()
 
     @staticmethod
     def resolver(*addresses, search=""):

@@ -2,12 +2,14 @@
 """Beyond the next router: hops, path MTU, and who says what of them."""
 
 import contextlib
+import json
 import re
 import socket
 
 import pytest
 
-from scene import WORLD4, WORLD6, Netns, setup_namespace, sh
+from scene import (WORLD4, WORLD6, Netns, need, setup_namespace, sh,
+                   unlimited_icmp)
 from servers import UdpEcho
 
 NEAR4, BEYOND4 = "198.18.0.1", "198.18.0.2"     # RFC 2544
@@ -21,6 +23,7 @@ def beyond(scene):
     with contextlib.closing(Netns()) as far:
         with far:
             setup_namespace()
+            unlimited_icmp()
         with scene.world:
             sh(f"ip link add far0 mtu {NARROW} type veth peer name far1 "
                f"mtu {NARROW} netns {far.path()};"
@@ -51,6 +54,41 @@ def test_traceroute_finds_each_hop(guest, beyond, how):
     assert hops(four.stdout) == [guest.gateway4, WORLD4, BEYOND4], four
     six = guest.sh(f"traceroute -6 -n -q1 -w2 {how} {BEYOND6}")
     assert hops(six.stdout) == [guest.gateway6, WORLD6, BEYOND6], six
+
+
+def test_traceroute_to_one_port_finds_each_hop(guest, beyond):
+    four = guest.sh(f"traceroute -n -q1 -w2 -m6 -U -p 9 {BEYOND4}")
+    assert hops(four.stdout) == [guest.gateway4, WORLD4, BEYOND4], four
+    six = guest.sh(f"traceroute -6 -n -q1 -w2 -m6 -U -p 9 {BEYOND6}")
+    assert hops(six.stdout) == [guest.gateway6, WORLD6, BEYOND6], six
+
+
+def mtr(guest, address, how):
+    """The report of mtr: its hops, none of which may have lost a probe."""
+    need("mtr")
+    done = guest.sh(f"mtr --json -n -c 3 -i 0.2 -G 1 -Z 1 {how} {address}")
+    hubs = json.loads(done.stdout)["report"]["hubs"]
+    assert all(h["Loss%"] == 0 for h in hubs), hubs
+    return [h["host"] for h in hubs]
+
+
+@pytest.mark.parametrize("how", ["", "--udp"], ids=["icmp", "udp"])
+def test_mtr_sees_each_hop(guest, beyond, how):
+    assert mtr(guest, BEYOND4, how) == [guest.gateway4, WORLD4, BEYOND4]
+    assert mtr(guest, BEYOND6, how) == [guest.gateway6, WORLD6, BEYOND6]
+
+
+@pytest.mark.parametrize("program", ["mtr", "traceroute"])
+def test_a_trace_by_tcp_arrives(guest, beyond, program):
+    for gateway, address in ((guest.gateway4, BEYOND4),
+                             (guest.gateway6, BEYOND6)):
+        if program == "mtr":
+            found = mtr(guest, address, "--tcp --port 7")
+        else:
+            six = "-6" if ":" in address else ""
+            found = hops(guest.sh(f"traceroute {six} -n -q1 -w2 -m6 -T -p 7 "
+                                  f"{address}").stdout)
+        assert found[0] == gateway and found[-1] == address, found
 
 
 def test_tracepath_finds_the_path_mtu(guest, beyond):
