@@ -351,3 +351,95 @@ def test_networkd_learns_dns_by_it(serve, plug, tmp_path):
             f"cat {client.link}").stdout and client.link.read_text(), 10,
             "a name server", 0.05)
     assert f"DOMAINS={SEARCH}" in said
+
+
+SCRIPT6 = """#!/bin/sh
+env >%(at)s.new
+mv %(at)s.new %(at)s.$reason
+"""
+
+
+class Client6(Client):
+    """Of DHCPv6: lease() is all that it was told, in any variable."""
+
+    def __init__(self, plug, directory):
+        super().__init__(plug, directory)
+        self.script.write_text(SCRIPT6 % {"at": self.at})
+
+    def lease(self):
+        found = until(lambda: list(self.dir.glob("lease.BOUND6")), 20,
+                      "a lease", 0.02)
+        return " ".join(line.split("=", 1)[1] for line in
+                        found[0].read_text().splitlines()
+                        if line.startswith("new_")).split()
+
+
+class Dhclient6(Client6):
+    program = "dhclient"
+
+    def argv(self, *how):
+        return ["dhclient", "-6", *how, "-d", "-v", "-cf", "/dev/null",
+                "-lf", self.dir / "leases", "-pf", self.dir / "pid",
+                "-sf", self.script, "eth0"]
+
+
+class Dhcpcd6(Client6):
+    program = "dhcpcd"
+    close = kill = Dhcpcd.close
+
+    def argv(self):
+        return ["dhcpcd", "-6", "-B", "-d", "-f", "/dev/null", "-c",
+                self.script, "-o", "domain_name_servers", "-o",
+                "domain_search", "--ia_na", "eth0"]
+
+
+def link_local(plug):
+    """An address that is ready, as the clients want it."""
+    plug.sh("ip link set eth0 up")
+    until(lambda: "fe80" in plug.sh(
+        "ip -6 addr show dev eth0 scope link -tentative").stdout, 10,
+        "a link-local address")
+
+
+@pytest.mark.parametrize("kind", [Dhclient6, Dhcpcd6])
+def test_a_client_of_dhcpv6_learns_all(serve, plug, tmp_path, kind):
+    """The address that status shows, DNS and search list."""
+    if not shutil.which(kind.program):
+        pytest.skip(f"{kind.program} is not installed")
+    link_local(plug)
+    status = serve.status()
+    with contextlib.closing(kind(plug, tmp_path)) as client:
+        client.start()
+        told = [word.rstrip(".") for word in client.lease()]
+    assert status["guest"]["ipv6"] in told
+    assert status["gateway"]["ipv6"] in told
+    assert SEARCH in told
+
+
+def test_a_prefix_is_refused(plug, tmp_path):
+    """No client of IA_PD waits for one in vain."""
+    if not shutil.which("dhclient"):
+        pytest.skip("dhclient is not installed")
+    refused = []
+
+    def see(from_guest, frame):
+        # UDP to port 546: an advertise, whose IA_PD holds a status of 6
+        if not from_guest and frame[54:58] == b"\x02\x23\x02\x22" and \
+                b"\0\x0d\0\x02\0\x06" in frame:
+            refused.append(frame)
+    link_local(plug)
+    plug.watch(see)
+    with contextlib.closing(Dhclient6(plug, tmp_path)) as client:
+        client.spawn(client.argv("-P"))
+        until(lambda: refused, 10, "NoPrefixAvail", 0.02)
+
+
+def test_networkd_asks_for_dhcpv6_by_itself(serve, plug, tmp_path):
+    """It asks by itself, because router advertisements say so."""
+    if not shutil.which(Networkd.program):
+        pytest.skip("systemd-networkd is not installed")
+    want = serve.status()["guest"]["ipv6"]
+    with contextlib.closing(Networkd(plug, tmp_path)) as client:
+        client.start()
+        until(lambda: want + "/128" in plug.sh(
+            "ip -6 addr show dev eth0").stdout, 20, "the address", 0.05)
