@@ -12,6 +12,7 @@ enum {
 	OVERLOAD_FILE = 1, OVERLOAD_SNAME = 2,
 	CHADDR_BYTES = 16, SNAME_BYTES = 64, FILE_BYTES = 128,
 	OPTION_MAX_BYTES = 255,
+	OWN_OPTIONS_BYTES = 32,		/* type, server, lease and its times */
 };
 #define MAGIC_COOKIE	0x63825363u	/* RFC 2131 section 3 */
 
@@ -309,8 +310,7 @@ void dhcp4_emit(struct wr *w, const struct dhcp4 *m,
 {
 	const uint8_t *start = w->p;
 	const size_t fixed = DHCP4_FIXED_BYTES;
-	/* The agent's option is the last one (RFC 3046 section 2.1). */
-	const size_t agent = m->agent.len ? m->agent.len + 2 : 0;
+	size_t agent = m->agent.len ? m->agent.len + 2 : 0;
 	struct wr options;
 	size_t len;
 
@@ -330,14 +330,21 @@ void dhcp4_emit(struct wr *w, const struct dhcp4 *m,
 	wr_be32(w, MAGIC_COOKIE);
 	if (max_bytes > w->left + fixed)
 		max_bytes = w->left + fixed;
-	if (w->bad || max_bytes < fixed + agent + 1) {
+	if (w->bad || max_bytes < fixed + 1) {
 		wr_room(w, SIZE_MAX);
 		return;
 	}
+	/*
+	 * The agent's option is the last one, and no reason to answer without
+	 * any other (RFC 3046 section 2.1).
+	 */
+	if (max_bytes < fixed + OWN_OPTIONS_BYTES + agent + 1)
+		agent = 0;
 	options = wr(w->p, max_bytes - fixed - agent - 1);
 	put_options(&options, m, r);
 	wr_room(w, (size_t)(options.p - w->p));
-	put(w, DHCP4_OPT_AGENT, m->agent.p, m->agent.len);
+	if (agent)
+		put(w, DHCP4_OPT_AGENT, m->agent.p, m->agent.len);
 	wr_u8(w, DHCP4_OPT_END);
 	len = (size_t)(w->p - start);
 	if (len < DHCP4_MIN_BYTES)

@@ -17,6 +17,12 @@ from scene import FAR4, FAR6, WORLD4, WORLD6        # noqa: E402
 IN_SCENE = os.environ.get("SLIPWAY_SCENE") == "1"
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "smoke: run on Debian's own kernel, too (test_debian.py)")
+    config.addinivalue_line("markers", "seconds(n): as long may it take")
+
+
 def pytest_collection_modifyitems(items):
     why = os.environ.get("SLIPWAY_E2E_SKIP")
     if not why and not IN_SCENE:
@@ -31,7 +37,8 @@ def pytest_runtest_call(item):
     """A test that hangs fails, rather than the whole run."""
     def too_long(*_):
         pytest.fail(f"took more than {seconds} s")
-    seconds = 1800 if LONG else 90
+    own = item.get_closest_marker("seconds")
+    seconds = own.args[0] if own else 1800 if LONG else 90
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(seconds)
     yield

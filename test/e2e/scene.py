@@ -38,6 +38,7 @@ LINK_LOCAL4 = "169.254.169.254"                 # where clouds keep secrets
 
 PROGRAM = os.path.realpath(os.environ.get("SLIPWAY", "build/slipway"))
 LONG = os.environ.get("SLIPWAY_LONG") == "1"
+SMALL = os.environ.get("SLIPWAY_SMALL") == "1"  # the CPU is emulated
 
 
 def call(fn, *args):
@@ -148,8 +149,15 @@ class Scene:
     @staticmethod
     def private_files():
         """Own /run, /var/lib and /etc, so that no test meets the machine's."""
+        packages = os.open("/var/lib/dpkg", os.O_PATH) if os.path.exists(
+            "/var/lib/dpkg") else -1
         for at in ("/run", "/var/lib", "/var/cache"):
             sh(f"mount -t tmpfs -o mode=755 scene {at}")
+        if packages >= 0:
+            os.mkdir("/var/lib/dpkg")
+            sh(f"mount -c --bind /proc/{os.getpid()}/fd/{packages} "
+               "/var/lib/dpkg")
+            os.close(packages)
         sh("mkdir /run/etc; cp -dR --preserve=mode /etc/. /run/etc "
            "2>/dev/null; mkdir -p /run/lock; chmod 755 /run/etc;"
            "mount --bind /run/etc /etc")

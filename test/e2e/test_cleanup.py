@@ -34,6 +34,7 @@ def runtime_files(slipway):
             for at, _, names in os.walk(slipway.runtime) for name in names]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("which", range(4))
 def test_whichever_process_is_killed_all_go(slipway, which):
     """The front, the keeper, the engine, the inside helper, by age."""
@@ -110,6 +111,7 @@ def test_a_process_that_stays_keeps_its_network(root):
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.smoke
 def test_nothing_is_bound_on_the_host_but_forwards(root):
     def sockets():
         return set(subprocess.run(

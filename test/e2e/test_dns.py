@@ -38,6 +38,7 @@ def dig(guest, *words):
                               f"@{guest.gateway4}") + words))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("how", ["+notcp", "+tcp", "+notcp +edns=0",
                                  "+noedns"])
 def test_dns(guest, world, how):
@@ -59,6 +60,7 @@ def test_a_name_that_is_not_there(guest, world):
     assert "NXDOMAIN" in dig(guest, "nothing.test").stdout
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("how", ["+notcp", "+tcp"])
 def test_a_silent_resolver_is_servfail(guest, world, how):
     world.dns.mode = "silent"
@@ -127,6 +129,7 @@ def test_questions_at_once_are_one(guest, world):
     assert world.dns.asked.count("same.test") == 1
 
 
+@pytest.mark.smoke
 def test_a_thousand_in_flight(guest, world):
     """All are with the server before it answers the first."""
     names = [f"n{i}.many.test" for i in range(1000)]
@@ -209,6 +212,7 @@ def test_tcp_where_udp_is_blocked(root, scene, world):
             sh("nft delete table ip blocked")
 
 
+@pytest.mark.smoke
 def test_the_hosts_file_answers(root, guest):
     """Names of the host's /etc/hosts, by the gateway, as they change."""
     def short(*words):

@@ -190,6 +190,7 @@ def open_guest(root):
         yield g
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("address", ["gateway4", "gateway6", HOST4, HOST6])
 def test_with_gateway_the_host_is_there(open_guest, address):
     address = getattr(open_guest, address, address)
@@ -223,6 +224,7 @@ def test_link_local_is_carried_if_asked_for(root, cloud):
         socket.create_connection((LINK_LOCAL4, 80), 2).close()
 
 
+@pytest.mark.smoke
 def test_off_leaves_the_world_and_the_resolver(strict_guest, world):
     with strict_guest:
         socket.create_connection((WORLD4, 7), 2).close()

@@ -114,11 +114,13 @@ def test_options_end_at_the_first_word(root):
     assert done.stdout == "-- x\n"
 
 
+@pytest.mark.smoke
 def test_standard_input_and_output_are_the_commands(slipway):
     done = slipway("run", "cat", input="through\n")
     assert (done.stdout, done.stderr) == ("through\n", "")
 
 
+@pytest.mark.smoke
 def test_own_uid_and_name_inside(user):
     done = user("run", "sh", "-c", "id -u; id -un; id -g")
     name = pwd.getpwuid(1000).pw_name
@@ -140,6 +142,7 @@ def test_working_directory_and_environment_stay(slipway, tmp_path):
     assert done.stdout == f"{tmp_path}\nahoy\n"
 
 
+@pytest.mark.smoke
 def test_hostname(root):
     assert root("run", "--hostname", "ship", "uname", "-n").stdout == "ship\n"
 
@@ -197,6 +200,7 @@ def test_two_guests_in_one_subnet_do_not_disturb_each_other(root):
                 assert done.stdout == "you asked for /x\n"
 
 
+@pytest.mark.smoke
 def test_exec_runs_a_second_command_in_the_guest(slipway):
     with contextlib.closing(slipway.guest(name="ship")) as guest:
         done = slipway("exec", "ship", "ip", "-o", "addr", "show", "eth0")
@@ -215,6 +219,7 @@ def test_a_name_that_is_not_there(root, command):
     assert "nobody" in done.stderr
 
 
+@pytest.mark.smoke
 def test_stop_ends_it(slipway):
     guest = slipway.guest(name="ship")
     assert slipway("stop", "ship").returncode == 0
@@ -224,6 +229,7 @@ def test_stop_ends_it(slipway):
     os.close(guest.fd)
 
 
+@pytest.mark.smoke
 def test_status_tells_what_runs(slipway):
     with contextlib.closing(slipway.guest(name="ship")) as guest:
         text = slipway("status").stdout

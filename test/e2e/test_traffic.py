@@ -11,14 +11,14 @@ import time
 
 import pytest
 
-from scene import (FAR4, FAR6, HOST4, LONG, SILENT4, UNREACHABLE4,
+from scene import (FAR4, FAR6, HOST4, LONG, SILENT4, SMALL, UNREACHABLE4,
                    UNREACHABLE6, WORLD4, WORLD6, Netns, in_thread, need, sh,
                    until)
 from servers import Server, UdpEcho, echo, listener
 
 ALL = [WORLD4, WORLD6, FAR4, FAR6]
 RESET = struct.pack("ii", 1, 0)                 # SO_LINGER: close sends RST
-BIG = (2048 if LONG else 256) << 20             # bytes of a big transfer
+BIG = (2048 if LONG else 8 if SMALL else 256) << 20     # of a big transfer
 
 
 def connect(guest, address, port, seconds=5):
@@ -58,6 +58,7 @@ def ends(request, guest, scene):
                 yield near, far
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("address", ALL)
 def test_tcp_echo(guest, world, address):
     with connect(guest, address, 7) as s:
@@ -65,6 +66,7 @@ def test_tcp_echo(guest, world, address):
         assert s.recv(10) == b"ahoy"
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("address", [WORLD4, WORLD6, "gateway4", "gateway6"])
 def test_refused_is_refused_at_once(guest, address):
     address = getattr(guest, address, address)
@@ -74,6 +76,7 @@ def test_refused_is_refused_at_once(guest, address):
     assert time.monotonic() - start < 0.5
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("address", [UNREACHABLE4, UNREACHABLE6])
 def test_unreachable_is_unreachable_soon(guest, address):
     """A kernel may lose the answer to a first SYN (LockDroppedIcmps)."""
@@ -89,6 +92,7 @@ def test_silence_is_silence(guest):
         connect(guest, SILENT4, 80, seconds=0.5)
 
 
+@pytest.mark.smoke
 def test_guest_closes_its_half_first(ends):
     near, far = ends
     near.sendall(b"question")
@@ -99,6 +103,7 @@ def test_guest_closes_its_half_first(ends):
     assert near.makefile("rb").read() == b"answer"
 
 
+@pytest.mark.smoke
 def test_far_end_closes_its_half_first(ends):
     near, far = ends
     far.sendall(b"greeting")
@@ -109,6 +114,7 @@ def test_far_end_closes_its_half_first(ends):
     assert far.makefile("rb").read() == b"late"
 
 
+@pytest.mark.smoke
 def test_a_reset_of_the_far_end_is_a_reset(ends):
     near, far = ends
     near.sendall(b"x")
@@ -119,6 +125,7 @@ def test_a_reset_of_the_far_end_is_a_reset(ends):
         near.recv(1)
 
 
+@pytest.mark.smoke
 def test_a_reset_of_the_guest_is_a_reset(ends):
     near, far = ends
     near.sendall(b"x")
@@ -129,6 +136,7 @@ def test_a_reset_of_the_guest_is_a_reset(ends):
         far.recv(1)
 
 
+@pytest.mark.smoke
 def test_a_slow_reader_gets_all(ends):
     """Fills every buffer on the way, then drains it."""
     near, far = ends
@@ -142,6 +150,7 @@ def test_a_slow_reader_gets_all(ends):
     assert got == data
 
 
+@pytest.mark.smoke
 def test_a_slow_guest_gets_all(ends):
     near, far = ends
     data = os.urandom(1 << 20) * 24
@@ -184,6 +193,7 @@ def guest_of_mtu(request, root):
         yield g
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("address", [WORLD4, WORLD6])
 @pytest.mark.parametrize("up", [True, False], ids=["up", "down"])
 def test_a_big_transfer_arrives_as_it_was_sent(guest_of_mtu, scene, up,
@@ -192,6 +202,7 @@ def test_a_big_transfer_arrives_as_it_was_sent(guest_of_mtu, scene, up,
         transfer(*((near, far) if up else (far, near)), BIG)
 
 
+@pytest.mark.smoke
 def test_both_directions_at_once(guest, scene):
     with pair(guest, scene.world, WORLD4) as (near, far):
         up = in_thread(transfer, near, far, BIG >> 3)
@@ -199,6 +210,7 @@ def test_both_directions_at_once(guest, scene):
         up(600)
 
 
+@pytest.mark.smoke
 def test_a_guest_that_loses_frames_does_not_stall(root, scene):
     """One frame in a hundred is dropped on its way into the guest."""
     need("nft")
@@ -229,6 +241,7 @@ def test_many_small_writes(ends):
         assert near.recv(4) == struct.pack("!I", i)
 
 
+@pytest.mark.smoke
 def test_a_hundred_connections_at_once(guest, world):
     socks = [connect(guest, WORLD4, 7) for _ in range(100)]
     for i, s in enumerate(socks):
@@ -248,6 +261,7 @@ def ask(guest, address, port, data, seconds=3):
         return got, peer[:2]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("size", [1, 512, 1452])
 @pytest.mark.parametrize("address", ALL)
 def test_udp_echo_from_where_it_was_sent(guest, world, address, size):
@@ -255,6 +269,7 @@ def test_udp_echo_from_where_it_was_sent(guest, world, address, size):
     assert ask(guest, address, 7, data) == (data, (address, 7))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("size", [1473, 9000, 65507])
 @pytest.mark.parametrize("address", [WORLD4, WORLD6])
 def test_udp_in_fragments(guest, world, address, size):
@@ -262,6 +277,7 @@ def test_udp_in_fragments(guest, world, address, size):
     assert ask(guest, address, 7, data, 0.5) == (data, (address, 7))
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("address", [WORLD4, WORLD6])
 def test_a_path_narrower_than_the_link_is_told(root, world, address):
     """Too big for the path: an error with its MTU, as from any router."""
@@ -282,6 +298,7 @@ def test_a_path_narrower_than_the_link_is_told(root, world, address):
         assert s.recv(65536) == data
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("address", [WORLD4, WORLD6])
 def test_hop_limit_and_traffic_class_of_udp(guest, world, address):
     """ECN and DSCP both ways, and one hop less, as behind a router."""
@@ -301,6 +318,7 @@ def test_hop_limit_and_traffic_class_of_udp(guest, world, address):
     assert marks == {tos: 0xb9, 2 if level == 0 else 52: 63}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("four", [True, False], ids=["ipv4", "ipv6"])
 def test_udp_to_the_hosts_loopback(guest, four):
     gateway = guest.gateway4 if four else guest.gateway6
@@ -326,6 +344,7 @@ def test_udp_to_a_closed_port_is_refused(guest, scene):
             s.recv(10)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("address", ALL + ["gateway4", "gateway6"])
 def test_ping(guest, scene, address):
     address = getattr(guest, address, address)
@@ -371,6 +390,7 @@ def reached(port):
         return s.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.smoke
 def test_a_forward_carries_half_close_and_much_data(root):
     """Host to guest: through localhost, both ways, to the last byte."""
     with contextlib.closing(root.guest()) as guest:

@@ -56,10 +56,10 @@ class Cpio:
         self.out = out
         self.inode = 0
 
-    def add(self, name, mode, data=b"", rdev=(0, 0)):
+    def add(self, name, mode, data=b"", rdev=(0, 0), mtime=0):
         self.inode += 1
         name = name.encode() + b"\0"
-        fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev,
+        fields = (self.inode, mode, 0, 0, 1, mtime, len(data), 0, 0, *rdev,
                   len(name), 0)
         head = b"070701" + b"".join(b"%08x" % f for f in fields) + name
         self.out.write(head + b"\0" * (-len(head) % 4))
@@ -68,8 +68,8 @@ class Cpio:
     def directory(self, name):
         self.add(name, 0o40755)
 
-    def file(self, name, data, mode=0o755):
-        self.add(name, 0o100000 | mode, data)
+    def file(self, name, data, mode=0o755, mtime=0):
+        self.add(name, 0o100000 | mode, data, mtime=mtime)
 
     def link(self, name, to):
         self.add(name, 0o120777, to.encode())

@@ -12,19 +12,23 @@ import time
 class Machine:
     """Debian's cloud kernel with an initramfs; its only card is ours."""
 
-    def __init__(self, aside, socket, mac="52:54:00:12:34:56", seconds=60):
+    def __init__(self, aside, socket=None, mac="52:54:00:12:34:56",
+                 seconds=60, initrd=None, mebibytes=256, processors=1):
         kernel = next(pathlib.Path(aside).glob("boot/vmlinuz-*"))
         self.numbers = itertools.count(1)
         self.seen = ""
         self.qemu = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg", "-m", "256",
+            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-m",
+             str(mebibytes), "-smp", str(processors), "-cpu", "max",
              "-nodefaults", "-no-user-config", "-display", "none",
              "-serial", "stdio", "-no-reboot",
-             "-kernel", kernel, "-initrd", f"{aside}/initramfs.gz",
+             "-kernel", kernel, "-initrd",
+             initrd or f"{aside}/initramfs.gz",
              "-append", "console=ttyS0 quiet panic=-1",
-             "-netdev", "stream,id=n,server=off,addr.type=unix,"
-             f"addr.path={socket}",
-             "-device", f"virtio-net-pci,netdev=n,mac={mac},romfile="],
+             *(("-netdev", "stream,id=n,server=off,addr.type=unix,"
+                f"addr.path={socket}",
+                "-device", f"virtio-net-pci,netdev=n,mac={mac},romfile=")
+               if socket else ())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
         os.set_blocking(self.qemu.stdout.fileno(), False)
