@@ -83,7 +83,8 @@ struct env_dgram_error {
 				   ping, port is the echo identifier */
 	struct ip offender;	/* who reported it; to.ip if the host did */
 	uint8_t type, code;	/* ICMP or ICMPv6, as family of `to` */
-	uint32_t mtu;		/* for too-big messages */
+	uint32_t mtu;		/* for too-big messages; for parameter
+				   problems the place in the packet */
 	size_t payload_bytes;	/* of the quoted datagram given back */
 };
 

@@ -341,7 +341,9 @@ static void read_extended_err(const struct sock_extended_err *ee,
 				(const void *)offender, &e))
 			out->offender = e.ip;
 	}
-	out->mtu = ee->ee_errno == EMSGSIZE ? ee->ee_info : 0;
+	/* EPROTO: a parameter problem, and where in the packet */
+	out->mtu = ee->ee_errno == EMSGSIZE || ee->ee_errno == EPROTO ?
+		   ee->ee_info : 0;
 }
 
 static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,

@@ -438,7 +438,7 @@ static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 	}
 	if (!ip_is_multicast(&ip->dst) && !ip_is_broadcast(&ip->dst))
 		proto_icmp_error(&net->p, proto_gateway(&net->p, &ip->src),
-				 ip, ICMP_PROTO_UNREACHABLE, 0);
+				 ip, ICMP_PROTO_UNREACHABLE, ip->proto_at);
 	return DROP_PROTO;
 }
 

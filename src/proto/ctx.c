@@ -42,7 +42,7 @@ bool proto_send(struct proto *p, const struct frame_meta *meta,
 
 void proto_icmp_error(struct proto *p, const struct ip *from,
 		      const struct ip_packet *ip, enum icmp_error error,
-		      uint32_t mtu)
+		      uint32_t word)
 {
 	const struct frame_meta meta = { 0 };
 	uint8_t icmp[ERROR_BYTES], head[PROTO_HEAD_BYTES];
@@ -55,7 +55,7 @@ void proto_icmp_error(struct proto *p, const struct ip *from,
 		return;
 	if (quote.len > room)
 		quote.len = room;
-	icmp_emit_error(&body, from, &ip->src, error, mtu, quote);
+	icmp_emit_error(&body, from, &ip->src, error, word, quote);
 	ASSERT(!body.bad);
 	v[1] = (struct span){ .p = icmp, .len = (size_t)(body.p - icmp) };
 	proto_emit_ip(p, &w, from, &ip->src,

@@ -70,10 +70,11 @@ bool proto_send(struct proto *p, const struct frame_meta *meta,
  * Answer a packet of the guest's with an ICMP error from `from` (the
  * gateway, or whoever reported it). quote: from its IP header on. Does
  * nothing where icmp_may_answer() forbids it; ip is the quote, parsed.
+ * word: as for icmp_emit_error().
  */
 void proto_icmp_error(struct proto *p, const struct ip *from,
 		      const struct ip_packet *ip, enum icmp_error error,
-		      uint32_t mtu);
+		      uint32_t word);
 
 /*
  * Hop limit for the host's socket: one less than the guest's, as a router

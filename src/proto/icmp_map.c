@@ -3,31 +3,10 @@
 
 enum icmp_error icmp_map(const struct env_dgram_error *e)
 {
-	const bool v4 = ip_is4(&e->to.ip);
+	enum icmp_error error;
 
-	if (v4 && e->type == 3) {
-		switch (e->code) {
-		case 0: return ICMP_NET_UNREACHABLE;
-		case 2: return ICMP_PROTO_UNREACHABLE;
-		case 3: return ICMP_PORT_UNREACHABLE;
-		case 4: return ICMP_TOO_BIG;
-		case 9: case 10: case 13: return ICMP_PROHIBITED;
-		default: return ICMP_HOST_UNREACHABLE;
-		}
-	}
-	if (v4)
-		return e->type == 11 ? ICMP_TTL_EXCEEDED :
-				       ICMP_HOST_UNREACHABLE;
-	if (e->type == 1) {
-		switch (e->code) {
-		case 0: return ICMP_NET_UNREACHABLE;
-		case 1: return ICMP_PROHIBITED;
-		case 4: return ICMP_PORT_UNREACHABLE;
-		default: return ICMP_HOST_UNREACHABLE;
-		}
-	}
-	return e->type == 2 ? ICMP_TOO_BIG : e->type == 3 ?
-	       ICMP_TTL_EXCEEDED : ICMP_HOST_UNREACHABLE;
+	return icmp_error_read(ip_is4(&e->to.ip), e->type, e->code, &error) ?
+	       error : ICMP_HOST_UNREACHABLE;
 }
 
 bool icmp_map_send(int env_error, enum icmp_error *out)

@@ -6,7 +6,10 @@
 #include "env/env.h"
 #include "wire/icmp.h"
 
-/* RFC 792, RFC 4443: what an error from the host's error queue says. */
+/*
+ * What an error from the host's error queue says, to the very code; host
+ * unreachable, if it is none that is known.
+ */
 enum icmp_error icmp_map(const struct env_dgram_error *e);
 
 /*

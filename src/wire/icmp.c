@@ -5,8 +5,7 @@
 #include "base/rd.h"
 
 enum {
-	V4_ECHO_REPLY = 0, V4_UNREACHABLE = 3, V4_ECHO = 8, V4_TIME = 11,
-	V6_UNREACHABLE = 1, V6_TOO_BIG = 2, V6_TIME = 3, V6_PARAMETER = 4,
+	V4_ECHO_REPLY = 0, V4_ECHO = 8,
 	V6_ECHO = 128, V6_ECHO_REPLY = 129,
 	V4_QUOTE = 548, V6_QUOTE = ICMP_QUOTE_BYTES,
 };
@@ -80,74 +79,56 @@ struct type_code {
 	uint8_t type, code;
 };
 
-static struct type_code v4_words(enum icmp_error error)
+static struct type_code words(bool v4, enum icmp_error error)
 {
-	switch (error) {
-	case ICMP_NET_UNREACHABLE:
-		return (struct type_code){ V4_UNREACHABLE, 0 };
-	case ICMP_HOST_UNREACHABLE:
-		return (struct type_code){ V4_UNREACHABLE, 1 };
-	case ICMP_PROTO_UNREACHABLE:
-		return (struct type_code){ V4_UNREACHABLE, 2 };
-	case ICMP_PORT_UNREACHABLE:
-		return (struct type_code){ V4_UNREACHABLE, 3 };
-	case ICMP_TOO_BIG:
-		return (struct type_code){ V4_UNREACHABLE, 4 };
-	case ICMP_PROHIBITED:
-		return (struct type_code){ V4_UNREACHABLE, 13 };
-	case ICMP_REASSEMBLY_EXCEEDED:
-		return (struct type_code){ V4_TIME, 1 };
-	case ICMP_TTL_EXCEEDED:
-		break;
-	}
-	return (struct type_code){ V4_TIME, 0 };
+	static const struct type_code list[ICMP_ERROR_MAX][2] = {
+#define X(name, type4, code4, type6, code6) \
+	[ICMP_##name] = { { type6, code6 }, { type4, code4 } },
+		ICMP_ERROR_LIST(X)
+#undef X
+	};
+
+	return list[error][v4];
 }
 
-static struct type_code v6_words(enum icmp_error error)
+bool icmp_error_read(bool v4, uint8_t type, uint8_t code,
+		     enum icmp_error *out)
 {
-	switch (error) {
-	case ICMP_NET_UNREACHABLE:
-		return (struct type_code){ V6_UNREACHABLE, 0 };
-	case ICMP_PROHIBITED:
-		return (struct type_code){ V6_UNREACHABLE, 1 };
-	case ICMP_HOST_UNREACHABLE:
-		return (struct type_code){ V6_UNREACHABLE, 3 };
-	case ICMP_PORT_UNREACHABLE:
-		return (struct type_code){ V6_UNREACHABLE, 4 };
-	case ICMP_PROTO_UNREACHABLE:
-		return (struct type_code){ V6_PARAMETER, 1 };
-	case ICMP_TOO_BIG:
-		return (struct type_code){ V6_TOO_BIG, 0 };
-	case ICMP_REASSEMBLY_EXCEEDED:
-		return (struct type_code){ V6_TIME, 1 };
-	case ICMP_TTL_EXCEEDED:
-		break;
+	for (enum icmp_error e = 0; e < ICMP_ERROR_MAX; e++) {
+		const struct type_code tc = words(v4, e);
+
+		if (tc.type == type && tc.code == code) {
+			*out = e;
+			return true;
+		}
 	}
-	return (struct type_code){ V6_TIME, 0 };
+	return false;
 }
 
-/* The second word: next-hop MTU, or what a parameter problem points at. */
-static uint32_t second_word(enum icmp_error error, bool v4, uint32_t mtu)
+/* What stands behind the checksum: an MTU, or a place (IPv4: a byte). */
+static uint32_t second_word(enum icmp_error error, bool v4, uint32_t word)
 {
+	const struct type_code tc = words(v4, error);
+
 	if (error == ICMP_TOO_BIG)
-		return v4 && mtu > 0xffff ? 0xffff : mtu;
-	if (error == ICMP_PROTO_UNREACHABLE && !v4)
-		return 6;		/* the fixed header's next header */
-	return 0;
+		return v4 && word > 0xffff ? 0xffff : word;
+	if (v4)
+		return tc.type == 12 && !tc.code ? word << 24 : 0;
+	return tc.type == 4 ? word : 0;
 }
 
 void icmp_emit_error(struct wr *w, const struct ip *src, const struct ip *dst,
-		     enum icmp_error error, uint32_t mtu, struct view quote)
+		     enum icmp_error error, uint32_t word, struct view quote)
 {
 	const bool v4 = ip_is4(src);
-	const struct type_code tc = v4 ? v4_words(error) : v6_words(error);
+	const struct type_code tc = words(v4, error);
 	const size_t most = v4 ? V4_QUOTE : V6_QUOTE;
 	uint8_t *start = w->p;
 
 	wr_u8(w, tc.type);
 	wr_u8(w, tc.code);
 	wr_be16(w, 0);
-	wr_be32(w, second_word(error, v4, mtu));
+	wr_be32(w, second_word(error, v4, word));
 	wr_bytes(w, quote.p, quote.len < most ? quote.len : most);
 	seal(w, start, src, dst);
 }
@@ -155,9 +136,10 @@ void icmp_emit_error(struct wr *w, const struct ip *src, const struct ip *dst,
 bool icmp_may_answer(const struct ip_packet *ip)
 {
 	if (ip_is_multicast(&ip->dst) || ip_is_broadcast(&ip->dst) ||
-	    ip_is_multicast(&ip->src) || ip_is_unspecified(&ip->src) ||
-	    ip->frag_offset)
+	    ip_is_multicast(&ip->src) || ip_is_unspecified(&ip->src))
 		return false;
+	if (ip->frag_offset)		/* whose type cannot be seen */
+		return ip->v6 && ip->proto != PROTO_ICMP6;
 	if (ip->proto == PROTO_ICMP && !ip->v6)
 		return ip->payload.len && !is_v4_error(ip->payload.p[0]);
 	if (ip->proto == PROTO_ICMP6 && ip->v6)

@@ -14,16 +14,44 @@
 #define ICMP_HEADER_BYTES 8
 #define ICMP_QUOTE_BYTES 1232	/* the most that an error quotes */
 
-/* What an error says, in both families' words. */
+/*
+ * What an error says: name, then type and code of ICMP (IANA, from RFC 792,
+ * RFC 1122 section 3.2.2.1 and RFC 1812 section 5.2.7.1) and of ICMPv6
+ * (RFC 4443). Where a family lacks the word, its nearest stands. The first
+ * with a type and code is what those mean when they are read.
+ */
+#define ICMP_ERROR_LIST(X)						\
+	X(NET_UNREACHABLE,	3, 0,	1, 0)				\
+	X(HOST_UNREACHABLE,	3, 1,	1, 3)				\
+	X(PROTO_UNREACHABLE,	3, 2,	4, 1)	/* unknown next header */ \
+	X(PORT_UNREACHABLE,	3, 3,	1, 4)				\
+	X(TOO_BIG,		3, 4,	2, 0)	/* with the MTU */	\
+	X(PROHIBITED,		3, 13,	1, 1)	/* administratively */	\
+	X(TTL_EXCEEDED,		11, 0,	3, 0)				\
+	X(REASSEMBLY_EXCEEDED,	11, 1,	3, 1)				\
+	X(PARAMETER,		12, 0,	4, 0)	/* with the place */	\
+	X(SOURCE_ROUTE,		3, 5,	1, 3)				\
+	X(NET_UNKNOWN,		3, 6,	1, 0)				\
+	X(HOST_UNKNOWN,		3, 7,	1, 3)				\
+	X(HOST_ISOLATED,	3, 8,	1, 3)				\
+	X(NET_PROHIBITED,	3, 9,	1, 1)				\
+	X(HOST_PROHIBITED,	3, 10,	1, 1)				\
+	X(NET_TOS,		3, 11,	1, 0)				\
+	X(HOST_TOS,		3, 12,	1, 3)				\
+	X(PRECEDENCE,		3, 14,	1, 1)				\
+	X(PRECEDENCE_CUTOFF,	3, 15,	1, 1)				\
+	X(BEYOND_SCOPE,		3, 0,	1, 2)				\
+	X(SOURCE_POLICY,	3, 13,	1, 5)				\
+	X(REJECT_ROUTE,		3, 13,	1, 6)				\
+	X(OPTION_MISSING,	12, 1,	4, 0)				\
+	X(BAD_LENGTH,		12, 2,	4, 0)				\
+	X(OPTION,		3, 2,	4, 2)	/* unknown IPv6 option */
+
 enum icmp_error {
-	ICMP_NET_UNREACHABLE,	/* v4 3/0, v6 1/0 no route */
-	ICMP_HOST_UNREACHABLE,	/* v4 3/1, v6 1/3 address unreachable */
-	ICMP_PROTO_UNREACHABLE,	/* v4 3/2, v6 4/1 unknown next header */
-	ICMP_PORT_UNREACHABLE,	/* v4 3/3, v6 1/4 */
-	ICMP_PROHIBITED,	/* v4 3/13, v6 1/1 administratively */
-	ICMP_TOO_BIG,		/* v4 3/4 with MTU, v6 2/0 with MTU */
-	ICMP_TTL_EXCEEDED,	/* v4 11/0, v6 3/0 */
-	ICMP_REASSEMBLY_EXCEEDED,	/* v4 11/1, v6 3/1 */
+#define X(name, type4, code4, type6, code6) ICMP_##name,
+	ICMP_ERROR_LIST(X)
+#undef X
+	ICMP_ERROR_MAX
 };
 
 struct icmp_echo {
@@ -53,16 +81,28 @@ void icmp_emit_echo(struct wr *w, const struct ip *src, const struct ip *dst,
  *		their family chooses the format
  * @quote:	offending packet from its IP header on; cut to 548 bytes
  *		(IPv4, RFC 1812 section 4.3.2.3) or 1232 (IPv6, RFC 4443)
- * @mtu:	for ICMP_TOO_BIG, else 0
+ * @word:	for ICMP_TOO_BIG the MTU; for the parameter problems
+ *		(12/0, in ICMPv6 all of 4) the offset in quote of what is
+ *		wrong; else it is not used
  */
 void icmp_emit_error(struct wr *w, const struct ip *src,
 		     const struct ip *dst, enum icmp_error error,
-		     uint32_t mtu, struct view quote);
+		     uint32_t word, struct view quote);
+
+/**
+ * icmp_error_read() - what a type and code say
+ * @out: written on success only
+ *
+ * false: not one that reports an error, or not known.
+ */
+MUST bool icmp_error_read(bool v4, uint8_t type, uint8_t code,
+			  enum icmp_error *out);
 
 /*
  * May an error be sent about this packet? Not about ICMP errors, multi-
- * cast or broadcast, later fragments (RFC 1122 section 3.2.2, RFC 4443
- * section 2.4 e).
+ * cast or broadcast (RFC 1122 section 3.2.2, RFC 4443 section 2.4 e), nor
+ * about later fragments, of which IPv6 excepts those of other protocols
+ * than ICMPv6: RFC 8200 section 4.5 wants an error about one too far out.
  */
 bool icmp_may_answer(const struct ip_packet *ip);
 

@@ -8,7 +8,7 @@
 enum {
 	V4_MORE = 0x2000, V4_DONT = 0x4000, V4_OFFSET = 0x1fff,
 	EXT_HOP = 0, EXT_ROUTING = 43, EXT_FRAGMENT = 44, EXT_DEST = 60,
-	EXT_MAX = 8,
+	EXT_MAX = 8, V4_PROTO_AT = 9, V6_NEXT_AT = 6,
 };
 
 static enum drop parse_v4(struct rd r, struct ip_packet *p)
@@ -42,6 +42,7 @@ static enum drop parse_v4(struct rd r, struct ip_packet *p)
 	p->more = frag & V4_MORE;
 	p->frag_offset = (uint16_t)((frag & V4_OFFSET) * 8);
 	p->fragment = p->more || p->frag_offset;
+	p->proto_at = V4_PROTO_AT;
 	p->whole = (struct view){ .p = start, .len = total };
 	p->payload = (struct view){ .p = start + header,
 				    .len = total - header };
@@ -79,6 +80,7 @@ static enum drop parse_extension(struct rd *r, uint8_t type, uint8_t *next,
 static enum drop walk_extensions(struct rd *r, uint8_t next,
 				 struct ip_packet *p)
 {
+	p->proto_at = V6_NEXT_AT;
 	for (unsigned n = 0; n <= EXT_MAX; n++) {
 		const bool known = next == EXT_ROUTING || next == EXT_DEST ||
 				   next == EXT_FRAGMENT ||
@@ -90,6 +92,7 @@ static enum drop walk_extensions(struct rd *r, uint8_t next,
 			p->proto = next;
 			return DROP_OK;
 		}
+		p->proto_at = (uint16_t)(r->p - p->whole.p);
 		drop = parse_extension(r, next, &next, p);
 		if (drop != DROP_OK)
 			return drop;

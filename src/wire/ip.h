@@ -27,6 +27,7 @@ struct ip_packet {
 	bool v6;
 	uint8_t proto;		/* after extension headers, for IPv6; of a
 				   fragment: what its header says */
+	uint16_t proto_at;	/* where in whole that stands */
 	uint8_t ttl;		/* hop limit */
 	uint8_t tos;		/* traffic class: DSCP and ECN */
 	bool dont_fragment;	/* on the way; IPv6: always */

@@ -271,7 +271,7 @@ static void icmp_errors(const struct ip_packet *p)
 {
 	uint8_t buf[1500];
 
-	for (enum icmp_error e = 0; e <= ICMP_TTL_EXCEEDED; e++) {
+	for (enum icmp_error e = 0; e < ICMP_ERROR_MAX; e++) {
 		struct wr w = wr(buf, sizeof(buf));
 		size_t len;
 

@@ -105,11 +105,16 @@ static const struct {
 } errors[] = {
 	{ ICMP_NET_UNREACHABLE, 3, 0, 1, 0, 0, 0 },
 	{ ICMP_HOST_UNREACHABLE, 3, 1, 1, 3, 0, 0 },
-	{ ICMP_PROTO_UNREACHABLE, 3, 2, 4, 1, 0, 6 },
+	{ ICMP_PROTO_UNREACHABLE, 3, 2, 4, 1, 0, 70000 },
 	{ ICMP_PORT_UNREACHABLE, 3, 3, 1, 4, 0, 0 },
 	{ ICMP_PROHIBITED, 3, 13, 1, 1, 0, 0 },
 	{ ICMP_TOO_BIG, 3, 4, 2, 0, 0xffff, 70000 },
 	{ ICMP_TTL_EXCEEDED, 11, 0, 3, 0, 0, 0 },
+	{ ICMP_REASSEMBLY_EXCEEDED, 11, 1, 3, 1, 0, 0 },
+	{ ICMP_PARAMETER, 12, 0, 4, 0, 70000u << 24, 70000 },
+	{ ICMP_OPTION_MISSING, 12, 1, 4, 0, 0, 70000 },
+	{ ICMP_REJECT_ROUTE, 3, 13, 1, 6, 0, 0 },
+	{ ICMP_PRECEDENCE_CUTOFF, 3, 15, 1, 1, 0, 0 },
 };
 
 static void check_error(size_t i, const struct ip *ip)
@@ -160,6 +165,9 @@ static const struct {
 	  false },
 	{ "from a group", "ff02::1", "2001::2", PROTO_UDP, 0, 0, 8, false },
 	{ "from nobody", "::", "2001::2", PROTO_UDP, 0, 0, 8, false },
+	{ "later fragment 6", "2001::1", "2001::2", PROTO_UDP, 0, 8, 8, true },
+	{ "that may be an error", "2001::1", "2001::2", PROTO_ICMP6, 128, 8,
+	  8, false },
 	{ "later fragment", "192.0.2.1", "192.0.2.2", PROTO_UDP, 0, 8, 8,
 	  false },
 };
