@@ -77,8 +77,8 @@ struct env_mark {
 	uint8_t tos;		/* traffic class: DSCP and ECN */
 };
 
-/* A network error that the host learned about a datagram or ping sent. */
-struct env_dgram_error {
+/* A network error that the host learned of a datagram, ping or SYN sent. */
+struct env_net_error {
 	struct endpoint to;	/* where the failed datagram went; for a
 				   ping, port is the echo identifier */
 	struct ip offender;	/* who reported it; to.ip if the host did */
@@ -89,8 +89,11 @@ struct env_dgram_error {
 };
 
 struct env_ops {
-	/* TCP. A stream id (connecting) or -ENV_*; events go to owner. */
-	int (*tcp_connect)(void *ctx, const struct endpoint *to,
+	/*
+	 * TCP. A stream id (connecting) or -ENV_*; events go to owner.
+	 * ttl: of its packets; 0: the host's own.
+	 */
+	int (*tcp_connect)(void *ctx, const struct endpoint *to, uint8_t ttl,
 			   struct handle owner);
 	struct stream_ops tcp;
 	/*
@@ -98,6 +101,11 @@ struct env_ops {
 	 * events go there from now on. 0, or -ENV_LIMIT.
 	 */
 	int (*tcp_adopt)(void *ctx, int id, struct handle owner);
+	/*
+	 * The network's word on why a connect failed; false if there was
+	 * none. Ports and payload are not told.
+	 */
+	bool (*tcp_error)(void *ctx, int id, struct env_net_error *out);
 
 	/* Datagrams: one unconnected socket. An id or -ENV_*. */
 	int (*udp_open)(void *ctx, bool v6, struct handle owner);
@@ -122,7 +130,7 @@ struct env_ops {
 	int64_t (*dgram_recv)(void *ctx, int id, struct endpoint *from,
 			      struct env_mark *mark, void *buf, size_t cap);
 	/* Next queued network error; false when there is none. */
-	bool (*dgram_error)(void *ctx, int id, struct env_dgram_error *out,
+	bool (*dgram_error)(void *ctx, int id, struct env_net_error *out,
 			    void *payload, size_t cap);
 	void (*dgram_close)(void *ctx, int id);
 

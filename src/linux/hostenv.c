@@ -83,7 +83,30 @@ static void set_int(int fd, int level, int option, int value)
 	(void)!setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-static int tcp_connect(void *ctx, const struct endpoint *to,
+/*
+ * Errors about the SYN are to be told with who reported them. From then on
+ * they are not: each would fail a connection that can survive it (RFC 1122
+ * section 4.2.3.9).
+ */
+static void report_errors(int fd, int family, int on)
+{
+	if (family == AF_INET6)
+		set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, on);
+	else
+		set_int(fd, IPPROTO_IP, IP_RECVERR, on);
+}
+
+static void set_ttl(int fd, int family, uint8_t ttl)
+{
+	if (!ttl)
+		return;
+	if (family == AF_INET6)
+		set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
+	else
+		set_int(fd, IPPROTO_IP, IP_TTL, ttl);
+}
+
+static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 		       struct handle owner)
 {
 	struct sockaddr_any sa;
@@ -95,6 +118,8 @@ static int tcp_connect(void *ctx, const struct endpoint *to,
 	if (fd < 0)
 		return failed();
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	report_errors(fd, sa.sa.sa_family, 1);
+	set_ttl(fd, sa.sa.sa_family, ttl);
 	if ((connect(fd, &sa.sa, len) < 0 && errno != EINPROGRESS) ||
 	    enrol(ctx, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 		  owner) < 0) {
@@ -124,7 +149,10 @@ static int stream_connected(void *ctx, int id)
 		return failed();
 	if (error)
 		return -(int)hostenv_error(error);
-	return getpeername(id, &sa.sa, &len) < 0 ? -ENV_AGAIN : 0;
+	if (getpeername(id, &sa.sa, &len) < 0)
+		return -ENV_AGAIN;
+	report_errors(id, sa.sa.sa_family, 0);
+	return 0;
 }
 
 static int64_t stream_send(void *ctx, int id, const struct span *v, unsigned n)
@@ -317,7 +345,7 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 }
 
 static void read_extended_err(const struct sock_extended_err *ee,
-			      struct env_dgram_error *out)
+			      struct env_net_error *out)
 {
 	const struct sockaddr *offender = SO_EE_OFFENDER(ee);
 	struct endpoint e;
@@ -346,7 +374,7 @@ static void read_extended_err(const struct sock_extended_err *ee,
 		   ee->ee_info : 0;
 }
 
-static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
+static bool dgram_error(void *ctx, int id, struct env_net_error *out,
 			void *payload, size_t cap)
 {
 	_Alignas(struct cmsghdr) uint8_t control[512];
@@ -364,7 +392,7 @@ static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
 	(void)ctx;
 	if (n < 0)
 		return false;
-	*out = (struct env_dgram_error){ .payload_bytes = (size_t)n };
+	*out = (struct env_net_error){ .payload_bytes = (size_t)n };
 	if (!sockaddr_to(&sa, &out->to))
 		return true;
 	for (c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
@@ -374,6 +402,11 @@ static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
 		     c->cmsg_type == IPV6_RECVERR))
 			read_extended_err((const void *)CMSG_DATA(c), out);
 	return true;
+}
+
+static bool tcp_error(void *ctx, int id, struct env_net_error *out)
+{
+	return dgram_error(ctx, id, out, NULL, 0);
 }
 
 static void dgram_close(void *ctx, int id)
@@ -435,6 +468,7 @@ const struct env_ops hostenv_ops = {
 		.close = stream_close,
 	},
 	.tcp_adopt = tcp_adopt,
+	.tcp_error = tcp_error,
 	.udp_open = udp_open,
 	.ping_open = ping_open,
 	.dgram_send = dgram_send,

@@ -324,6 +324,7 @@ static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
 	target.to.ip = r.to;
 	target.has_next = r.has_next;
 	target.next_to = r.next_to;
+	target.ttl = proto_next_ttl(ip->ttl);
 	return tcp_open(&net->p, key, seg, &target);
 }
 

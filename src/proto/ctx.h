@@ -76,6 +76,28 @@ void proto_icmp_error(struct proto *p, const struct ip *from,
 		      const struct ip_packet *ip, enum icmp_error error,
 		      uint32_t word);
 
+/* The gateway's address of that address's family. */
+static inline const struct ip *proto_gateway(const struct proto *p,
+					     const struct ip *ip)
+{
+	return ip_is4(ip) ? &p->gateway4 : &p->gateway6;
+}
+
+/*
+ * Whom the guest is to hear an error from about a packet of src's (its own
+ * address): who reported it to the host, or the gateway, if that was the
+ * host itself over loopback, or nobody.
+ */
+static inline struct ip proto_offender(const struct proto *p,
+				       const struct env_net_error *e,
+				       const struct ip *src)
+{
+	if (ip_is_loopback(&e->offender) || ip_is_unspecified(&e->offender) ||
+	    ip_is4(&e->offender) != ip_is4(src))
+		return *proto_gateway(p, src);
+	return e->offender;
+}
+
 /*
  * Hop limit for the host's socket: one less than the guest's, as a router
  * does; 0, the host's own, where the guest used a usual default, which
@@ -92,13 +114,6 @@ static inline uint8_t proto_ttl_to_guest(uint8_t ttl, bool host)
 	if (!ttl)
 		return PROTO_HOP_LIMIT;
 	return host || ttl == 1 ? ttl : (uint8_t)(ttl - 1);
-}
-
-/* The gateway's address of that address's family. */
-static inline const struct ip *proto_gateway(const struct proto *p,
-					     const struct ip *ip)
-{
-	return ip_is4(ip) ? &p->gateway4 : &p->gateway6;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/icmp_map.h"
 
-enum icmp_error icmp_map(const struct env_dgram_error *e)
+enum icmp_error icmp_map(const struct env_net_error *e)
 {
 	enum icmp_error error;
 

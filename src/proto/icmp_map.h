@@ -10,7 +10,7 @@
  * What an error from the host's error queue says, to the very code; host
  * unreachable, if it is none that is known.
  */
-enum icmp_error icmp_map(const struct env_dgram_error *e);
+enum icmp_error icmp_map(const struct env_net_error *e);
 
 /*
  * What the guest is told when a send failed at once: true and the error,

@@ -113,7 +113,7 @@ void ping_reply(struct proto *p, const struct ip *from, const struct ip *to,
 
 /* Quote the guest's own request in an error about it. */
 static void tell_error(struct proto *p, const struct ping *g,
-		       const struct env_dgram_error *e, const uint8_t *payload,
+		       const struct env_net_error *e, const uint8_t *payload,
 		       size_t len)
 {
 	const struct flow_key *k = &g->flow.key;
@@ -125,7 +125,7 @@ static void tell_error(struct proto *p, const struct ping *g,
 		.v6 = !ip_is4(&k->guest_ip),
 	};
 	struct icmp_echo echo = { .seq = g->seq };
-	struct ip from = e->offender;
+	const struct ip from = proto_offender(p, e, &k->guest_ip);
 	const struct ip_packet was = {
 		.proto = ip.proto, .payload = { .p = payload, .len = len },
 	};
@@ -134,9 +134,6 @@ static void tell_error(struct proto *p, const struct ping *g,
 	if (len && icmp_parse_echo(&was, &echo) != DROP_OK)
 		return;
 	echo.id = k->guest_port;
-	if (ip_is_loopback(&from) || ip_is_unspecified(&from) ||
-	    ip_is4(&from) != ip_is4(&k->guest_ip))
-		from = *proto_gateway(p, &k->guest_ip);
 	ip_emit(&w, &ip, ICMP_HEADER_BYTES + echo.data.len);
 	icmp_emit_echo(&w, &ip.src, &ip.dst, &echo);
 	ASSERT(!w.bad);
@@ -151,7 +148,7 @@ static void tell_error(struct proto *p, const struct ping *g,
 static void drain_errors(struct proto *p, const struct ping *g)
 {
 	uint8_t payload[ICMP_HEADER_BYTES + QUOTE_BYTES];
-	struct env_dgram_error e;
+	struct env_net_error e;
 
 	for (unsigned i = 0; i < TURN_REPLIES; i++) {
 		if (!p->env.ops->dgram_error(p->env.ctx, g->sock, &e, payload,

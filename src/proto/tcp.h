@@ -167,6 +167,7 @@ struct tcp_target {
 	struct endpoint to;
 	bool has_next;
 	struct ip next_to;		/* same port, if `to` refuses */
+	uint8_t ttl;			/* for `to`; 0: the host's own */
 	bool reopens;			/* a connection that has ended just now, */
 	uint32_t past;			/* its first sequence number not used */
 	/* A service of the gateway's own instead; NULL: env's tcp_connect. */

@@ -224,6 +224,27 @@ bool tcp_pull(struct proto *p, struct tcp *t)
 	return true;
 }
 
+/*
+ * Why a connect failed, in the network's words and from whom, if it had
+ * any; else what the host made of it. false: nothing to be told by ICMP.
+ */
+static bool why_failed(struct proto *p, const struct tcp *t, int error,
+		       struct ip *from, enum icmp_error *what)
+{
+	const struct ip *guest = &t->flow.key.guest_ip;
+	struct env_net_error e;
+
+	*from = *proto_gateway(p, guest);
+	if (t->host == &p->env.ops->tcp && t->host_id >= 0 &&
+	    p->env.ops->tcp_error(p->env.ctx, t->host_id, &e) &&
+	    ip_is4(&e.to.ip) == ip_is4(guest)) {
+		*from = proto_offender(p, &e, guest);
+		*what = icmp_map(&e);
+		return true;
+	}
+	return icmp_map_send(error, what);
+}
+
 /* What the guest hears of a connect that failed, as without us. */
 static void connect_failed(struct proto *p, struct tcp *t, int error)
 {
@@ -239,19 +260,17 @@ static void connect_failed(struct proto *p, struct tcp *t, int error)
 		.ttl = 64, .v6 = !ip_is4(&k->guest_ip),
 	};
 	enum icmp_error what;
+	struct ip from;
 
-	if (error == ENV_REFUSED || error == ENV_RESET) {
-		tcp_abort(p, t, true);
-		return;
-	}
-	if (!icmp_map_send(error, &what)) {
-		tcp_free(p, t, true);	/* silent, as the far end was */
+	if (!why_failed(p, t, error, &from, &what)) {
+		/* Else silent, as the far end was. */
+		tcp_abort(p, t, error == ENV_REFUSED || error == ENV_RESET);
 		return;
 	}
 	ip_emit(&w, &ip, TCP_HEADER_BYTES);
 	tcp_emit(&w, &syn, 0);
 	ip.whole = (struct view){ .p = quote, .len = (size_t)(w.p - quote) };
-	proto_icmp_error(p, proto_gateway(p, &k->guest_ip), &ip, what, 0);
+	proto_icmp_error(p, &from, &ip, what, 0);
 	tcp_free(p, t, true);
 }
 
@@ -267,7 +286,7 @@ static bool try_next(struct proto *p, struct tcp *t, int error)
 	t->has_next = false;
 	if (t->host_id >= 0)
 		t->host->close(t->host_ctx, t->host_id, true);
-	t->host_id = p->env.ops->tcp_connect(p->env.ctx, &to,
+	t->host_id = p->env.ops->tcp_connect(p->env.ctx, &to, 0,
 					     flow_handle(&p->flows, &t->flow));
 	return t->host_id >= 0;
 }
@@ -302,7 +321,7 @@ static enum drop connect_start(struct proto *p, struct tcp *t,
 		t->host = &p->env.ops->tcp;
 		t->host_ctx = p->env.ctx;
 		t->host_id = p->env.ops->tcp_connect(p->env.ctx, &target->to,
-						     h);
+						     target->ttl, h);
 	}
 	if (t->host_id < 0 && !try_next(p, t, -t->host_id)) {
 		connect_failed(p, t, -t->host_id);

@@ -127,7 +127,7 @@ static struct udp_flow *exchange_find(struct proto *p,
 
 /* Rebuild the datagram that failed, as the guest sent it, and quote it. */
 static void tell_error(struct proto *p, const struct udp_flow *u,
-		       const struct env_dgram_error *e, const uint8_t *payload,
+		       const struct env_net_error *e, const uint8_t *payload,
 		       size_t len)
 {
 	const struct flow_key *k = &u->flow.key;
@@ -137,11 +137,8 @@ static void tell_error(struct proto *p, const struct udp_flow *u,
 		.src = k->guest_ip, .dst = k->peer_ip, .ttl = 1,
 		.proto = PROTO_UDP, .v6 = !ip_is4(&k->guest_ip),
 	};
-	struct ip from = e->offender;
+	const struct ip from = proto_offender(p, e, &k->guest_ip);
 
-	if (ip_is_loopback(&from) || ip_is_unspecified(&from) ||
-	    ip_is4(&from) != ip_is4(&k->guest_ip))
-		from = *proto_gateway(p, &k->guest_ip);
 	if (len > QUOTE_BYTES)
 		len = QUOTE_BYTES;
 	ip_emit(&w, &ip, UDP_HEADER_BYTES + e->payload_bytes);
@@ -160,7 +157,7 @@ static void tell_error(struct proto *p, const struct udp_flow *u,
 static void drain_errors(struct proto *p, struct udp_map *m,
 			 const struct udp_flow *sender)
 {
-	struct env_dgram_error e;
+	struct env_net_error e;
 	uint8_t payload[QUOTE_BYTES];
 
 	for (unsigned i = 0; i < TURN_DATAGRAMS; i++) {

@@ -28,7 +28,7 @@ int dns_tcp_start(struct dns *dns, struct dns_query *q, unsigned server)
 	q->got = 0;
 	q->tcp_server = server;
 	q->tcp = dns->env.ops->tcp_connect(dns->env.ctx,
-					   &dns->servers[server].at,
+					   &dns->servers[server].at, 0,
 					   dns_query_handle(dns, q));
 	return q->tcp < 0 ? q->tcp : 0;
 }

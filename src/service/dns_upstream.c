@@ -301,7 +301,7 @@ static bool recv_udp(struct dns *dns, struct dns_query *q, int sock)
 static unsigned recv_errors(struct dns *dns, const struct dns_query *q,
 			    int sock)
 {
-	struct env_dgram_error e;
+	struct env_net_error e;
 	uint8_t quote[DNS_HEADER_BYTES];
 	unsigned failed = 0;
 

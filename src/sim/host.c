@@ -200,6 +200,7 @@ static int tcp_adopt(void *ctx, int id, struct handle owner)
 
 const struct env_ops sim_env_ops = {
 	.tcp_connect = sim_tcp_connect,
+	.tcp_error = sim_tcp_error,
 	.tcp = {
 		.connected = sim_stream_connected,
 		.send = sim_stream_send,

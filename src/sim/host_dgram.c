@@ -146,7 +146,7 @@ int64_t sim_dgram_recv(void *ctx, int id, struct endpoint *from,
 	return (int64_t)len;
 }
 
-bool sim_dgram_error(void *ctx, int id, struct env_dgram_error *out,
+bool sim_dgram_error(void *ctx, int id, struct env_net_error *out,
 		     void *payload, size_t cap)
 {
 	struct world *w = ctx;
@@ -157,7 +157,7 @@ bool sim_dgram_error(void *ctx, int id, struct env_dgram_error *out,
 	if (!d)
 		return false;
 	v4 = ip_is4(&d->peer.ip);
-	*out = (struct env_dgram_error){	/* port unreachable */
+	*out = (struct env_net_error){	/* port unreachable */
 		.to = d->peer, .offender = d->peer.ip,
 		.type = v4 ? 3 : 1, .code = v4 ? 3 : 4,
 		.payload_bytes = d->len,

@@ -171,7 +171,8 @@ static int connect_resolver(struct world *w, unsigned server, struct handle h)
 	return id;
 }
 
-int sim_tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
+int sim_tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
+		    struct handle h)
 {
 	struct world *w = ctx;
 	const unsigned conn = (unsigned)(to->port - WORLD_PORT);
@@ -181,6 +182,7 @@ int sim_tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
 	int error, id;
 	bool first;
 
+	(void)ttl;
 	if (resolver_at(w, to, &server))
 		return connect_resolver(w, server, h);
 	if (conn >= w->plan.conns)
@@ -225,6 +227,21 @@ int sim_stream_connected(void *ctx, int id)
 	if (s->dead)
 		return broken(ctx, s);
 	return s->connected ? -s->error : -ENV_AGAIN;
+}
+
+/* About each other one that could not be connected there is a word. */
+bool sim_tcp_error(void *ctx, int id, struct env_net_error *out)
+{
+	const struct sim_sock *s = stream(ctx, id);
+
+	if (s->error != ENV_HOST_UNREACHABLE && s->error != ENV_ACCESS)
+		return false;
+	*out = (struct env_net_error){
+		.to.ip = ip_from_v4(0xc0000201), .type = 3,
+		.code = s->error == ENV_ACCESS ? 13 : 1,
+		.offender = ip_from_v4(0xcb007109),	/* RFC 5737 */
+	};
+	return true;
 }
 
 static uint64_t total(const struct span *v, unsigned n)

@@ -206,7 +206,9 @@ void sim_sock_after(struct world *w, struct sim_sock *s, uint64_t delay_ns,
 		    void (*run)(struct world *w, struct sim_sock *s));
 
 /* sim/host_stream.c, sim/host_dgram.c */
-int sim_tcp_connect(void *ctx, const struct endpoint *to, struct handle h);
+int sim_tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
+		    struct handle h);
+bool sim_tcp_error(void *ctx, int id, struct env_net_error *out);
 int sim_stream_connected(void *ctx, int id);
 int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n);
 int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n);
@@ -220,7 +222,7 @@ int sim_dgram_send(void *ctx, int id, const struct endpoint *to,
 void sim_dgram_fragment(void *ctx, int id, bool v6, bool allowed);
 int64_t sim_dgram_recv(void *ctx, int id, struct endpoint *from,
 		       struct env_mark *mark, void *buf, size_t cap);
-bool sim_dgram_error(void *ctx, int id, struct env_dgram_error *out,
+bool sim_dgram_error(void *ctx, int id, struct env_net_error *out,
 		     void *payload, size_t cap);
 void sim_dgram_close(void *ctx, int id);
 void sim_dgram_free(struct sim_sock *s);

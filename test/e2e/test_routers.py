@@ -3,8 +3,10 @@
 
 import contextlib
 import json
+import errno
 import re
 import socket
+import struct
 
 import pytest
 
@@ -48,7 +50,7 @@ def hops(text):
     return [hop for i, hop in enumerate(found) if hop not in found[:i]]
 
 
-@pytest.mark.parametrize("how", ["", "-I"], ids=["udp", "icmp"])
+@pytest.mark.parametrize("how", ["", "-I", "-T"], ids=["udp", "icmp", "tcp"])
 def test_traceroute_finds_each_hop(guest, beyond, how):
     four = guest.sh(f"traceroute -n -q1 -w2 {how} {BEYOND4}")
     assert hops(four.stdout) == [guest.gateway4, WORLD4, BEYOND4], four
@@ -121,3 +123,30 @@ def test_datagrams_follow_the_path_mtu(guest, beyond, address, family):
                 assert s.recv(2000) == data
                 return
     pytest.fail("no answer")
+
+
+@pytest.mark.parametrize("address, offender, family, level, option, word", [
+    ("198.18.0.99", WORLD4, socket.AF_INET, socket.IPPROTO_IP, 11, (3, 13)),
+    ("2001:db8:b::99", WORLD6, socket.AF_INET6, socket.IPPROTO_IPV6, 25,
+     (1, 1))])
+def test_a_router_that_forbids_is_heard(guest, scene, beyond, address,
+                                        offender, family, level, option,
+                                        word):
+    """RECVERR of the guest's: type, code and router of a failed connect."""
+    with scene.world:
+        sh(f"ip route add prohibit {address}")
+    try:
+        with guest, socket.socket(family, socket.SOCK_STREAM) as s:
+            s.settimeout(5)
+            s.setsockopt(level, option, 1)
+            with pytest.raises(OSError) as e:
+                s.connect((address, 80))
+            _, control, _, _ = s.recvmsg(0, 512, socket.MSG_ERRQUEUE)
+    finally:
+        with scene.world:
+            sh(f"ip route del prohibit {address}")
+    assert e.value.errno in (errno.EHOSTUNREACH, errno.EACCES)
+    data = control[0][2]
+    assert struct.unpack_from("BB", data, 5) == word
+    at = slice(20, 24) if family == socket.AF_INET else slice(24, 40)
+    assert socket.inet_ntop(family, data[at]) == offender

@@ -63,8 +63,10 @@ static int open_any(struct fake *f, struct handle owner,
 	return -ENV_LIMIT;
 }
 
-static int tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
+static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
+		       struct handle h)
 {
+	(void)ttl;
 	return open_any(ctx, h, to);
 }
 
@@ -253,14 +255,14 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 	return len;
 }
 
-static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
+static bool dgram_error(void *ctx, int id, struct env_net_error *out,
 			void *payload, size_t cap)
 {
 	struct fake *f = ctx;
 	const struct fake_socket *s = sock(f, id);
 
 	memset(payload, 8, cap);
-	*out = (struct env_dgram_error){
+	*out = (struct env_net_error){
 		.to = { .ip = ip_from_v4(SOMEWHERE), .port = 1 },
 	};
 	if (has_say(f, id, true)) {
@@ -279,6 +281,13 @@ static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
 	if (fake_dice(f, 2))
 		out->offender = out->to.ip;
 	return true;
+}
+
+static bool tcp_error(void *ctx, int id, struct env_net_error *out)
+{
+	uint8_t none;
+
+	return dgram_error(ctx, id, out, &none, 0);
 }
 
 int fake_nth_socket(const struct fake *f, unsigned n)
@@ -515,6 +524,7 @@ const struct env_ops *fake_ops(void)
 {
 	static const struct env_ops ops = {
 		.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
+		.tcp_error = tcp_error,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },
 		.udp_open = open_dgram, .ping_open = open_dgram,

@@ -85,6 +85,27 @@ static const char *on_dgram(struct fake *f, const char *text)
 	return NULL;
 }
 
+/* "meets icmp 3/13 from 203.0.113.9": what the SYN met on its way */
+static const char *fail_connect(struct fake *f, const char *text)
+{
+	struct fake_sock *s = f->stream < 0 ? NULL : &f->sock[f->stream];
+	const struct ip to4 = ip_from_v4(0xc0000201);
+	const struct ip to6 = { .b = { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
+	char offender[SCRIPT_TEXT];
+	unsigned type, code;
+
+	if (!s || sscanf(text, "meets icmp %u/%u from %255s", &type, &code,
+			 offender) != 3 ||
+	    !ip_parse(offender, &s->error.offender))
+		return "no such error";
+	s->error.to.ip = f->v6 ? to6 : to4;
+	s->error.type = (uint8_t)type;
+	s->error.code = (uint8_t)code;
+	s->has_error = true;
+	return finish_connect(f, !f->v6 && type == 3 && code == 3 ?
+			      -ENV_REFUSED : -ENV_HOST_UNREACHABLE);
+}
+
 static const char *check(const struct fake_sock *s, const char *text)
 {
 	unsigned long long n;
@@ -95,6 +116,8 @@ static const char *check(const struct fake_sock *s, const char *text)
 		return s->got == n ? NULL : "the host has another number";
 	if (!strcmp(text, "saw end"))
 		return s->saw_end && s->open ? NULL : "the host saw no end";
+	if (sscanf(text, "saw ttl %llu", &n) == 1)
+		return s->ttl == n ? NULL : "the host saw another ttl";
 	if (!strcmp(text, "saw nothing"))
 		return !s->saw_end && s->open ? NULL : "the host saw an end";
 	if (!strcmp(text, "saw close"))
@@ -114,6 +137,8 @@ const char *fake_host(struct fake *f, const char *text)
 		return finish_connect(f, outcome);
 	if (!strncmp(text, "sends ", 6) || !strncmp(text, "fails ", 6))
 		return on_dgram(f, text);
+	if (!strncmp(text, "meets ", 6))
+		return fail_connect(f, text);
 	if (!s)
 		return "there is no connection";
 	if (sscanf(text, "writes %llu", &n) == 1) {

@@ -57,7 +57,8 @@ static int open_sock(struct fake *f, struct handle owner, bool stream)
 	return (int)f->sockets++;
 }
 
-static int tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
+static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
+		       struct handle h)
 {
 	struct fake *f = ctx;
 
@@ -65,6 +66,8 @@ static int tcp_connect(void *ctx, const struct endpoint *to, struct handle h)
 	if (f->next_error)
 		return take_error(f);
 	f->stream = open_sock(f, h, true);
+	if (f->stream >= 0)
+		f->sock[f->stream].ttl = ttl;
 	return f->stream;
 }
 
@@ -176,7 +179,7 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 	return (int64_t)(d.len < cap ? d.len : cap);
 }
 
-static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
+static bool dgram_error(void *ctx, int id, struct env_net_error *out,
 			void *payload, size_t cap)
 {
 	struct fake_sock *s = sock_of(ctx, id);
@@ -188,6 +191,13 @@ static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
 	for (size_t i = 0; i < cap; i++)
 		((uint8_t *)payload)[i] = fake_byte(i);
 	return true;
+}
+
+static bool tcp_error(void *ctx, int id, struct env_net_error *out)
+{
+	uint8_t none;
+
+	return dgram_error(ctx, id, out, &none, 0);
 }
 
 static enum env_route route(void *ctx, const struct ip *ip)
@@ -236,7 +246,7 @@ static void random_bytes(void *ctx, void *buf, size_t len)
 }
 
 static const struct env_ops ops = {
-	.tcp_connect = tcp_connect,
+	.tcp_connect = tcp_connect, .tcp_error = tcp_error,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
 	.udp_open = udp_open, .ping_open = udp_open,
 	.dgram_send = dgram_send, .dgram_recv = dgram_recv,

@@ -33,10 +33,11 @@ struct fake_sock {
 	uint64_t got, given, read;	/* bytes from and for the guest */
 	bool saw_end, saw_reset;
 	bool bad_bytes;
+	uint8_t ttl;			/* of the connect; 0: the host's own */
 	/* datagrams */
 	struct fake_dgram queue[FAKE_DGRAMS];
 	unsigned queued;
-	struct env_dgram_error error;
+	struct env_net_error error;
 	bool has_error;
 };
 

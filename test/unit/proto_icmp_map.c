@@ -22,7 +22,7 @@ static void check_code(bool v6, uint8_t type, uint8_t code, bool known)
 {
 	const struct ip ip = v6 ? (struct ip){ .b = { 32 } } :
 				  ip_from_v4(0xc0000201);
-	const struct env_dgram_error e = {
+	const struct env_net_error e = {
 		.to.ip = ip, .type = type, .code = code,
 	};
 	const enum icmp_error what = icmp_map(&e);

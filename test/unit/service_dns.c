@@ -74,12 +74,13 @@ static int udp_open(void *ctx, bool v6, struct handle owner)
 	return open_sock(ctx, owner, false);
 }
 
-static int tcp_connect(void *ctx, const struct endpoint *to,
+static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 		       struct handle owner)
 {
 	struct play *p = ctx;
 	int id;
 
+	(void)ttl;
 	if (p->connect_result)
 		return p->connect_result;
 	id = open_sock(p, owner, true);
@@ -137,7 +138,7 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 	return (int64_t)len;
 }
 
-static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
+static bool dgram_error(void *ctx, int id, struct env_net_error *out,
 			void *payload, size_t cap)
 {
 	struct sock *s = &((struct play *)ctx)->sock[id];
@@ -146,7 +147,7 @@ static bool dgram_error(void *ctx, int id, struct env_dgram_error *out,
 	if (!s->error)
 		return false;
 	s->error = false;
-	*out = (struct env_dgram_error){ .to = s->in_from };
+	*out = (struct env_net_error){ .to = s->in_from };
 	return true;
 }
 
