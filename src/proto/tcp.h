@@ -125,6 +125,8 @@ struct tcp {
 	bool probing : 1;		/* window shut or silly: the timer probes */
 	bool timing : 1;		/* rtt_seq is being timed */
 	bool tail_probed : 1;		/* the timer means time-out now */
+	uint8_t silent;			/* window probes without any answer */
+	uint8_t challenges;		/* ACKs since challenge_ns, see rx */
 	uint8_t events;			/* enum env_event, for the turn's end */
 
 	/* guest to host */
@@ -140,6 +142,9 @@ struct tcp {
 	uint32_t up_grow;		/* bytes until up_limit may double */
 	struct store up;
 	struct ranges ooo;
+	struct tcp_range dup;		/* came twice, to be told (RFC 2883);
+					   empty: nothing */
+	uint64_t challenge_ns;
 	uint32_t recent[TCP_SACK_MAX];	/* a number in each range of ooo that
 					   grew last, the newest first */
 

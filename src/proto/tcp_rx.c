@@ -9,7 +9,9 @@
 
 #include <string.h>
 
-#define PAWS_NS	(UINT64_C(24) * 86400 * 1000000000)
+#define PAWS_NS		(UINT64_C(24) * 86400 * 1000000000)
+#define CHALLENGES	10u	/* in CHALLENGE_NS: RFC 5961 section 7 */
+#define CHALLENGE_NS	UINT64_C(5000000000)
 
 /* What tcp_rx() still has to do with a segment. */
 enum verdict {
@@ -23,6 +25,38 @@ static void ack_now(struct proto *p, struct tcp *t)
 	tcp_send_ack(p, t);
 }
 
+/*
+ * An ACK that answers what may be forged, or another stack's ACK in an
+ * endless exchange of two. RFC 5961 section 7 counts them over all the
+ * connections, which tells an attacker of the others' (CVE-2016-5696):
+ * here each has its own count.
+ */
+static void challenge(struct proto *p, struct tcp *t)
+{
+	if (p->now_ns - t->challenge_ns >= CHALLENGE_NS) {
+		t->challenge_ns = p->now_ns;
+		t->challenges = 0;
+	}
+	if (t->challenges == CHALLENGES) {
+		p->drops[DROP_LIMIT]++;
+		return;
+	}
+	t->challenges++;
+	ack_now(p, t);
+}
+
+/* RFC 2883 section 4: what came twice, for the next ACK. */
+static void note_duplicate(struct tcp *t, const struct tcp_segment *seg)
+{
+	const uint32_t end = seg->seq + (uint32_t)seg->data.len;
+
+	if (!t->sack_ok || !seq_lt(seg->seq, t->rcv_nxt) ||
+	    t->rcv_nxt - seg->seq > TCP_UP_MAX)
+		return;
+	t->dup.from = seg->seq;
+	t->dup.to = seq_lt(end, t->rcv_nxt) ? end : t->rcv_nxt;
+}
+
 /* RFC 5961 section 3.2: exact, or a challenge, or nothing. */
 static enum verdict take_rst(struct proto *p, struct tcp *t,
 			     const struct tcp_segment *seg)
@@ -30,7 +64,7 @@ static enum verdict take_rst(struct proto *p, struct tcp *t,
 	if (seg->seq == t->rcv_nxt)
 		return tcp_closing(p, t, TC_EV_GUEST_RESET) ? DONE : GONE;
 	if (seq_lt(t->rcv_nxt, seg->seq) && seq_lt(seg->seq, t->rcv_edge))
-		ack_now(p, t);
+		challenge(p, t);
 	else
 		p->drops[DROP_SEQUENCE]++;
 	return DONE;
@@ -229,7 +263,7 @@ static enum verdict take_ack(struct proto *p, struct tcp *t,
 	if (seq_lt(t->snd_max, seg->ack) ||
 	    seq_lt(seg->ack, t->snd_una - t->wnd_max)) {
 		p->drops[DROP_SEQUENCE]++;
-		ack_now(p, t);
+		challenge(p, t);
 		return DONE;
 	}
 	if (seq_lt(t->snd_una, seg->ack)) {
@@ -400,7 +434,12 @@ static enum verdict take_data(struct proto *p, struct tcp *t,
 {
 	uint32_t seq;
 	const struct view v = trim(t, seg, &seq);
+	const struct tcp_range *had = ranges_find(&t->ooo, seq);
 
+	if (t->sack_ok && had && seq_le(seq + (uint32_t)v.len, had->to))
+		t->dup = (struct tcp_range){ seq, seq + (uint32_t)v.len };
+	else
+		note_duplicate(t, seg);
 	if (!v.len) {
 		if (seg->data.len)
 			ack_now(p, t);
@@ -498,6 +537,7 @@ static bool lingering(struct proto *p, struct tcp *t,
 static void established(struct proto *p, struct tcp *t,
 			const struct tcp_segment *seg)
 {
+	t->silent = 0;
 	if (seg->flags & TCP_RST) {
 		(void)take_rst(p, t, seg);
 		return;
@@ -505,7 +545,12 @@ static void established(struct proto *p, struct tcp *t,
 	if (seg->flags & TCP_SYN || is_old(p, t, seg) || !acceptable(t, seg)) {
 		/* RFC 5961 section 4.2; RFC 9293 section 3.10.7.4 */
 		p->drops[DROP_SEQUENCE]++;
-		ack_now(p, t);
+		if (seg->data.len && !(seg->flags & TCP_SYN)) {
+			note_duplicate(t, seg);
+			ack_now(p, t);
+		} else {
+			challenge(p, t);
+		}
 		return;
 	}
 	note_timestamp(p, t, seg);

@@ -118,11 +118,11 @@ static uint16_t take_window(struct tcp *t, bool syn)
 	return (uint16_t)window;
 }
 
-/* One block, unless it is there or there is no room. */
+/* One block, unless it is there (from block `first` on) or has no room. */
 static void add_block(struct tcp_segment *s, const struct tcp_range *r,
-		      unsigned most)
+		      unsigned first, unsigned most)
 {
-	for (unsigned i = 0; i < s->sacks; i++)
+	for (unsigned i = first; i < s->sacks; i++)
 		if (s->sack[i].from == r->from)
 			return;
 	if (s->sacks < most)
@@ -130,10 +130,11 @@ static void add_block(struct tcp_segment *s, const struct tcp_range *r,
 }
 
 /*
- * RFC 2018 section 4: those that grew last come first. As many blocks as
- * the option, and the least MTUs, have room for.
+ * RFC 2018 section 4: those that grew last come first, but what came twice
+ * before all (RFC 2883 section 4), once. As many blocks as the option, and
+ * the least MTUs, have room for.
  */
-static void add_sack(const struct proto *p, const struct tcp *t,
+static void add_sack(const struct proto *p, struct tcp *t,
 		     struct tcp_segment *s)
 {
 	const size_t used = ip_header_bytes(&t->flow.key.guest_ip) +
@@ -143,16 +144,21 @@ static void add_sack(const struct proto *p, const struct tcp *t,
 	const unsigned most = fit < TCP_SACK_MAX ? (unsigned)fit :
 						   TCP_SACK_MAX;
 
-	if (!t->sack_ok || !t->ooo.n)
+	const unsigned first = t->dup.from != t->dup.to;
+
+	if (!t->sack_ok)
 		return;
+	if (first)
+		add_block(s, &t->dup, 0, most);
+	t->dup.from = t->dup.to;
 	for (unsigned i = 0; i < TCP_SACK_MAX; i++) {
 		const struct tcp_range *r = ranges_find(&t->ooo, t->recent[i]);
 
 		if (r)
-			add_block(s, r, most);
+			add_block(s, r, first, most);
 	}
 	for (uint32_t i = 0; i < t->ooo.n; i++)
-		add_block(s, &t->ooo.r[i], most);
+		add_block(s, &t->ooo.r[i], first, most);
 }
 
 /* RFC 7323 section 3: milliseconds, from a start of the connection's own. */
@@ -334,6 +340,7 @@ static bool send_data(struct proto *p, struct tcp *t, uint32_t seq,
 	struct span v[2];
 	unsigned n = 0;
 
+	t->dup.from = t->dup.to;	/* told at once or not at all */
 	if (len)
 		n = store_spans(&t->down, seq - t->snd_una, len, v);
 	if (seq_lt(seq, t->snd_max))
@@ -721,7 +728,14 @@ void tcp_timer(struct proto *p, struct tcp *t)
 		probe_tail(p, t);
 		return;
 	}
-	/* An open-ended closed window is probed for ever, RFC 9293 3.8.6.1 */
+	/*
+	 * A closed window is probed for as long as the guest answers, RFC
+	 * 9293 section 3.8.6.1; but one that is gone ends.
+	 */
+	if (t->probing && t->silent++ >= limit) {
+		(void)tcp_closing(p, t, TC_EV_TIMEOUT);
+		return;
+	}
 	if (t->retries < 255 && !(t->probing && t->retries >= limit))
 		t->retries++;
 	if (t->retries > limit) {
