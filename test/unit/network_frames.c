@@ -54,6 +54,36 @@ static uint8_t answer(const struct fake *f)
 	return ip.payload.p[0];
 }
 
+/* An unknown protocol in IPv6: the problem is where the header says so. */
+static void check_parameter(void)
+{
+	/* Destination options, then SCTP, which their first byte says. */
+	static const char extension[] = "\x84\0\x01\x04\0\0\0\0" "01234567";
+	static const uint8_t protos[2] = { 132, 60 }, at[2] = { 6, 40 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct network_setup setup = fake_setup();
+		const struct eth eth = { .dst = setup.gateway_mac,
+					 .src = setup.guest_mac,
+					 .type = ETH_IPV6 };
+		struct ip_packet ip = { .src = setup.guest6, .ttl = 64,
+					.proto = protos[i] };
+		struct rig r = rig_start(&setup);
+		uint8_t buf[100];
+		struct wr w = wr(buf, sizeof(buf));
+
+		CHECK("address", ip_parse("2001::1", &ip.dst));
+		eth_emit(&w, &eth);
+		ip_emit(&w, &ip, sizeof(extension) - 1);
+		wr_bytes(&w, extension, sizeof(extension) - 1);
+		send_frame(&r, buf, (size_t)(w.p - buf), true);
+		CHECK("problem", answer(r.fake) == 4);
+		CHECK("place", r.fake->frame[ETH_HEADER_BYTES +
+					     IPV6_HEADER_BYTES + 7] == at[i]);
+		rig_end(&r, "parameter problem");
+	}
+}
+
 /* ---- IP ---- */
 
 #define ECHO4	"\x08\0..\0\x01\0\x02" "abc"
@@ -384,6 +414,7 @@ static void check_least_mtu(void)
 void test_network_frames(void);
 void test_network_frames(void)
 {
+	check_parameter();
 	for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++)
 		check_packet(i);
 	check_answer("empty", false, 0, 1, 0);
