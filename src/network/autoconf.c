@@ -129,6 +129,10 @@ static enum drop dhcp4(struct autoconf *a, struct proto *p,
 		return DROP_LENGTH;
 	dhcp4_emit(&w, &m, &answer.reply, most - headers);
 	ASSERT(!w.bad);
+	/* It may be asked for something before it says anything more. */
+	if (answer.reply.type == DHCP4_ACK &&
+	    !ip_is_unspecified(&answer.reply.yiaddr))
+		macs_heard(&p->macs, &answer.reply.yiaddr, &m.chaddr);
 	ip.dst = answer.dst;
 	finish_udp(l4, &ip.src, &ip.dst, DHCP4_SERVER_PORT, DHCP4_CLIENT_PORT,
 		   (size_t)(w.p - l4) - UDP_HEADER_BYTES);

@@ -120,7 +120,8 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	net->setup = *setup;
 	net->p.env = *env;
 	net->p.gateway_mac = setup->gateway_mac;
-	net->p.guest_mac = setup->guest_mac;
+	macs_init(&net->p.macs, &setup->gateway_mac, &setup->guest_mac,
+		  !setup->learn_mac);
 	net->p.gateway4 = setup->gateway4;
 	net->p.gateway6 = setup->gateway6;
 	net->p.mtu = setup->mtu;
@@ -188,17 +189,6 @@ static void send_small(struct network *net, const struct wr *w, uint8_t *buf)
 	proto_send(&net->p, &meta, &v, 1);
 }
 
-/*
- * There is one guest, and a virtual machine brings a MAC of its own: it is
- * the one that it has told us when it looked for us.
- */
-static void learn(struct network *net, const struct mac *mac)
-{
-	if (net->setup.learn_mac && !(mac->b[0] & 1) &&
-	    !mac_equal(mac, &net->p.gateway_mac))
-		net->p.guest_mac = *mac;
-}
-
 static enum drop arp_frame(struct network *net, struct rd r)
 {
 	uint8_t buf[ETH_HEADER_BYTES + ARP_BYTES];
@@ -210,7 +200,7 @@ static enum drop arp_frame(struct network *net, struct rd r)
 	if (drop != DROP_OK)
 		return drop;
 	if (ip_equal(&ask.sender, &net->setup.guest4))
-		learn(net, &ask.sender_mac);
+		macs_heard(&net->p.macs, &ask.sender, &ask.sender_mac);
 	if (!neighbor_arp(&net->neighbor, &ask, &answer))
 		return DROP_OK;
 	eth.dst = answer.target_mac;
@@ -220,7 +210,8 @@ static enum drop arp_frame(struct network *net, struct rd r)
 	return DROP_OK;
 }
 
-static enum drop ndp_packet(struct network *net, const struct ip_packet *ip)
+static enum drop ndp_packet(struct network *net, const struct ip_packet *ip,
+			    const struct mac *from)
 {
 	uint8_t buf[PROTO_HEAD_BYTES], body[64];
 	struct wr w = wr(buf, sizeof(buf)), b = wr(body, sizeof(body));
@@ -232,8 +223,8 @@ static enum drop ndp_packet(struct network *net, const struct ip_packet *ip)
 
 	if (drop != DROP_OK)
 		return drop;
-	if (ask.has_mac && ask.type != NDP_NEIGHBOR_ADVERT)
-		learn(net, &ask.mac);
+	if (!ip_is_unspecified(&ip->src))
+		macs_heard(&net->p.macs, &ip->src, from);
 	if (ask.type == NDP_ROUTER_SOLICIT) {
 		autoconf_solicited(&net->autoconf, &net->p);
 		return DROP_OK;
@@ -510,11 +501,12 @@ static enum drop ip_frame(struct network *net, struct rd r,
 		return DROP_ETHERTYPE;
 	/* Never in fragments: RFC 6980 */
 	if (is_ndp(&ip) && !ip.fragment)
-		return ndp_packet(net, &ip);
+		return ndp_packet(net, &ip, &eth->src);
 	if (autoconf_is_dhcp(&net->autoconf, &ip))
 		return dhcp_packet(net, &ip, eth, meta);
 	if (!is_guests(net, &ip.src))
 		return DROP_SOURCE;
+	macs_heard(&net->p.macs, &ip.src, &eth->src);
 	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
 }
 

@@ -28,7 +28,7 @@
 
 struct network_setup {
 	struct mac gateway_mac, guest_mac;
-	bool learn_mac;			/* guest_mac is what the guest says */
+	bool learn_mac;			/* guest_mac: until it says its own */
 	struct prefix net4, net6;
 	struct ip gateway4, guest4;
 	bool v6;			/* IPv6 carried; else gateway6… unused */

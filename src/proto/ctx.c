@@ -7,7 +7,7 @@ void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
 		   const struct ip *dst, uint8_t proto, size_t l4_len)
 {
 	const struct eth eth = {
-		.dst = p->guest_mac,
+		.dst = *macs_of(&p->macs, dst),
 		.src = p->gateway_mac,
 		.type = ip_is4(src) ? ETH_IPV4 : ETH_IPV6,
 	};

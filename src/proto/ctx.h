@@ -16,6 +16,7 @@
 #include "base/wheel.h"
 #include "env/env.h"
 #include "flow/table.h"
+#include "proto/macs.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"
@@ -27,7 +28,8 @@ struct proto {
 	struct flow_table flows;
 	struct wheel wheel;
 
-	struct mac gateway_mac, guest_mac;
+	struct mac gateway_mac;
+	struct macs macs;		/* the guest's */
 	struct ip gateway4, gateway6;
 	unsigned mtu;			/* of the guest's link */
 

@@ -11,7 +11,7 @@ static void send_packet(struct proto *p, const struct ip_packet *ip,
 			unsigned n, size_t len)
 {
 	const struct eth eth = {
-		.dst = p->guest_mac, .src = p->gateway_mac,
+		.dst = *macs_of(&p->macs, &ip->dst), .src = p->gateway_mac,
 		.type = ip_is4(&ip->src) ? ETH_IPV4 : ETH_IPV6,
 	};
 	uint8_t head[PROTO_HEAD_BYTES];

@@ -133,8 +133,8 @@ static void check_router(void)
 	rig_end(&r, "router");
 }
 
-/* A discover of the machine's, to everyone or from its address. */
-static void discover(struct rig *r, uint8_t type, bool spoilt)
+/* A message of the machine's, which has that address already, or 0. */
+static void discover(struct rig *r, uint8_t type, bool spoilt, uint32_t ciaddr)
 {
 	static const uint8_t head[8] = { 1, 1, 6, 0, 1, 2, 3, 4 };
 	struct ip_packet ip = { .proto = PROTO_UDP, .ttl = 64 };
@@ -147,6 +147,8 @@ static void discover(struct rig *r, uint8_t type, bool spoilt)
 	ip.src = ip_from_v4(0);
 	ip.dst = ip_from_v4(~0u);
 	memcpy(msg, head, sizeof(head));
+	for (unsigned i = 0; i < 4; i++)
+		msg[12 + i] = (uint8_t)(ciaddr >> (24 - 8 * i));
 	memcpy(msg + 28, vm_mac.b, 6);
 	memcpy(msg + 236, "\x63\x82\x53\x63", 4);
 	memcpy(msg + 240, "\x35\x01\x00\xff", 4);
@@ -167,11 +169,11 @@ static void check_dhcp4(void)
 	struct udp udp;
 	struct eth eth;
 
-	discover(&r, DHCP4_DISCOVER, true);
-	discover(&r, DHCP4_OFFER, false);
-	discover(&r, DHCP4_RELEASE, false);
+	discover(&r, DHCP4_DISCOVER, true, 0);
+	discover(&r, DHCP4_OFFER, false, 0);
+	discover(&r, DHCP4_RELEASE, false, 0);
 	CHECK("silence", r.fake->frames == 0);
-	discover(&r, DHCP4_DISCOVER, false);
+	discover(&r, DHCP4_DISCOVER, false, 0);
 	CHECK("offer", r.fake->frames == 1);
 	ip = seen(&r, &eth);
 	CHECK("to the machine", mac_equal(&eth.dst, &vm_mac) &&
@@ -179,11 +181,69 @@ static void check_dhcp4(void)
 	CHECK("UDP", udp_parse(ip.payload, &udp) == DROP_OK &&
 		     udp.src_port == 67 && udp.dst_port == 68);
 	CHECK("its address", !memcmp(udp.data.p + 16, "\xac\x14\0\x02", 4));
-	discover(&r, DHCP4_REQUEST, false);
+	discover(&r, DHCP4_REQUEST, false, 0);
 	ip = seen(&r, &eth);
 	CHECK("refused to everyone", eth.dst.b[0] == 0xff &&
 				     ip_is_broadcast(&ip.dst));
 	rig_end(&r, "dhcp4");
+}
+
+/* Whom does a client at localhost of the host reach? */
+static bool reaches(struct rig *r, const struct mac *mac)
+{
+	const struct endpoint to = { .ip = r->fake->setup.guest4,
+				     .port = FAKE_PORT };
+	const uint64_t before = r->fake->frames;
+	struct eth eth;
+
+	network_offer(r->net, fake_accept(r->fake), &to, RIG_START_NS);
+	network_turn_end(r->net, RIG_START_NS);
+	CHECK("a SYN", r->fake->frames == before + 1);
+	return seen(r, &eth).proto == PROTO_TCP && mac_equal(&eth.dst, mac);
+}
+
+/* ARP: op 1 with this sender address, asking for that one. */
+static void ask_arp(struct rig *r, const struct mac *from, uint32_t sender,
+		    uint32_t target)
+{
+	const struct eth eth = {
+		.dst = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+		.src = *from, .type = ETH_ARP,
+	};
+	const struct frame_meta meta = { 0 };
+	uint8_t buf[ETH_HEADER_BYTES + 28];
+	struct wr w = wr(buf, sizeof(buf));
+
+	eth_emit(&w, &eth);
+	wr_bytes(&w, "\0\x01\x08\0\x06\x04\0\x01", 8);
+	wr_bytes(&w, from->b, 6);
+	wr_be32(&w, sender);
+	wr_zero(&w, 6);
+	wr_be32(&w, target);
+	network_frame(r->net, &meta, buf, sizeof(buf), RIG_START_NS);
+}
+
+/* The address is where it was last said to be. */
+static void check_moves(void)
+{
+	const struct mac other = { { 0x52, 0x54, 0, 9, 9, 9 } };
+	const struct network_setup setup = named_setup();
+	const uint32_t guest4 = ip_to_v4(setup.guest4);
+	const uint32_t gateway4 = ip_to_v4(setup.gateway4);
+	struct rig r = rig_start(&setup);
+
+	CHECK("as planned", reaches(&r, &setup.guest_mac));
+	discover(&r, DHCP4_DISCOVER, false, 0);
+	CHECK("offered is not taken", reaches(&r, &setup.guest_mac));
+	discover(&r, DHCP4_REQUEST, false, guest4);
+	CHECK("lent", reaches(&r, &vm_mac));
+	ask_arp(&r, &other, 0, guest4);
+	CHECK("probed for is not taken", reaches(&r, &vm_mac));
+	ask_arp(&r, &other, guest4, guest4);
+	CHECK("announced", reaches(&r, &other));
+	ask_arp(&r, &vm_mac, guest4, gateway4);
+	CHECK("used", reaches(&r, &vm_mac));
+	rig_end(&r, "moves");
 }
 
 /* A solicit of the machine's, with a DUID of three bytes and one IA_NA. */
@@ -242,5 +302,6 @@ void test_network_autoconf(void)
 {
 	check_router();
 	check_dhcp4();
+	check_moves();
 	check_dhcp6();
 }
