@@ -143,6 +143,7 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 		.gateway4 = s->gateway4, .guest4 = s->guest4,
 		.v6 = s->v6,
 		.gateway6 = s->gateway6, .guest6 = s->guest6,
+		.own_ip6 = s->own_ip6,
 		.mtu = s->mtu,
 		.host_access = s->host_access == HOST_ACCESS_GATEWAY,
 		.link_local = s->link_local,
@@ -181,6 +182,8 @@ static void next_machine(struct engine *e)
 	if (fd >= 0 && !watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET))
 		link_hang_up(&e->host.link);
 	e->link_ready = fd >= 0;
+	if (fd >= 0)
+		network_rejoined(e->net);
 }
 
 /* A guest without a helper is connected to as by any other machine. */

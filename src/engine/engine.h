@@ -24,6 +24,7 @@ struct engine_setup {
 	struct ip gateway4, guest4;
 	bool v6;
 	struct ip gateway6, guest6;
+	bool own_ip6;			/* the guest may take another */
 	unsigned mtu;
 	enum host_access host_access;
 	bool link_local;		/* 169.254/16 and fe80::/10 allowed */

@@ -195,6 +195,7 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 		.gateway4 = k->in.gateway4, .guest4 = k->in.plan.guest4,
 		.v6 = c->ipv6,
 		.gateway6 = k->in.gateway6, .guest6 = k->in.plan.guest6,
+		.own_ip6 = k->machine,
 		.mtu = c->mtu,
 		.host_access = c->host_access == CONFIG_ACCESS_OFF ?
 			HOST_ACCESS_OFF : HOST_ACCESS_GATEWAY,

@@ -47,6 +47,7 @@ struct network {
 	struct network_setup setup;
 	struct policy policy;
 	struct neighbor_setup neighbor;
+	struct ip guest6;		/* the name's: heard; :: not yet */
 	struct dns *dns;
 	struct reassembly reassembly;
 	struct autoconf autoconf;
@@ -143,6 +144,8 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	env->ops->random(env->ctx, &key, sizeof(key));
 	autoconf_init(&net->autoconf, &net->setup);
 	start_dns(net, rest);
+	net->guest6 = setup->guest6;
+	network_rejoined(net);
 	flow_table_init(&net->p.flows, rest + round64(dns_bytes()),
 			setup->max_flows, round64(sizeof(union slot)), &key);
 	return net;
@@ -487,6 +490,35 @@ static bool is_guests(const struct network *net, const struct ip *ip)
 	       !ip_equal(ip, &net->setup.gateway6);
 }
 
+static void name_ip6(struct network *net, const struct ip *ip)
+{
+	net->guest6 = *ip;
+	dns_set_guest6(net->dns, ip);
+}
+
+/*
+ * A machine without a client of DHCPv6 has a stateless address and not
+ * guest6, and its own name must not send it to an address that nobody has.
+ * So the name stands for what was heard: guest6 if it is in use, for that
+ * is what `status` shows, else the first one, as temporary ones come later.
+ */
+static void hear_ip6(struct network *net, const struct ip *ip)
+{
+	if (net->setup.own_ip6 && !ip_is4(ip) &&
+	    !ip_equal(ip, &net->guest6) &&
+	    (ip_is_unspecified(&net->guest6) ||
+	     ip_equal(ip, &net->setup.guest6)))
+		name_ip6(net, ip);
+}
+
+void network_rejoined(struct network *net)
+{
+	const struct ip none = { .b = { 0 } };
+
+	if (net->setup.own_ip6)
+		name_ip6(net, &none);
+}
+
 static enum drop ip_frame(struct network *net, struct rd r,
 			  const struct eth *eth,
 			  const struct frame_meta *meta)
@@ -507,6 +539,7 @@ static enum drop ip_frame(struct network *net, struct rd r,
 	if (!is_guests(net, &ip.src))
 		return DROP_SOURCE;
 	macs_heard(&net->p.macs, &ip.src, &eth->src);
+	hear_ip6(net, &ip.src);
 	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
 }
 

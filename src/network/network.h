@@ -33,6 +33,7 @@ struct network_setup {
 	struct ip gateway4, guest4;
 	bool v6;			/* IPv6 carried; else gateway6… unused */
 	struct ip gateway6, guest6;
+	bool own_ip6;			/* it may have another, or none */
 	unsigned mtu;			/* of the guest's link: 68..65520 */
 	bool host_access;		/* gateway address reaches the host */
 	bool link_local;		/* 169.254/16, fe80::/10 carried */
@@ -67,6 +68,12 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 
 /* Reset every flow towards the host, close every socket, free stores. */
 void network_fini(struct network *net);
+
+/*
+ * The link was joined anew, by the same machine or another one: the IPv6
+ * address that it is known by may not be the one that it has.
+ */
+void network_rejoined(struct network *net);
 
 /*
  * A frame from the guest; buf is borrowed for the call. Anything is safe

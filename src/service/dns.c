@@ -48,6 +48,11 @@ void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n)
 	dns_cache_clear(&dns->cache, &dns->env);
 }
 
+void dns_set_guest6(struct dns *dns, const struct ip *ip)
+{
+	dns->setup.guest6 = *ip;
+}
+
 void dns_set_hosts(struct dns *dns, const struct hosts *hosts)
 {
 	dns->hosts = hosts ? *hosts : (struct hosts){ .n = 0 };

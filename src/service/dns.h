@@ -84,6 +84,9 @@ void dns_fini(struct dns *dns);
  */
 void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n);
 
+/* The IPv6 address that the guest's name stands for; :: none. */
+void dns_set_guest6(struct dns *dns, const struct ip *ip);
+
 /* The host's hosts file, lent until the next call; NULL: none. */
 void dns_set_hosts(struct dns *dns, const struct hosts *hosts);
 

@@ -67,7 +67,8 @@ static void answer_addresses(const struct dns *dns,
 {
 	if (q->type == DNS_A)
 		dns_emit_response(w, q, DNS_NOERROR, v4, 1, TTL_S);
-	else if (q->type == DNS_AAAA && dns->setup.v6)
+	else if (q->type == DNS_AAAA && dns->setup.v6 &&
+		 !ip_is_unspecified(v6))
 		dns_emit_response(w, q, DNS_NOERROR, v6, 1, TTL_S);
 	else
 		dns_emit_response(w, q, DNS_NOERROR, NULL, 0, TTL_S);
@@ -136,8 +137,9 @@ static bool answer_reverse(const struct dns *dns, const struct dns_question *q,
 		dns_emit_ptr(w, q, "host." DOMAIN, TTL_S);
 		return true;
 	}
-	if (!n || !(ip_equal(&ip, &s->guest4) ||
-		    (s->v6 && ip_equal(&ip, &s->guest6))))
+	if (!n || ip_is_unspecified(&ip) ||
+	    !(ip_equal(&ip, &s->guest4) ||
+	      (s->v6 && ip_equal(&ip, &s->guest6))))
 		return answer_reverse_hosts(dns, q, &ip, w);
 	memcpy(name, s->guest_name, n);
 	memcpy(name + n, "." DOMAIN, sizeof("." DOMAIN));

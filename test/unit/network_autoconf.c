@@ -246,6 +246,80 @@ static void check_moves(void)
 	rig_end(&r, "moves");
 }
 
+/* A datagram from there, to a port of the gateway's. */
+static void say(struct rig *r, const struct ip *src, uint16_t port,
+		const char *msg, size_t len)
+{
+	const struct network_setup *s = &r->fake->setup;
+	const bool v6 = !ip_is4(src);
+	const struct ip_packet ip = {
+		.v6 = v6, .proto = PROTO_UDP, .ttl = 64, .src = *src,
+		.dst = v6 ? s->gateway6 : s->gateway4,
+	};
+	uint8_t l4[100];
+	struct wr w = wr(l4, sizeof(l4));
+	csum_t sum;
+
+	udp_emit(&w, 4000, port, len, 0);
+	wr_bytes(&w, msg, len);
+	CHECK("room", !w.bad);
+	len += UDP_HEADER_BYTES;
+	sum = csum_add(csum_pseudo(0, &ip.src, &ip.dst, PROTO_UDP,
+				   (uint32_t)len), l4, len);
+	w = wr(l4, UDP_HEADER_BYTES);
+	udp_emit(&w, 4000, port, len - UDP_HEADER_BYTES, csum_finish(sum));
+	packet(r, &ip, l4, len, RIG_START_NS);
+}
+
+/* Is that what the machine's name stands for in IPv6? NULL: nothing. */
+static bool named(struct rig *r, const struct ip *want)
+{
+	static const char ask[] = "\x12\x34\x01\0\0\x01\0\0\0\0\0\0"
+		"\x04" "ship\x07" "slipway\x08" "internal\0\0\x1c\0\x01";
+	const size_t len = sizeof(ask) - 1;
+	struct eth eth;
+	struct ip_packet ip;
+	struct udp udp;
+
+	say(r, &r->fake->setup.guest4, 53, ask, len);
+	ip = seen(r, &eth);
+	CHECK("an answer", udp_parse(ip.payload, &udp) == DROP_OK &&
+			   udp.data.len >= len && (udp.data.p[3] & 15) == 0);
+	if (!want)
+		return udp.data.p[7] == 0;
+	return udp.data.p[7] == 1 && udp.data.len >= len + 28 &&
+	       !memcmp(udp.data.p + len + 12, want->b, sizeof(want->b));
+}
+
+/* Its name stands for the IPv6 address that it has. */
+static void check_own_ip6(void)
+{
+	struct network_setup setup = named_setup();
+	struct ip own = setup.net6.ip, later = setup.net6.ip;
+	struct rig r = rig_start(&setup);
+
+	own.b[15] = 0x77;
+	later.b[15] = 0x78;
+	say(&r, &own, 9, "", 0);
+	CHECK("a command has the planned one", named(&r, &setup.guest6));
+	rig_end(&r, "planned");
+
+	setup.own_ip6 = true;
+	r = rig_start(&setup);
+	CHECK("none yet", named(&r, NULL));
+	say(&r, &own, 9, "", 0);
+	CHECK("its own", named(&r, &own));
+	say(&r, &later, 9, "", 0);
+	CHECK("the first one", named(&r, &own));
+	say(&r, &setup.guest6, 9, "", 0);
+	CHECK("the planned one", named(&r, &setup.guest6));
+	say(&r, &own, 9, "", 0);
+	CHECK("for good", named(&r, &setup.guest6));
+	network_rejoined(r.net);
+	CHECK("none again", named(&r, NULL));
+	rig_end(&r, "own IPv6");
+}
+
 /* A solicit of the machine's, with a DUID of three bytes and one IA_NA. */
 static void solicit6(struct rig *r, const struct ip *dst, bool spoilt)
 {
@@ -303,5 +377,6 @@ void test_network_autoconf(void)
 	check_router();
 	check_dhcp4();
 	check_moves();
+	check_own_ip6();
 	check_dhcp6();
 }
