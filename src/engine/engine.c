@@ -34,6 +34,7 @@
 #include "linux/netlink.h"
 #include "linux/sandbox.h"
 #include "linux/sockaddr.h"
+#include "linux/tapopen.h"
 #include "network/network.h"
 
 #define FRAMES_PER_TURN	32
@@ -167,6 +168,7 @@ static bool open_link(struct engine *e)
 		.frame = e->frame, .frame_cap = sizeof(e->frame),
 	};
 	if (s->link == LINK_TAP) {
+		l->no_uso = !tap_takes_uso(s->offloads);
 		l->fd = s->link_fd;
 		return watch(e, l->fd, SLOT_LINK, EPOLLIN);
 	}

@@ -71,10 +71,15 @@ enum env_route {
 	ENV_ROUTE_OTHER,	/* broadcast, multicast, prohibited, … */
 };
 
-/* What a datagram's IP header says besides addresses. */
+/* What there is to a datagram besides its addresses and bytes. */
 struct env_mark {
 	uint8_t ttl;		/* hop limit; 0: the host's own, or unknown */
 	uint8_t tos;		/* traffic class: DSCP and ECN */
+	/*
+	 * Not 0: a batch. The bytes are datagrams of so many each, but for
+	 * the last one, which may be shorter.
+	 */
+	uint16_t segment;
 };
 
 /* A network error that the host learned of a datagram, ping or SYN sent. */
@@ -114,6 +119,7 @@ struct env_ops {
 	/*
 	 * Send one datagram (for a ping socket: ICMP echo message, whose id
 	 * the host replaces; mark of NULL: all the host's). 0 or -ENV_*.
+	 * Of a batch some may have gone when it fails.
 	 */
 	int (*dgram_send)(void *ctx, int id, const struct endpoint *to,
 			  const struct env_mark *mark, const struct span *v,

@@ -8,6 +8,7 @@
 #include <linux/icmpv6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
@@ -17,6 +18,10 @@
 
 #include "linux/netlink.h"
 #include "linux/sockaddr.h"
+
+/* What one call may send in a batch: UDP_MAX_SEGMENTS, and RFC 768. */
+#define BATCH_DATAGRAMS	64u
+#define BATCH_BYTES	65487u		/* below 65,535 with an IPv6 header */
 
 enum env_error hostenv_error(int error)
 {
@@ -221,7 +226,12 @@ static int dgram_open(struct hostenv *he, int family, int proto,
 
 static int udp_open(void *ctx, bool v6, struct handle owner)
 {
-	return dgram_open(ctx, v6 ? AF_INET6 : AF_INET, IPPROTO_UDP, owner);
+	const int fd = dgram_open(ctx, v6 ? AF_INET6 : AF_INET, IPPROTO_UDP,
+				  owner);
+
+	if (fd >= 0)
+		set_int(fd, SOL_UDP, UDP_GRO, 1);	/* Linux 5.0 */
+	return fd;
 }
 
 static int ping_open(void *ctx, bool v6, struct handle owner)
@@ -230,10 +240,10 @@ static int ping_open(void *ctx, bool v6, struct handle owner)
 		    dgram_open(ctx, AF_INET, IPPROTO_ICMP, owner);
 }
 
-/* Room for the control messages of a mark: two integers. */
+/* Room for the control messages of a mark: three integers. */
 union mark_control {
 	struct cmsghdr head;
-	uint8_t room[2 * CMSG_SPACE(sizeof(int))];
+	uint8_t room[3 * CMSG_SPACE(sizeof(int))];
 };
 
 static size_t put_int(uint8_t *at, int level, int type, int value)
@@ -245,6 +255,18 @@ static size_t put_int(uint8_t *at, int level, int type, int value)
 	c->cmsg_len = CMSG_LEN(sizeof(value));
 	memcpy(CMSG_DATA(c), &value, sizeof(value));
 	return CMSG_SPACE(sizeof(value));
+}
+
+/* The one that the kernel wants to be two bytes long. */
+static size_t put_segment(uint8_t *at, uint16_t segment)
+{
+	struct cmsghdr *c = (void *)at;
+
+	c->cmsg_level = SOL_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(c), &segment, sizeof(segment));
+	return CMSG_SPACE(sizeof(segment));
 }
 
 /* What differs from the socket's own. Bytes written. */
@@ -260,18 +282,20 @@ static size_t put_mark(union mark_control *control, bool v4,
 	if (mark && mark->tos)
 		n += put_int(control->room + n, level,
 			     v4 ? IP_TOS : IPV6_TCLASS, mark->tos);
+	if (mark && mark->segment)
+		n += put_segment(control->room + n, mark->segment);
 	return n;
 }
 
 /* The kernel gives IP_TOS as a byte, all else as an int. */
-static uint8_t cmsg_value(const struct cmsghdr *c)
+static int cmsg_value(const struct cmsghdr *c)
 {
 	int value;
 
 	if (c->cmsg_len < CMSG_LEN(sizeof(value)))
 		return *CMSG_DATA(c);
 	memcpy(&value, CMSG_DATA(c), sizeof(value));
-	return (uint8_t)value;
+	return value;
 }
 
 static void get_mark(struct msghdr *m, struct env_mark *out)
@@ -280,16 +304,18 @@ static void get_mark(struct msghdr *m, struct env_mark *out)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		const bool v4 = c->cmsg_level == IPPROTO_IP;
 
-		if (c->cmsg_type == (v4 ? IP_TTL : IPV6_HOPLIMIT))
-			out->ttl = cmsg_value(c);
+		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
+			out->segment = (uint16_t)cmsg_value(c);
+		else if (c->cmsg_type == (v4 ? IP_TTL : IPV6_HOPLIMIT))
+			out->ttl = (uint8_t)cmsg_value(c);
 		else if (c->cmsg_type == (v4 ? IP_TOS : IPV6_TCLASS))
-			out->tos = cmsg_value(c);
+			out->tos = (uint8_t)cmsg_value(c);
 	}
 }
 
-static int dgram_send(void *ctx, int id, const struct endpoint *to,
-		      const struct env_mark *mark, const struct span *v,
-		      unsigned n)
+static int send_message(int id, const struct endpoint *to,
+			const struct env_mark *mark, const struct span *v,
+			unsigned n)
 {
 	union mark_control control = { .room = { 0 } };
 	struct sockaddr_any sa;
@@ -299,7 +325,6 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 		.msg_controllen = put_mark(&control, ip_is4(&to->ip), mark),
 	};
 
-	(void)ctx;
 	if (m.msg_controllen)
 		m.msg_control = &control;
 	if (sendmsg(id, &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
@@ -309,6 +334,62 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 	    sendmsg(id, &m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return 0;
 	return failed();
+}
+
+/* Datagrams of a batch, each by itself. */
+static int send_each(int id, const struct endpoint *to,
+		     const struct env_mark *mark, const struct span *v)
+{
+	struct env_mark one = *mark;
+	int rc = 0;
+
+	one.segment = 0;
+	for (size_t at = 0; at < v->len && !rc; at += mark->segment) {
+		const size_t left = v->len - at;
+		const struct span s = {
+			.p = (uint8_t *)v->p + at,
+			.len = left < mark->segment ? left : mark->segment,
+		};
+
+		rc = send_message(id, to, &one, &s, 1);
+	}
+	return rc;
+}
+
+/*
+ * A batch goes to the kernel in one call, up to its limits (udp(7)). Where
+ * it cannot cut them itself, or one is too big for the path, which wants
+ * fragments or an error about that one, they go one by one.
+ */
+static int send_batch(int id, const struct endpoint *to,
+		      const struct env_mark *mark, const struct span *v)
+{
+	const size_t most = (size_t)mark->segment * BATCH_DATAGRAMS;
+	const size_t step = most < BATCH_BYTES ? most :
+			    BATCH_BYTES - BATCH_BYTES % mark->segment;
+	int rc = 0;
+
+	if (mark->segment > BATCH_BYTES)
+		return send_each(id, to, mark, v);
+	for (size_t at = 0; at < v->len && !rc; at += step) {
+		const size_t left = v->len - at;
+		const struct span s = { .p = (uint8_t *)v->p + at,
+					.len = left < step ? left : step };
+
+		rc = send_message(id, to, mark, &s, 1);
+		if (rc && rc != -ENV_AGAIN)
+			rc = send_each(id, to, mark, &s);
+	}
+	return rc;
+}
+
+static int dgram_send(void *ctx, int id, const struct endpoint *to,
+		      const struct env_mark *mark, const struct span *v,
+		      unsigned n)
+{
+	(void)ctx;
+	return mark && mark->segment ? send_batch(id, to, mark, v) :
+				       send_message(id, to, mark, v, n);
 }
 
 static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "linux/framestream.h"
+#include "wire/offload.h"
 
 ssize_t link_read(struct link *l, struct frame_meta *meta,
 		  const uint8_t **frame)
@@ -23,9 +24,34 @@ ssize_t link_read(struct link *l, struct frame_meta *meta,
 	return n > 0 ? n : n < 0 ? -EPIPE : -EAGAIN;
 }
 
+/* A batch of UDP, one datagram after the other. */
+static int write_cut(const struct link *l, const struct frame_meta *meta,
+		     const struct span *v, unsigned n)
+{
+	const struct frame_meta plain = { 0 };
+	uint8_t frame[FRAME_MAX_BYTES];
+	size_t len = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += v[i].len;
+	for (unsigned i = 0; i < offload_frames(meta, len) && !rc; i++) {
+		const struct span one = {
+			.p = frame,
+			.len = offload_emit(meta, v, n, i, frame),
+		};
+
+		rc = tap_write(l->fd, &plain, &one, 1);
+	}
+	return rc;
+}
+
 int link_write(struct link *l, const struct frame_meta *meta,
 	       const struct span *v, unsigned n)
 {
+	if (l->kind == LINK_TAP && l->no_uso &&
+	    (meta->gso == FRAME_GSO_UDP4 || meta->gso == FRAME_GSO_UDP6))
+		return write_cut(l, meta, v, n);
 	if (l->kind == LINK_TAP)
 		return tap_write(l->fd, meta, v, n);
 	return l->fd < 0 ? -EIO : framestream_write(l->stream, meta, v, n);

@@ -29,6 +29,7 @@ struct link {
 	int fd;			/* tap or connection; -1: none */
 	int listen_fd;		/* of a stream link */
 	struct framestream *stream;
+	bool no_uso;		/* a tap that knows no batches of UDP */
 	uint8_t *frame;		/* of a tap: TAP_HEADER_BYTES + the frame */
 	size_t frame_cap;
 };

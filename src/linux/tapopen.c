@@ -59,6 +59,11 @@ static uint32_t offer_offloads(int fd)
 	return 0;
 }
 
+bool tap_takes_uso(uint32_t offloads)
+{
+	return offloads & TUN_F_USO4;
+}
+
 int tap_open(const char *ifname, uint32_t *offloads, struct fail *fail)
 {
 	const int fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);

@@ -3,6 +3,7 @@
 #ifndef LINUX_TAPOPEN_H
 #define LINUX_TAPOPEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/check.h"
@@ -21,5 +22,8 @@
  * Return: a descriptor, non-blocking and close-on-exec, or -1.
  */
 MUST int tap_open(const char *ifname, uint32_t *offloads, struct fail *fail);
+
+/* Does a tap of these offloads take and give batches of UDP (Linux 6.2)? */
+bool tap_takes_uso(uint32_t offloads);
 
 #endif

@@ -86,6 +86,30 @@ static void send_fragments(struct proto *p, struct ip_packet *ip,
 	}
 }
 
+void datagram_send_batch(struct proto *p, const struct ip_packet *ip,
+			 uint16_t csum_offset,
+			 const struct span v[DATAGRAM_SPANS], size_t segment)
+{
+	const bool v4 = ip_is4(&ip->src);
+	const size_t len = v[0].len + v[1].len;
+	struct frame_meta meta = {
+		.needs_csum = true, .csum_offset = csum_offset,
+		.gso = v4 ? FRAME_GSO_UDP4 : FRAME_GSO_UDP6,
+		.gso_size = (uint16_t)segment,
+		.hdr_len = (uint16_t)(ETH_HEADER_BYTES +
+				      ip_header_bytes(&ip->src) + v[0].len),
+	};
+	struct ip_packet out = *ip;
+
+	if (len > LONGEST_BYTES - IPV4_HEADER_BYTES) {
+		p->drops[DROP_LENGTH]++;
+		return;
+	}
+	out.frag_id = p->ip_id;
+	p->ip_id += (uint32_t)(v[1].len / segment) + 1;
+	send_packet(p, &out, &meta, v, DATAGRAM_SPANS, len);
+}
+
 void datagram_send(struct proto *p, const struct ip_packet *ip,
 		   uint16_t csum_offset, const struct span *v, unsigned n)
 {

@@ -25,4 +25,13 @@
 void datagram_send(struct proto *p, const struct ip_packet *ip,
 		   uint16_t csum_offset, const struct span *v, unsigned n);
 
+/*
+ * The same for several at once: v is one header, as if of a datagram of
+ * that length, and the data of datagrams of segment bytes, the last one
+ * perhaps shorter. There are at least two, and each fits the link.
+ */
+void datagram_send_batch(struct proto *p, const struct ip_packet *ip,
+			 uint16_t csum_offset,
+			 const struct span v[DATAGRAM_SPANS], size_t segment);
+
 #endif

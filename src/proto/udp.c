@@ -191,11 +191,14 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 	struct flow *f = flow_find(&p->flows, key);
 	enum drop why = DROP_OK;
 	struct udp_flow *u = f ? as_flow(f) : exchange_open(p, key, to, &why);
-	struct view rest = udp->data;
+	const struct span v = { .p = (void *)(uintptr_t)udp->data.p,
+				.len = udp->data.len };
 	const struct env_mark mark = {
 		.ttl = proto_next_ttl(ip->ttl), .tos = ip->tos,
+		.segment = segment < v.len ? (uint16_t)segment : 0,
 	};
 	struct udp_map *m;
+	int r;
 
 	if (!u)
 		return why;
@@ -211,29 +214,20 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 		p->env.ops->dgram_fragment(p->env.ctx, m->sock, ip->v6,
 					   !m->whole);
 	}
-	do {
-		const size_t len = segment && rest.len > segment ? segment :
-								   rest.len;
-		const struct span v = { .p = (void *)(uintptr_t)rest.p,
-					.len = len };
-		const int r = p->env.ops->dgram_send(p->env.ctx, m->sock,
-						     &u->to, &mark, &v, 1);
-
-		if (r < 0) {
-			if (r == -ENV_TOO_BIG)
-				drain_errors(p, m, u);
-			send_failed(p, ip, -r);
-			return DROP_SYSTEM;
-		}
-		rest.p += len;
-		rest.len -= len;
-	} while (rest.len);
-	return DROP_OK;
+	r = p->env.ops->dgram_send(p->env.ctx, m->sock, &u->to, &mark, &v, 1);
+	if (r >= 0)
+		return DROP_OK;
+	if (r == -ENV_TOO_BIG)
+		drain_errors(p, m, u);
+	send_failed(p, ip, -r);
+	return DROP_SYSTEM;
 }
 
-void udp_to_guest(struct proto *p, const struct endpoint *from,
-		  const struct endpoint *to, const struct env_mark *mark,
-		  const void *data, size_t len)
+/* len bytes: one datagram, or a batch of segment bytes each that fit. */
+static void send_to_guest(struct proto *p, const struct endpoint *from,
+			  const struct endpoint *to,
+			  const struct env_mark *mark, const void *data,
+			  size_t len, size_t segment)
 {
 	const struct ip_packet ip = {
 		.src = from->ip, .dst = to->ip, .proto = PROTO_UDP,
@@ -249,7 +243,34 @@ void udp_to_guest(struct proto *p, const struct endpoint *from,
 	};
 
 	udp_emit(&w, from->port, to->port, len, csum_fold(sum));
-	datagram_send(p, &ip, UDP_CSUM_OFFSET, v, len ? 2 : 1);
+	if (segment)
+		datagram_send_batch(p, &ip, UDP_CSUM_OFFSET, v, segment);
+	else
+		datagram_send(p, &ip, UDP_CSUM_OFFSET, v, len ? 2 : 1);
+}
+
+void udp_to_guest(struct proto *p, const struct endpoint *from,
+		  const struct endpoint *to, const struct env_mark *mark,
+		  const void *data, size_t len)
+{
+	send_to_guest(p, from, to, mark, data, len, 0);
+}
+
+/* What came in one piece goes on in one, unless it needs fragments. */
+static void batch_to_guest(struct proto *p, const struct endpoint *from,
+			   const struct endpoint *to,
+			   const struct env_mark *mark, const uint8_t *data,
+			   size_t len)
+{
+	const size_t segment = mark->segment;
+
+	if (ip_header_bytes(&to->ip) + UDP_HEADER_BYTES + segment <= p->mtu) {
+		send_to_guest(p, from, to, mark, data, len, segment);
+		return;
+	}
+	for (size_t at = 0; at < len; at += segment)
+		udp_to_guest(p, from, to, mark, data + at,
+			     len - at < segment ? len - at : segment);
 }
 
 void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
@@ -282,8 +303,14 @@ void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
 					  .port = u->flow.key.peer_port };
 		mark.ttl = proto_ttl_to_guest(mark.ttl,
 					      ip_is_loopback(&peer.ip));
-		udp_to_guest(p, &from, &guest, &mark, p->datagram,
-			     (size_t)len);
+		if (mark.segment && (size_t)len > mark.segment) {
+			batch_to_guest(p, &from, &guest, &mark, p->datagram,
+				       (size_t)len);
+			i += (unsigned)((size_t)len / mark.segment);
+		} else {
+			udp_to_guest(p, &from, &guest, &mark, p->datagram,
+				     (size_t)len);
+		}
 	}
 }
 

@@ -282,6 +282,8 @@ static bool recv_udp(struct dns *dns, struct dns_query *q, int sock)
 			return false;
 		if (len < 0)
 			continue;	/* its cause is in the error queue */
+		if (mark.segment && len > mark.segment)
+			len = mark.segment;	/* the same, sent again */
 		server = server_at(dns, &from);
 		if (server < 0 || !(q->asked_udp & bit((unsigned)server)))
 			continue;

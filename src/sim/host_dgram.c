@@ -12,6 +12,8 @@
 #include "sim/world.h"
 #include "wire/icmp.h"
 
+#define BATCH_MOST	65507u	/* bytes of a batch: RFC 768 in IPv4 */
+
 struct sim_dgram {
 	struct sim_dgram *next;
 	struct endpoint peer;		/* from there; of an error: to there */
@@ -125,6 +127,33 @@ void sim_dgram_fragment(void *ctx, int id, bool v6, bool allowed)
 	ASSERT(dgram(ctx, id)->v6 == v6);
 }
 
+/*
+ * What follows d from the same peer may come with it, as a batch (UDP_GRO):
+ * all of its length, the last perhaps shorter. The bytes in buf then.
+ */
+static size_t join(struct world *w, struct sim_sock *s,
+		   const struct sim_dgram *d, struct env_mark *mark,
+		   uint8_t *buf, size_t cap)
+{
+	size_t len = d->len, last = d->len;
+
+	while (s->inbox && s->inbox->ready_ns <= w->now_ns && last &&
+	       last == d->len && s->inbox->len && s->inbox->len <= last &&
+	       len + s->inbox->len <= (cap < BATCH_MOST ? cap : BATCH_MOST) &&
+	       ip_equal(&s->inbox->peer.ip, &d->peer.ip) &&
+	       s->inbox->peer.port == d->peer.port &&
+	       rng_chance(&w->rng, 700)) {
+		struct sim_dgram *next = take(w, &s->inbox);
+
+		memcpy(buf + len, next->data, next->len);
+		last = next->len;
+		len += last;
+		mark->segment = (uint16_t)d->len;
+		free(next);
+	}
+	return len;
+}
+
 int64_t sim_dgram_recv(void *ctx, int id, struct endpoint *from,
 		       struct env_mark *mark, void *buf, size_t cap)
 {
@@ -142,6 +171,8 @@ int64_t sim_dgram_recv(void *ctx, int id, struct endpoint *from,
 	memcpy(buf, d->data, len);
 	*from = d->peer;
 	*mark = (struct env_mark){ .ttl = 60 };
+	if (s->kind == SOCK_UDP)
+		len = join(w, s, d, mark, buf, cap);
 	free(d);
 	return (int64_t)len;
 }
@@ -318,6 +349,26 @@ static int failure(struct world *w)
 	return -how[rng_below(&w->rng, 8)];
 }
 
+static int send_batch(struct world *w, int id, const struct endpoint *to,
+		      const struct env_mark *mark, const struct span *v)
+{
+	struct env_mark one = *mark;
+	int rc = 0;
+
+	one.segment = 0;
+	ASSERT(v->len > mark->segment);
+	for (size_t at = 0; at < v->len && !rc; at += mark->segment) {
+		const size_t left = v->len - at;
+		const struct span s = {
+			.p = (uint8_t *)v->p + at,
+			.len = left < mark->segment ? left : mark->segment,
+		};
+
+		rc = sim_dgram_send(w, id, to, &one, &s, 1);
+	}
+	return rc;
+}
+
 int sim_dgram_send(void *ctx, int id, const struct endpoint *to,
 		   const struct env_mark *mark, const struct span *v,
 		   unsigned n)
@@ -328,6 +379,8 @@ int sim_dgram_send(void *ctx, int id, const struct endpoint *to,
 	unsigned server;
 
 	ASSERT(n == 1);
+	if (mark && mark->segment)
+		return send_batch(w, id, to, mark, v);
 	world_mix(w, v[0].p, v[0].len);
 	if (rng_chance(&w->rng, w->plan.send_fails)) {
 		if (s->kind == SOCK_UDP && chat < w->plan.chats)

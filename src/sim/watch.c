@@ -98,6 +98,33 @@ static void see_udp(struct world *w, const struct ip_packet *ip,
 		   udp.dst_port);
 }
 
+/* Datagrams in one frame, each with the header as it will be cut. */
+static void see_batch(struct world *w, const struct frame_meta *meta,
+		      const struct ip_packet *ip)
+{
+	static uint8_t one[FRAME_MAX_BYTES];
+	const size_t size = meta->gso_size;
+	struct udp all;
+
+	if (udp_parse(ip->payload, &all) != DROP_OK || !size ||
+	    all.data.len <= size ||
+	    meta->gso != (ip->v6 ? FRAME_GSO_UDP6 : FRAME_GSO_UDP4) ||
+	    meta->hdr_len + size - ETH_HEADER_BYTES > w->plan.mtu) {
+		world_fail(w, "a wrong batch of datagrams");
+		return;
+	}
+	for (size_t at = 0; at < all.data.len; at += size) {
+		const size_t left = all.data.len - at;
+		const size_t len = left < size ? left : size;
+		struct wr out = wr(one, sizeof(one));
+
+		udp_emit(&out, all.src_port, all.dst_port, len, 0);
+		wr_bytes(&out, all.data.p + at, len);
+		see_udp(w, ip, (struct view){ .p = one,
+					      .len = (size_t)(out.p - one) });
+	}
+}
+
 static void see_fragment(struct world *w, const struct ip_packet *ip)
 {
 	struct ip_packet full = *ip;
@@ -195,6 +222,8 @@ static void see_packet(struct world *w, const struct frame_meta *meta,
 		world_fail(w, "a wrong checksum, protocol %u", ip->proto);
 	if (ip->proto == PROTO_TCP)
 		see_tcp(w, meta, ip);
+	else if (ip->proto == PROTO_UDP && meta->gso)
+		see_batch(w, meta, ip);
 	else if (ip->proto == PROTO_UDP)
 		see_udp(w, ip, ip->payload);
 	else if (icmp_parse_echo(ip, &echo) == DROP_OK)

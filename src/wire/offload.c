@@ -12,17 +12,12 @@
 enum {
 	V4_LENGTH = 2, V4_ID = 4, V4_CSUM = 10, V4_SRC = 12, V4_ADDR = 4,
 	V6_LENGTH = 4, V6_SRC = 8, V6_ADDR = 16,
-	TCP_SEQ_AT = 4, TCP_FLAGS_AT = 13,
+	TCP_SEQ_AT = 4, TCP_FLAGS_AT = 13, UDP_LENGTH_AT = 4,
 };
-
-static bool cuts(const struct frame_meta *meta)
-{
-	return meta->gso == FRAME_GSO_TCP4 || meta->gso == FRAME_GSO_TCP6;
-}
 
 unsigned offload_frames(const struct frame_meta *meta, size_t len)
 {
-	if (!cuts(meta) || len <= meta->hdr_len)
+	if (meta->gso == FRAME_GSO_NONE || len <= meta->hdr_len)
 		return 1;
 	return (unsigned)((len - meta->hdr_len + meta->gso_size - 1) /
 			  meta->gso_size);
@@ -65,15 +60,30 @@ static void gather(const struct span *v, unsigned n, size_t at, size_t len,
 	}
 }
 
+static void fix_tcp(const struct frame_meta *meta, unsigned i, bool last,
+		    uint8_t *tcp)
+{
+	put32(tcp + TCP_SEQ_AT, get32(tcp + TCP_SEQ_AT) +
+				i * (uint32_t)meta->gso_size);
+	if (i)
+		tcp[TCP_FLAGS_AT] &= (uint8_t)~TCP_CWR;
+	if (!last)
+		tcp[TCP_FLAGS_AT] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+}
+
 /* The headers of segment i of a batch; all of it is len bytes long. */
 static void fix_headers(const struct frame_meta *meta, unsigned i, bool last,
 			uint8_t *frame, size_t len)
 {
-	const bool v4 = meta->gso == FRAME_GSO_TCP4;
+	const bool tcp = meta->gso == FRAME_GSO_TCP4 ||
+			 meta->gso == FRAME_GSO_TCP6;
+	const bool v4 = meta->gso == FRAME_GSO_TCP4 ||
+			meta->gso == FRAME_GSO_UDP4;
 	uint8_t *ip = frame + ETH_HEADER_BYTES;
-	uint8_t *tcp = frame + meta->csum_start;
+	uint8_t *l4 = frame + meta->csum_start;
 	const size_t ip_len = len - ETH_HEADER_BYTES;
-	uint8_t tail[4] = { 0, PROTO_TCP };	/* of the pseudo header */
+	const uint16_t l4_len = (uint16_t)(len - meta->csum_start);
+	uint8_t tail[4] = { 0, tcp ? PROTO_TCP : PROTO_UDP };
 	csum_t sum;
 	uint16_t id;
 
@@ -87,18 +97,16 @@ static void fix_headers(const struct frame_meta *meta, unsigned i, bool last,
 	} else {
 		put16(ip + V6_LENGTH, (uint16_t)(ip_len - IPV6_HEADER_BYTES));
 	}
-	put32(tcp + TCP_SEQ_AT, get32(tcp + TCP_SEQ_AT) +
-				i * (uint32_t)meta->gso_size);
-	if (i)
-		tcp[TCP_FLAGS_AT] &= (uint8_t)~TCP_CWR;
-	if (!last)
-		tcp[TCP_FLAGS_AT] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+	if (tcp)
+		fix_tcp(meta, i, last, l4);
+	else
+		put16(l4 + UDP_LENGTH_AT, l4_len);
 	/* The pseudo header's sum, for this length: RFC 9293 section 3.1 */
-	put16(tail + 2, (uint16_t)(len - meta->csum_start));
+	put16(tail + 2, l4_len);
 	sum = csum_add(0, tail, sizeof(tail));
 	sum = csum_add(sum, ip + (v4 ? V4_SRC : V6_SRC),
 		       2 * (v4 ? V4_ADDR : V6_ADDR));
-	put16(tcp + TCP_CSUM_OFFSET, csum_fold(sum));
+	put16(l4 + meta->csum_offset, csum_fold(sum));
 }
 
 static void complete_csum(const struct frame_meta *meta, uint8_t *frame,
@@ -117,12 +125,13 @@ static void complete_csum(const struct frame_meta *meta, uint8_t *frame,
 size_t offload_emit(const struct frame_meta *meta, const struct span *v,
 		    unsigned n, unsigned i, uint8_t *out)
 {
-	const size_t head = cuts(meta) ? meta->hdr_len : 0;
+	const bool cuts = meta->gso != FRAME_GSO_NONE;
+	const size_t head = cuts ? meta->hdr_len : 0;
 	size_t all = 0, from, len;
 
 	for (unsigned k = 0; k < n; k++)
 		all += v[k].len;
-	if (!cuts(meta)) {
+	if (!cuts) {
 		gather(v, n, 0, all, out);
 		if (meta->needs_csum)
 			complete_csum(meta, out, all);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * wire/offload.h - what a link without offloads has to do itself: cut a
- * TCP batch into segments and complete checksums (base/frame.h).
+ * batch into segments or datagrams and complete checksums (base/frame.h).
  */
 #ifndef WIRE_OFFLOAD_H
 #define WIRE_OFFLOAD_H
@@ -12,10 +12,7 @@
 #include "base/frame.h"
 #include "base/span.h"
 
-/*
- * Frames that a frame of len bytes becomes: 1 without GSO. UDP batches are
- * not made by the core, so not cut.
- */
+/* Frames that a frame of len bytes becomes: 1 without GSO. */
 unsigned offload_frames(const struct frame_meta *meta, size_t len);
 
 /**
@@ -24,8 +21,9 @@ unsigned offload_frames(const struct frame_meta *meta, size_t len);
  * @i:		which one, 0..offload_frames() - 1
  * @out:	room for the headers and gso_size bytes, or all of the frame
  *
- * Each segment of a batch gets its own length, sequence number and, for
- * IPv4, identification; FIN and PSH go with the last, CWR with the first.
+ * Each segment of a batch gets its own length and, for IPv4,
+ * identification; of TCP its own sequence number, FIN and PSH go with the
+ * last, CWR with the first.
  *
  * Return: the frame's bytes.
  */

@@ -217,7 +217,8 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 	struct fake *f = ctx;
 	struct fake_socket *s = sock(f, id);
 
-	(void)mark;
+	expect(f, !mark || !mark->segment || mark->segment < total(v, n),
+	       "a batch of one");
 	s->to = *to;
 	s->sent_len = 0;
 	remember(s, v, n, total(v, n));
@@ -229,6 +230,14 @@ static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
 	(void)ctx, (void)id, (void)v6, (void)allowed;
 }
 
+/* Of a batch now and then; usually there is none. */
+static uint16_t some_segment(struct fake *f, uint32_t len)
+{
+	if (len < 2 || fake_dice(f, 4))
+		return 0;
+	return (uint16_t)(1 + fake_dice(f, len - 1));
+}
+
 static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 			  struct env_mark *mark, void *buf, size_t cap)
 {
@@ -238,8 +247,8 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 
 	if (has_say(f, id, false)) {
 		*from = s->to;
-		*mark = (struct env_mark){ 0 };
 		len = (uint32_t)take_saying(f, buf, cap);
+		*mark = (struct env_mark){ .segment = some_segment(f, len) };
 		f->saying = FAKE_NOTHING;
 		return len;
 	}
@@ -251,7 +260,7 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 	memset(buf, 0, len);
 	*from = (struct endpoint){ .ip = ip_from_v4(SOMEWHERE),
 				   .port = (uint16_t)(1 + fake_dice(f, 3)) };
-	*mark = (struct env_mark){ 0 };
+	*mark = (struct env_mark){ .segment = some_segment(f, len) };
 	return len;
 }
 
@@ -440,6 +449,12 @@ static void check_l4(struct fake *f, const struct frame_meta *meta,
 	case PROTO_UDP:
 		expect(f, udp_parse(ip->payload, &udp) == DROP_OK,
 		       "a datagram to the guest");
+		if (meta->gso)
+			expect(f, meta->gso == (ip->v6 ? FRAME_GSO_UDP6 :
+							 FRAME_GSO_UDP4) &&
+			       meta->gso_size &&
+			       udp.data.len > meta->gso_size,
+			       "a batch of datagrams to the guest");
 		if (ip->payload.len >= UDP_HEADER_BYTES)
 			check_sum(f, meta, ip, UDP_CSUM_OFFSET);
 		break;

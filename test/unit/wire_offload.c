@@ -136,10 +136,62 @@ static void check_udp(void)
 		0xffff);
 }
 
+/* A batch of datagrams: three, the last one shorter, each complete. */
+static void check_udp_batch(bool v6)
+{
+	enum { SIZE = 100, ALL = 250 };
+	const struct ip src = v6 ? (struct ip){ { 0xfd, [15] = 1 } } :
+				   ip_from_v4(0xac140001);
+	const struct ip dst = v6 ? (struct ip){ { 0xfd, [15] = 2 } } :
+				   ip_from_v4(0xac140002);
+	const struct eth eth = { .type = v6 ? ETH_IPV6 : ETH_IPV4 };
+	struct ip_packet ip = { .src = src, .dst = dst, .v6 = v6,
+				.proto = PROTO_UDP, .ttl = 9, .frag_id = 7 };
+	struct frame_meta meta = {
+		.needs_csum = true, .csum_offset = UDP_CSUM_OFFSET,
+		.gso = v6 ? FRAME_GSO_UDP6 : FRAME_GSO_UDP4, .gso_size = SIZE,
+	};
+	uint8_t head[100], data[ALL], out[FRAME_MAX_BYTES];
+	struct wr w = wr(head, sizeof(head));
+	struct span v[2] = { { .p = head }, { .p = data, .len = ALL } };
+	const char *name = v6 ? "IPv6" : "IPv4";
+
+	for (unsigned i = 0; i < ALL; i++)
+		data[i] = (uint8_t)(i * 7);
+	eth_emit(&w, &eth);
+	ip_emit(&w, &ip, UDP_HEADER_BYTES + ALL);
+	meta.csum_start = (uint16_t)(w.p - head);
+	udp_emit(&w, 1, 2, ALL, csum_fold(csum_pseudo(0, &src, &dst, PROTO_UDP,
+						      UDP_HEADER_BYTES + ALL)));
+	v[0].len = meta.hdr_len = (uint16_t)(w.p - head);
+	CHECK(name, offload_frames(&meta, v[0].len + ALL) == 3);
+	for (unsigned i = 0; i < 3; i++) {
+		const size_t want = i < 2 ? SIZE : ALL - 2 * SIZE;
+		const size_t len = offload_emit(&meta, v, 2, i, out);
+		struct rd r = rd(out, len);
+		struct ip_packet got = { 0 };
+		struct eth e;
+		struct udp udp;
+
+		CHECK(name, len == v[0].len + want);
+		CHECK(name, eth_parse(&r, &e) == DROP_OK &&
+			    ip_parse_packet(r, v6, &got) == DROP_OK);
+		CHECK(name, v6 || got.frag_id == 7 + i);
+		CHECK(name, udp_parse(got.payload, &udp) == DROP_OK &&
+			    udp.data.len == want &&
+			    !memcmp(udp.data.p, data + i * SIZE, want));
+		CHECK(name, csum_fold(csum_add(csum_pseudo(0, &src, &dst,
+			PROTO_UDP, (uint32_t)got.payload.len), got.payload.p,
+			got.payload.len)) == 0xffff);
+	}
+}
+
 void test_wire_offload(void);
 void test_wire_offload(void)
 {
 	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++)
 		check_case(c);
 	check_udp();
+	check_udp_batch(false);
+	check_udp_batch(true);
 }
