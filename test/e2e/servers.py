@@ -182,7 +182,8 @@ class Dns:
         """The reply to one query, or None for silence."""
         labels, at = [], 12
         while query[at]:
-            labels.append(query[at + 1:at + 1 + query[at]].decode().lower())
+            labels.append(query[at + 1:at + 1 + query[at]].decode(
+                "latin-1").lower())
             at += 1 + query[at]
         name, question = ".".join(labels), query[12:at + 5]
         qtype = struct.unpack("!H", query[at + 1:at + 3])[0]
