@@ -107,6 +107,11 @@ struct env_ops {
 	 */
 	int (*tcp_adopt)(void *ctx, int id, struct handle owner);
 	/*
+	 * From now on find out by oneself whether the far end is there, some
+	 * minutes after it has gone: the stream fails then.
+	 */
+	void (*tcp_keepalive)(void *ctx, int id);
+	/*
 	 * The network's word on why a connect failed; false if there was
 	 * none. Ports and payload are not told.
 	 */
@@ -119,7 +124,7 @@ struct env_ops {
 	/*
 	 * Send one datagram (for a ping socket: ICMP echo message, whose id
 	 * the host replaces; mark of NULL: all the host's). 0 or -ENV_*.
-	 * Of a batch some may have gone when it fails.
+	 * A batch is one piece; some of it may have gone when it fails.
 	 */
 	int (*dgram_send)(void *ctx, int id, const struct endpoint *to,
 			  const struct env_mark *mark, const struct span *v,

@@ -8,7 +8,6 @@
 
 #include "base/rd.h"
 #include "base/wr.h"
-#include "wire/eth.h"
 #include "wire/offload.h"
 
 #define LENGTH_BYTES 4
@@ -37,15 +36,22 @@ static bool fill(struct framestream *s)
 	return true;
 }
 
-/* A whole frame of what was read. 0: not yet. */
+/*
+ * A whole frame of what was read. 0: not yet. One too short to be a frame
+ * is the machine's own doing, not the stream's: it is refused like others.
+ */
 static ssize_t take(struct framestream *s, const uint8_t **frame)
 {
 	struct rd r = rd(s->in + s->in_at, s->in_len - s->in_at);
-	const uint32_t len = rd_be32(&r);
+	uint32_t len = rd_be32(&r);
 
+	while (!r.bad && !len) {
+		s->in_at += LENGTH_BYTES;
+		len = rd_be32(&r);
+	}
 	if (r.bad)
 		return 0;
-	if (len < ETH_HEADER_BYTES || len > FRAME_MAX_BYTES) {
+	if (len > FRAME_MAX_BYTES) {
 		s->broken = true;
 		return -1;
 	}

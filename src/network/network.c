@@ -348,18 +348,53 @@ static enum drop tcp_packet(struct network *net, const struct ip_packet *ip)
 	return DROP_NOFLOW;
 }
 
+/* Bytes per datagram in a frame, 0: it holds one. Else why it is refused. */
+static enum drop batch_size(const struct frame_meta *meta,
+			    const struct udp *udp, size_t *size)
+{
+	*size = 0;
+	if (meta->gso != FRAME_GSO_UDP4 && meta->gso != FRAME_GSO_UDP6)
+		return DROP_OK;
+	if (!meta->gso_size)
+		return DROP_VALUE;
+	if (udp->data.len > (size_t)meta->gso_size * UDP_BATCH_MAX)
+		return DROP_LIMIT;
+	if (udp->data.len > meta->gso_size)
+		*size = meta->gso_size;
+	return DROP_OK;
+}
+
+static void ask_dns(struct network *net, const struct ip_packet *ip,
+		    const struct udp *udp, size_t size)
+{
+	const struct dns_reply_to back = {
+		.guest = { .ip = ip->src, .port = udp->src_port },
+		.gateway = ip->dst,
+	};
+	struct view rest = udp->data;
+
+	while (size && rest.len > size) {
+		dns_udp_query(net->dns, &back,
+			      (struct view){ .p = rest.p, .len = size });
+		rest.p += size;
+		rest.len -= size;
+	}
+	dns_udp_query(net->dns, &back, rest);
+}
+
 static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 			    const struct frame_meta *meta)
 {
-	const bool batch = meta->gso == FRAME_GSO_UDP4 ||
-			   meta->gso == FRAME_GSO_UDP6;
 	struct flow_key key = { .guest_ip = ip->src, .peer_ip = ip->dst,
 				.kind = FLOW_UDP };
 	struct endpoint to;
 	struct policy_route r;
 	struct udp udp;
+	size_t size = 0;
 	enum drop drop = udp_parse(ip->payload, &udp);
 
+	if (drop == DROP_OK)
+		drop = batch_size(meta, &udp, &size);
 	if (drop != DROP_OK)
 		return drop;
 	if (udp.no_csum && ip->v6)
@@ -367,12 +402,7 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 	if (!udp.no_csum && !checksum_ok(meta, ip))
 		return DROP_CHECKSUM;
 	if (to_gateway(net, ip) && udp.dst_port == PORT_DNS) {
-		const struct dns_reply_to back = {
-			.guest = { .ip = ip->src, .port = udp.src_port },
-			.gateway = ip->dst,
-		};
-
-		dns_udp_query(net->dns, &back, udp.data);
+		ask_dns(net, ip, &udp, size);
 		return DROP_OK;
 	}
 	if (!udp.dst_port)
@@ -383,8 +413,7 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 	to = (struct endpoint){ .ip = r.to, .port = udp.dst_port };
 	key.guest_port = udp.src_port;
 	key.peer_port = udp.dst_port;
-	return udp_from_guest(&net->p, &key, &to, ip, &udp,
-			      batch ? meta->gso_size : 0);
+	return udp_from_guest(&net->p, &key, &to, ip, &udp, size);
 }
 
 static enum drop echo_packet(struct network *net, const struct ip_packet *ip)

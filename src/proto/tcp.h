@@ -125,6 +125,7 @@ struct tcp {
 	bool probing : 1;		/* window shut or silly: the timer probes */
 	bool timing : 1;		/* rtt_seq is being timed */
 	bool tail_probed : 1;		/* the timer means time-out now */
+	bool keepalive : 1;		/* the guest has it; so has the host */
 	uint8_t silent;			/* window probes without any answer */
 	uint8_t challenges;		/* ACKs since challenge_ns, see rx */
 	uint8_t events;			/* enum env_event, for the turn's end */

@@ -57,6 +57,23 @@ static void note_duplicate(struct tcp *t, const struct tcp_segment *seg)
 	t->dup.to = seq_lt(end, t->rcv_nxt) ? end : t->rcv_nxt;
 }
 
+/*
+ * A guest that asks whether we are there (RFC 9293 section 3.8.4) means the
+ * far end: the host asks it, too, from now on. Where the window is shut the
+ * same segment asks for no more than that.
+ */
+static void mirror_keepalive(struct proto *p, struct tcp *t,
+			     const struct tcp_segment *seg)
+{
+	if (t->keepalive || t->host != &p->env.ops->tcp ||
+	    seg->seq != t->rcv_nxt - 1 || seg->data.len > 1 ||
+	    (seg->flags & TCP_FIN) || t->rcv_edge == t->rcv_nxt ||
+	    t->close == TC_CLOSED)
+		return;
+	t->keepalive = true;
+	p->env.ops->tcp_keepalive(p->env.ctx, t->host_id);
+}
+
 /* RFC 5961 section 3.2: exact, or a challenge, or nothing. */
 static enum verdict take_rst(struct proto *p, struct tcp *t,
 			     const struct tcp_segment *seg)
@@ -545,6 +562,8 @@ static void established(struct proto *p, struct tcp *t,
 	if (seg->flags & TCP_SYN || is_old(p, t, seg) || !acceptable(t, seg)) {
 		/* RFC 5961 section 4.2; RFC 9293 section 3.10.7.4 */
 		p->drops[DROP_SEQUENCE]++;
+		if (!(seg->flags & TCP_SYN))
+			mirror_keepalive(p, t, seg);
 		if (seg->data.len && !(seg->flags & TCP_SYN)) {
 			note_duplicate(t, seg);
 			ack_now(p, t);

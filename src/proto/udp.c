@@ -195,7 +195,7 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 				.len = udp->data.len };
 	const struct env_mark mark = {
 		.ttl = proto_next_ttl(ip->ttl), .tos = ip->tos,
-		.segment = segment < v.len ? (uint16_t)segment : 0,
+		.segment = (uint16_t)segment,
 	};
 	struct udp_map *m;
 	int r;

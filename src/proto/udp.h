@@ -15,7 +15,7 @@
  * Errors that the host learns about a datagram come back as ICMP errors
  * that quote it.
  *
- * Limits. One flow-table slot per map and per exchange.
+ * Limits. One flow-table slot per map and per exchange; UDP_BATCH_MAX.
  */
 #ifndef PROTO_UDP_H
 #define PROTO_UDP_H
@@ -24,6 +24,8 @@
 #include "flow/table.h"
 #include "proto/ctx.h"
 #include "wire/udp.h"
+
+#define UDP_BATCH_MAX	128u	/* datagrams in a frame: as many as Linux sends */
 
 struct udp_map {
 	struct flow flow;		/* first; FLOW_UDP_MAP */
@@ -43,7 +45,7 @@ struct udp_flow {
 /*
  * A datagram of the guest's. `to` is where the host sends it; the key's
  * peer is what the guest calls it. segment: bytes per datagram if data is
- * a GSO batch, else 0.
+ * a batch of several, else 0.
  */
 enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 			 const struct endpoint *to, const struct ip_packet *ip,

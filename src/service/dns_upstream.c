@@ -266,6 +266,20 @@ static int server_at(const struct dns *dns, const struct endpoint *at)
 	return -1;
 }
 
+/* One datagram. true: it changed what becomes of q. */
+static bool take_udp(struct dns *dns, struct dns_query *q, int server,
+		     uint8_t *msg, size_t len)
+{
+	if (server < 0 || !(q->asked_udp & bit((unsigned)server)))
+		return false;
+	if (len == UDP_ANSWER_BYTES) {
+		dns_set_cut(msg);
+		len = q->question_len;
+	}
+	return dns_upstream_take(dns, q, (unsigned)server, false,
+				 (struct span){ .p = msg, .len = len });
+}
+
 /* All that has come to a socket. true: it changed what becomes of q. */
 static bool recv_udp(struct dns *dns, struct dns_query *q, int sock)
 {
@@ -274,27 +288,23 @@ static bool recv_udp(struct dns *dns, struct dns_query *q, int sock)
 	for (unsigned i = 0; i < UDP_READS; i++) {
 		struct env_mark mark;
 		struct endpoint from;
-		int64_t len = dns->env.ops->dgram_recv(dns->env.ctx, sock,
-				&from, &mark, msg, sizeof(msg));
-		int server;
+		const int64_t len = dns->env.ops->dgram_recv(dns->env.ctx,
+				sock, &from, &mark, msg, sizeof(msg));
+		size_t step;
 
 		if (len == -ENV_AGAIN)
 			return false;
 		if (len < 0)
 			continue;	/* its cause is in the error queue */
-		if (mark.segment && len > mark.segment)
-			len = mark.segment;	/* the same, sent again */
-		server = server_at(dns, &from);
-		if (server < 0 || !(q->asked_udp & bit((unsigned)server)))
-			continue;
-		if (len == UDP_ANSWER_BYTES) {
-			dns_set_cut(msg);
-			len = q->question_len;
+		/* A batch may hold somebody's guess before the answer. */
+		step = mark.segment ? mark.segment : sizeof(msg);
+		for (size_t at = 0; at < (size_t)len; at += step) {
+			const size_t left = (size_t)len - at;
+
+			if (take_udp(dns, q, server_at(dns, &from), msg + at,
+				     left < step ? left : step))
+				return true;
 		}
-		if (dns_upstream_take(dns, q, (unsigned)server, false,
-				      (struct span){ .p = msg,
-						     .len = (size_t)len }))
-			return true;
 	}
 	return false;
 }

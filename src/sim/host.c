@@ -198,6 +198,12 @@ static int tcp_adopt(void *ctx, int id, struct handle owner)
 	return -ENV_LIMIT;
 }
 
+/* No host of the worlds' goes away without a word. */
+static void tcp_keepalive(void *ctx, int id)
+{
+	(void)ctx, (void)id;
+}
+
 const struct env_ops sim_env_ops = {
 	.tcp_connect = sim_tcp_connect,
 	.tcp_error = sim_tcp_error,
@@ -209,6 +215,7 @@ const struct env_ops sim_env_ops = {
 		.close = sim_stream_close,
 	},
 	.tcp_adopt = tcp_adopt,
+	.tcp_keepalive = tcp_keepalive,
 	.udp_open = sim_udp_open,
 	.ping_open = sim_ping_open,
 	.dgram_send = sim_dgram_send,

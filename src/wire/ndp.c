@@ -34,6 +34,8 @@ static enum drop parse_options(struct rd r, uint8_t wanted, struct ndp *n)
 			return DROP_SHORT;
 		if (type != wanted)
 			continue;
+		if (units != 1)		/* RFC 2464 section 6 */
+			return DROP_LENGTH;
 		mac = rd_bytes(&v, 6);
 		n->has_mac = true;
 		memcpy(n->mac.b, mac, 6);

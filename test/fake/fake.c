@@ -106,6 +106,11 @@ static void close_any(struct fake *f, int id)
 		f->saying = FAKE_NOTHING;
 }
 
+static void tcp_keepalive(void *ctx, int id)
+{
+	sock(ctx, id);
+}
+
 static void stream_close(void *ctx, int id, bool reset)
 {
 	(void)reset;
@@ -539,6 +544,7 @@ const struct env_ops *fake_ops(void)
 {
 	static const struct env_ops ops = {
 		.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
+		.tcp_keepalive = tcp_keepalive,
 		.tcp_error = tcp_error,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },

@@ -124,6 +124,12 @@ static void stream_close(void *ctx, int id, bool reset)
 	s->saw_reset = reset;
 }
 
+static void keepalive(void *ctx, int id)
+{
+	(void)sock_of(ctx, id);
+	see(ctx, "host gets s%d keepalive", id + 1);
+}
+
 static int udp_open(void *ctx, bool v6, struct handle h)
 {
 	(void)v6;
@@ -248,6 +254,7 @@ static void random_bytes(void *ctx, void *buf, size_t len)
 static const struct env_ops ops = {
 	.tcp_connect = tcp_connect, .tcp_error = tcp_error,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
+	.tcp_keepalive = keepalive,
 	.udp_open = udp_open, .ping_open = udp_open,
 	.dgram_send = dgram_send, .dgram_recv = dgram_recv,
 	.dgram_fragment = dgram_fragment,

@@ -29,6 +29,7 @@ unsigned test_failures;
 	X(linux_listeners)						\
 	X(linux_nsswitch)						\
 	X(network_autoconf)						\
+	X(network_batches)						\
 	X(network_frames)						\
 	X(network_garbage)						\
 	X(network_policy)						\
