@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/ctx.h"
 
+#define ERRORS_BURST	1000u		/* ICMP errors at once */
+#define ERROR_NS	UINT64_C(1000000)	/* and 1,000 per second */
+
 #define ERROR_BYTES (PROTO_HEAD_BYTES + 1280)
 
 void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
@@ -40,6 +43,25 @@ bool proto_send(struct proto *p, const struct frame_meta *meta,
 	return true;
 }
 
+/*
+ * A bucket of tokens, one for each error: RFC 4443 section 2.4 (f), RFC 1812
+ * section 4.3.2.8. Those that the host has learned pass here, too, so that
+ * there is room for many; a flood stays bounded.
+ */
+static bool may_send_error(struct proto *p)
+{
+	const uint64_t full_ns = ERRORS_BURST * ERROR_NS;
+	const uint64_t passed = p->now_ns - p->errors_ns;
+
+	/* errors_ns: when the bucket was empty, or would have been. */
+	if (passed > full_ns)
+		p->errors_ns = p->now_ns - full_ns;
+	else if (passed < ERROR_NS)
+		return false;
+	p->errors_ns += ERROR_NS;
+	return true;
+}
+
 void proto_icmp_error(struct proto *p, const struct ip *from,
 		      const struct ip_packet *ip, enum icmp_error error,
 		      uint32_t word)
@@ -53,6 +75,10 @@ void proto_icmp_error(struct proto *p, const struct ip *from,
 
 	if (!icmp_may_answer(ip))
 		return;
+	if (!may_send_error(p)) {
+		p->drops[DROP_LIMIT]++;
+		return;
+	}
 	if (quote.len > room)
 		quote.len = room;
 	icmp_emit_error(&body, from, &ip->src, error, word, quote);

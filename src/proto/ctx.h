@@ -41,6 +41,7 @@ struct proto {
 	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
 
 	uint64_t frames_to_guest, bytes_to_guest;
+	uint64_t errors_ns;		/* of the ICMP errors to the guest, see ctx.c */
 	uint64_t drops[DROP_MAX];
 	uint64_t retransmits;
 	uint64_t store_bytes;		/* of the flows' stores, now */

@@ -136,6 +136,27 @@ static void finish(struct reassembly *r, struct partial *d, struct view *out)
 	*d = (struct partial){ 0 };
 }
 
+/*
+ * RFC 8200 section 4.5 has the sender told where a piece of it is wrong by
+ * itself: its length, or, past the longest packet, its place. IPv4 is silent.
+ */
+static void tell_misfit(struct proto *p, const struct ip_packet *ip,
+			uint32_t to)
+{
+	const uint32_t payload = (uint32_t)(ip->payload.p - ip->whole.p);
+	const uint32_t offset_field = payload - IPV6_FRAGMENT_BYTES + 2;
+	const uint32_t length_field = 4;
+
+	if (!ip->v6)
+		return;
+	if (ip->more && ip->payload.len % 8)
+		proto_icmp_error(p, proto_gateway(p, &ip->src), ip,
+				 ICMP_PARAMETER, length_field);
+	else if (to > longest(&ip->src))
+		proto_icmp_error(p, proto_gateway(p, &ip->src), ip,
+				 ICMP_PARAMETER, offset_field);
+}
+
 enum drop reassembly_add(struct proto *p, struct reassembly *r,
 			 const struct ip_packet *ip, struct view *out)
 {
@@ -147,6 +168,7 @@ enum drop reassembly_add(struct proto *p, struct reassembly *r,
 	if (!d)
 		d = start(p, r, ip);
 	if (!fits(d, ip, to)) {
+		tell_misfit(p, ip, to);
 		forget(p, d);
 		return DROP_LENGTH;
 	}

@@ -218,6 +218,8 @@ static void say_fragment(struct out *o, struct show *s,
 		say(o, " BAD CHECKSUM");
 }
 
+#define NEXT_FRAGMENT 44		/* RFC 8200 section 4.5 */
+
 /* "icmp 3/1 from 172.20.0.1 about tcp 40000 > 192.0.2.1:80" */
 static void say_icmp(struct out *o, const struct show *s,
 		     const struct ip_packet *ip)
@@ -233,7 +235,7 @@ static void say_icmp(struct out *o, const struct show *s,
 	word = rd_be32(&r);
 	say(o, "icmp%s %u/%u", ip->v6 ? "6" : "", type, code);
 	if (word)
-		say(o, " mtu %u", word);
+		say(o, ip->v6 && type == 4 ? " at %u" : " mtu %u", word);
 	say(o, " from %s about ", ip_format(&ip->src, name));
 	/* The quote may be cut, which its length then shows. */
 	if (ip_parse_packet(r, ip->v6, &quote) == DROP_OK) {
@@ -246,6 +248,10 @@ static void say_icmp(struct out *o, const struct show *s,
 			memcpy(quote.dst.b, rd_bytes(&r, 16), 16);
 		else
 			quote.dst = ip_from_v4(rd_be32(&r));
+		if (ip->v6 && quote.proto == NEXT_FRAGMENT) {
+			quote.proto = rd_u8(&r);
+			(void)rd_bytes(&r, IPV6_FRAGMENT_BYTES - 1);
+		}
 	}
 	say(o, quote.proto == PROTO_TCP ? "tcp " : "udp ");
 	say(o, "%u", rd_be16(&r));

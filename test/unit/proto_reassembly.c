@@ -14,6 +14,7 @@ struct host {
 	bool no_memory;
 	unsigned frames;
 	uint8_t icmp_type, icmp_code;	/* of the last frame */
+	uint8_t pointer;		/* and what its fourth word ends in */
 };
 
 static void *mem_alloc(void *ctx, size_t bytes)
@@ -43,6 +44,7 @@ static int link_send(void *ctx, const struct frame_meta *meta,
 	h->frames++;
 	h->icmp_type = ((const uint8_t *)v[1].p)[0];
 	h->icmp_code = ((const uint8_t *)v[1].p)[1];
+	h->pointer = ((const uint8_t *)v[1].p)[7];
 	return 0;
 }
 
@@ -60,7 +62,8 @@ static void setup(struct fixture *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->p.env = (struct env){ .ops = &ops, .ctx = &f->host };
-	f->p.now_ns = 1;
+	f->p.now_ns = UINT64_C(10000000000);
+	f->p.mtu = 1500;
 	f->p.gateway4 = ip_from_v4(0xac140001);
 	f->p.gateway6 = (struct ip){ .b = { 0xfd, [15] = 1 } };
 	wheel_init(&f->p.wheel, f->p.now_ns);
@@ -92,10 +95,12 @@ static enum drop add(struct fixture *f, bool v6, uint32_t id,
 		.fragment = true, .more = piece->more, .frag_id = id,
 		.frag_offset = (uint16_t)piece->from,
 	};
-	uint8_t *bytes = malloc(piece->len ? piece->len : 1);
+	const size_t head = v6 ? IPV6_HEADER_BYTES + IPV6_FRAGMENT_BYTES :
+				 IPV4_HEADER_BYTES;
+	uint8_t *whole = calloc(1, head + piece->len), *bytes = whole + head;
 	enum drop drop;
 
-	if (!bytes)
+	if (!whole)
 		abort();
 	ip.src = v6 ? (struct ip){ .b = { 0xfd, [15] = 2 } } :
 		      ip_from_v4(0xac140002);
@@ -103,9 +108,10 @@ static enum drop add(struct fixture *f, bool v6, uint32_t id,
 		      ip_from_v4(0xc0000201);
 	for (uint32_t i = 0; i < piece->len; i++)
 		bytes[i] = byte_at(piece->from + i, piece->wrong);
+	ip.whole = (struct view){ .p = whole, .len = head + piece->len };
 	ip.payload = (struct view){ .p = bytes, .len = piece->len };
 	drop = reassembly_add(&f->p, &f->r, &ip, out);
-	free(bytes);
+	free(whole);
 	return drop;
 }
 
@@ -241,6 +247,46 @@ static void check_flood(void)
 	teardown("flood", &f);
 }
 
+/* RFC 8200 section 4.5: told which field is wrong; IPv4 never. */
+static void check_misfits(void)
+{
+	static const struct {
+		struct piece piece;
+		uint8_t pointer;
+	} misfits[] = {
+		{ { 0, 7, true, false }, 4 },
+		{ { 65528, 16, false, false }, 42 },
+	};
+	struct fixture f;
+	struct view out;
+
+	setup(&f);
+	for (unsigned i = 0; i < 2; i++) {
+		f.host.frames = 0;
+		CHECK("IPv4", add(&f, false, i, &misfits[i].piece, &out) ==
+			      DROP_LENGTH && !f.host.frames);
+		CHECK("IPv6", add(&f, true, i, &misfits[i].piece, &out) ==
+			      DROP_LENGTH && f.host.frames == 1);
+		CHECK("the field", f.host.icmp_type == 4 &&
+				   f.host.icmp_code == 0 &&
+				   f.host.pointer == misfits[i].pointer);
+	}
+	/* However many there are, it is told of some. */
+	f.host.frames = 0;
+	for (unsigned i = 0; i < 3000; i++)
+		CHECK("dropped", add(&f, true, i, &misfits[0].piece, &out) ==
+				 DROP_LENGTH);
+	CHECK("a bucket", f.host.frames > 900 && f.host.frames <= 1000);
+	CHECK("counted", f.p.drops[DROP_LIMIT] == 3000 - f.host.frames);
+	f.p.now_ns += UINT64_C(100000000);
+	f.host.frames = 0;
+	for (unsigned i = 0; i < 3000; i++)
+		CHECK("dropped", add(&f, true, i, &misfits[0].piece, &out) ==
+				 DROP_LENGTH);
+	CHECK("refilled", f.host.frames == 100);
+	teardown("misfits", &f);
+}
+
 void test_proto_reassembly(void);
 void test_proto_reassembly(void)
 {
@@ -252,4 +298,5 @@ void test_proto_reassembly(void)
 	check_time_out(true, 0, 1);
 	check_time_out(false, 8, 0);
 	check_flood();
+	check_misfits();
 }

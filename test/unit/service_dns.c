@@ -481,6 +481,20 @@ static void check_kept(void)
 	end(p, "kept");
 }
 
+/* What stands in OPT where others have a TTL are flags. */
+static void check_kept_flags(void)
+{
+	struct play *p = start(1);
+
+	ask_more(p, "www.example", DNS_A, 1, 0x8000);
+	say(p, p->last, &server[0], DNS_NOERROR, 100);
+	pass(p, 30 * SECOND);
+	ask_more(p, "www.example", DNS_A, 2, 0x8000);
+	CHECK("kept", p->answers == 1 && ttl_of(p, "www.example") == 70);
+	CHECK("DO", !memcmp(p->answer + p->len - 6, "\0\0\x80\0\0\0", 6));
+	end(p, "kept flags");
+}
+
 static void check_denied(void)
 {
 	struct play *p = start(1);
@@ -787,6 +801,23 @@ static void check_down(void)
 	end(p, "down");
 }
 
+/* An answer in between: the count begins anew. */
+static void check_not_down(void)
+{
+	struct play *p = start(2);
+
+	for (uint16_t i = 1; i <= 9; i++) {
+		ask(p, "www.example", i);
+		CHECK("the first", ip_equal(&p->sock[p->last].to.ip,
+					    &server[0].ip));
+		if (i % 3)
+			pass(p, 500 * MS + TICK);
+		say(p, p->last, &p->sock[p->last].to, DNS_NOERROR, 0);
+		CHECK("answered", answers(p, "www.example", i));
+	}
+	end(p, "not down");
+}
+
 static void check_refusals(void)
 {
 	struct play *p = start(2);
@@ -1000,6 +1031,7 @@ void test_service_dns(void);
 void test_service_dns(void)
 {
 	check_kept();
+	check_kept_flags();
 	check_denied();
 	check_not_kept();
 	check_distinct();
@@ -1011,6 +1043,7 @@ void test_service_dns(void)
 	check_limits();
 	check_fail_over();
 	check_down();
+	check_not_down();
 	check_refusals();
 	check_silence();
 	check_tcp();
