@@ -374,3 +374,32 @@ def test_a_long_silence_does_not_end_a_connection(guest, world):
         with s:
             s.sendall(b"still here?")
             assert s.recv(100) == b"still here?"
+
+
+@BOTH
+def test_quic_fetches_a_file(guest, scene, world, certificate, tmp_path,
+                             address):
+    """ngtcp2: handshake, path MTU discovery, 4 MiB with their sum."""
+    need("gtlsserver", "gtlsclient")
+    assert world
+    data = os.urandom(4 << 20)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "got").mkdir()
+    (tmp_path / "docs" / "file").write_bytes(data)
+    with scene.world:
+        server = subprocess.Popen(
+            ["gtlsserver", "-q", "-d", tmp_path / "docs", address, "4433",
+             certificate / "key", certificate / "cert"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+    try:
+        with scene.world:
+            until(lambda: sh(f"ss -Hlun 'src {bracketed(address)} and "
+                             "sport = 4433'"), 10, "gtlsserver", 0.01)
+        run(guest, ["gtlsclient", "-q", "--exit-on-all-streams-close",
+                    "--download", tmp_path / "got", address, "4433",
+                    f"https://{bracketed(address)}:4433/file"])
+        assert (tmp_path / "got" / "file").read_bytes() == data
+    finally:
+        server.kill()
+        server.wait()
