@@ -29,6 +29,7 @@ struct sock {
 	uint8_t last[MESSAGE_BYTES];
 	size_t in_len, in_at;		/* waits to be read */
 	struct endpoint in_from;
+	uint16_t in_segment;		/* it is a batch */
 	uint8_t in[MESSAGE_BYTES];
 	bool error;			/* waits, about in_from */
 };
@@ -131,7 +132,7 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 
 	if (!s->in_len || s->error)
 		return -ENV_AGAIN;
-	*mark = (struct env_mark){ .ttl = 64 };
+	*mark = (struct env_mark){ .ttl = 64, .segment = s->in_segment };
 	*from = s->in_from;
 	memcpy(buf, s->in, len);
 	s->in_len = 0;
@@ -694,6 +695,29 @@ static void check_strangers(void)
 	end(p, "strangers");
 }
 
+/* Somebody's guess may come before the answer, joined with it. */
+static void check_batch(void)
+{
+	struct play *p = start(1);
+	struct dns_question q;
+	struct sock *s;
+	struct wr w;
+	size_t len;
+
+	ask(p, "www.example", 1);
+	s = &p->sock[p->last];
+	w = inbox(p, p->last, &server[0], &q);
+	dns_emit_response(&w, &q, DNS_NOERROR, &there, 1, 10);
+	len = (size_t)(w.p - s->in);
+	memcpy(s->in + len, s->in, len);
+	s->in[0] ^= 1;			/* the guess */
+	s->in_segment = (uint16_t)len;
+	w.p += len;
+	deliver(p, p->last, &w);
+	CHECK("the second", answers(p, "www.example", 1));
+	end(p, "batch");
+}
+
 /* A signature: nothing of it may change but the id. */
 static void check_as_it_is(void)
 {
@@ -1039,6 +1063,7 @@ void test_service_dns(void)
 	check_joined();
 	check_case();
 	check_strangers();
+	check_batch();
 	check_as_it_is();
 	check_limits();
 	check_fail_over();
