@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,51 +16,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/line.h"
 #include "engine/engine.h"
-#include "keeper/clients.h"
-#include "keeper/forwards.h"
-#include "keeper/front.h"
-#include "keeper/instance.h"
+#include "keeper/answers.h"
 #include "keeper/nsfds.h"
+#include "keeper/process.h"
 #include "linux/channel.h"
 #include "linux/guestns.h"
 #include "linux/messages.h"
 #include "linux/netlink.h"
 
-#define MS_NS		UINT64_C(1000000)
 #define STOP_NS		(2500 * MS_NS)
 #define END_NS		(500 * MS_NS)
-#define STATS_NS	(250 * MS_NS)
-#define NEVER		UINT64_MAX
 #define FDS_OWN		(CLIENTS_MAX + 64u)	/* not for ports of guests */
-
-enum phase { GUEST, ENGINE, UP, OVER };
 
 enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS,
 	      P_HOSTS, P_CLIENTS };
 
-struct keeper {
-	enum phase phase;
-	struct instance in;
-	struct clients clients;
-	struct forwards forwards;
-	struct guest_ns ns;
-	struct msg_engine_ready engine_ready;
-	pid_t inside, engine;
-	int front_ch, inside_ch, engine_ch;	/* our ends */
-	int helper_end, engine_end;	/* engine's ends, until it has them */
-	int link_fd;			/* a machine's, until the engine has it */
-	bool machine;			/* the guest is one, not a command */
-	int signal_fd;
-	unsigned fds;			/* that we may have */
-	bool stopping, bye;
-	uint64_t stop_ns;		/* when to end all; NEVER */
-	uint64_t stats_ns;		/* when to answer without; NEVER */
-	struct front_failed failed;	/* kind 0: it did not */
-};
-
-static uint64_t now_ns(void)
+uint64_t keeper_now_ns(void)
 {
 	struct timespec ts;
 
@@ -266,14 +237,14 @@ static int publish(struct keeper *k)
 
 /* ---- what the front says ---- */
 
-static void begin_stop(struct keeper *k)
+void keeper_begin_stop(struct keeper *k)
 {
 	const struct front_head stop = { .kind = FRONT_STOP };
 
 	if (k->stopping)
 		return;
 	k->stopping = true;
-	k->stop_ns = now_ns() + STOP_NS;
+	k->stop_ns = keeper_now_ns() + STOP_NS;
 	/* A front that its shell has stopped could not end anything. */
 	kill(k->in.front, SIGCONT);
 	if (channel_send(k->front_ch, &stop, sizeof(stop), NULL, 0) < 0)
@@ -387,8 +358,6 @@ union engine_msg {
 	struct msg_stats stats;
 };
 
-static void answer_status(struct keeper *k, const struct msg_stats *stats);
-
 static void engine_log(struct keeper *k, const struct msg_log *m)
 {
 	const enum log_level level = m->level <= LOG_DEBUG ?
@@ -418,144 +387,9 @@ static void engine_event(struct keeper *k)
 	} else if (n == sizeof(m.log) && m.kind == MSG_LOG) {
 		engine_log(k, &m.log);
 	} else if (n == sizeof(m.stats) && m.kind == MSG_STATS) {
-		answer_status(k, &m.stats);
+		answers_status(k, &m.stats);
 	} else if (n <= 0) {
 		fatal_end(k, "the engine");
-	}
-}
-
-/* ---- what clients want ---- */
-
-static void count(const struct msg_stats *m, struct status_counters *out)
-{
-	out->flows_tcp = m->flows_tcp;
-	out->flows_udp = m->flows_udp;
-	out->flows_icmp = m->flows_icmp;
-	out->relays = m->relays;
-	out->flows_max = m->flows_max;
-	out->frames_from_guest = m->frames_from_guest;
-	out->frames_to_guest = m->frames_to_guest;
-	out->bytes_from_guest = m->bytes_from_guest;
-	out->bytes_to_guest = m->bytes_to_guest;
-	out->retransmits = m->retransmits;
-	out->dns_questions = m->dns_questions;
-	out->dns_from_cache = m->dns_from_cache;
-	out->dns_failed = m->dns_failed;
-	memcpy(out->drops, m->drops, sizeof(out->drops));
-}
-
-static bool overlapped(const struct keeper *k)
-{
-	struct netlink *nl = netlink_open();
-	bool yes;
-
-	if (!nl)
-		return false;
-	yes = netlink_overlaps(nl, &k->in.plan.net4) > 0;
-	netlink_close(nl);
-	return yes;
-}
-
-static char *status_text(const struct keeper *k,
-			 const struct status_counters *counters)
-{
-	const char *tail[LOG_TAIL];
-	struct status s;
-
-	instance_status(&k->in, &s);
-	for (unsigned i = 0; i < k->in.log.n_tail; i++)
-		tail[i] = k->in.log.tail[i];
-	s.log_tail = tail;
-	s.n_log_tail = k->in.log.n_tail;
-	s.forwards = k->forwards.status;
-	s.n_forwards = k->forwards.n;
-	s.counters = counters;
-	s.no_route_free = overlapped(k);
-	/* Not yet known is no reason to warn. */
-	s.ping4 = k->phase != UP || k->engine_ready.ping4;
-	s.ping6 = k->phase != UP || k->engine_ready.ping6;
-	return status_line(&s);
-}
-
-/* Answer all that wait for status; stats is NULL if the engine is silent. */
-static void answer_status(struct keeper *k, const struct msg_stats *stats)
-{
-	struct status_counters counters;
-
-	k->stats_ns = NEVER;
-	if (stats)
-		count(stats, &counters);
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		struct client *cl = &k->clients.at[i];
-
-		if (cl->state == CLIENT_WAITING && cl->op == REQUEST_STATUS)
-			clients_reply(cl, status_text(k, stats ? &counters :
-							 NULL),
-				      NULL, 0, false, now_ns());
-	}
-}
-
-static void want_status(struct keeper *k)
-{
-	const struct msg_head get = { .kind = MSG_STATS_GET };
-
-	if (k->stats_ns != NEVER)
-		return;			/* asked already */
-	k->stats_ns = now_ns() + STATS_NS;
-	if (k->phase != UP ||
-	    channel_send(k->engine_ch, &get, sizeof(get), NULL, 0) < 0)
-		k->stats_ns = now_ns();
-}
-
-static void want_exec(struct keeper *k, struct client *cl)
-{
-	char gateway[IP_TEXT_BYTES];
-	int fds[NSFDS_MAX];
-	unsigned mask;
-	size_t n;
-
-	if (k->phase != UP || k->machine) {
-		clients_reply(cl, request_error(k->machine ?
-				"it is a virtual machine; log in to it" :
-				"it is still starting"), NULL,
-			      0, false, now_ns());
-		return;
-	}
-	if (clients_crowded(&k->clients)) {
-		clients_reply(cl, request_error("as many commands as it may "
-						"have run in it already"),
-			      NULL, 0, false, now_ns());
-		return;
-	}
-	n = nsfds_pack(&k->ns, fds, &mask);
-	clients_reply(cl, line_of(json_pack("{s:i, s:s}", "namespaces",
-					    (int)mask, "gateway",
-					    ip_format(&k->in.gateway4,
-						      gateway))),
-		      fds, n, true, now_ns());
-}
-
-static void want(void *ctx, struct client *cl)
-{
-	struct keeper *k = ctx;
-
-	switch (cl->op) {
-	case REQUEST_STATUS:
-		want_status(k);
-		break;
-	case REQUEST_STOP:
-		clients_reply(cl, line_of(json_pack("{s:i}", "pid",
-						    (int)k->in.front)),
-			      NULL, 0, true, now_ns());
-		begin_stop(k);
-		break;
-	case REQUEST_EXEC:
-		want_exec(k, cl);
-		break;
-	case REQUEST_NONE:
-		clients_reply(cl, request_error("no such request"), NULL, 0,
-			      false, now_ns());
-		break;
 	}
 }
 
@@ -567,17 +401,17 @@ static void signal_event(struct keeper *k)
 
 	while (read(k->signal_fd, &si, sizeof(si)) == sizeof(si))
 		if (si.ssi_signo != SIGCHLD)
-			begin_stop(k);
+			keeper_begin_stop(k);
 }
 
 /* Do what is due; milliseconds until there is more to do. */
 static int timers(struct keeper *k)
 {
-	const uint64_t now = now_ns();
+	const uint64_t now = keeper_now_ns();
 	uint64_t next = clients_expire(&k->clients, now);
 
 	if (k->stats_ns <= now)
-		answer_status(k, NULL);
+		answers_status(k, NULL);
 	if (k->stop_ns <= now) {
 		/* With the front, the command goes, too. */
 		kill(k->in.front, SIGKILL);
@@ -620,8 +454,8 @@ static void turn(struct keeper *k)
 	    hostsfile_event(&k->in.hosts))
 		send_hosts(k);
 	if (k->phase != OVER)
-		clients_turn(&k->clients, p + P_CLIENTS, n, now_ns(), want,
-			     k);
+		clients_turn(&k->clients, p + P_CLIENTS, n, keeper_now_ns(),
+			     answers_want, k);
 }
 
 /* ---- end ---- */
@@ -633,7 +467,7 @@ static bool reap(const struct keeper *k, pid_t pid, uint64_t until_ns)
 	struct signalfd_siginfo si;
 
 	for (;;) {
-		const uint64_t now = now_ns();
+		const uint64_t now = keeper_now_ns();
 
 		if (pid <= 0 || waitpid(pid, NULL, WNOHANG) != 0)
 			return true;
@@ -661,7 +495,7 @@ static void end(struct keeper *k)
 	close(k->front_ch);
 	close(k->engine_ch);
 	close(k->inside_ch);
-	until_ns = now_ns() + END_NS;
+	until_ns = keeper_now_ns() + END_NS;
 	if (!reap(k, k->engine, until_ns))
 		kill(k->engine, SIGKILL);
 	if (!reap(k, k->inside, until_ns))

@@ -446,6 +446,12 @@ static void note_recent(struct tcp *t, uint32_t seq)
 	t->recent[0] = seq;
 }
 
+/*
+ * RFC-DEVIATION: RFC 9293 section 3.8.5: the urgent byte is carried in its
+ * place, as data like any other, in both directions. Of a host's socket it
+ * could be no more than one byte, and out of band (MSG_OOB), which is not
+ * what the guest has sent; RFC 6093 section 6 lets nobody rely on more.
+ */
 static enum verdict take_data(struct proto *p, struct tcp *t,
 			      const struct tcp_segment *seg)
 {

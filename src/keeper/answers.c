@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper/answers.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "control/line.h"
+#include "keeper/nsfds.h"
+#include "keeper/process.h"
+#include "linux/channel.h"
+#include "linux/netlink.h"
+
+#define STATS_NS	(250 * MS_NS)
+
+static void count(const struct msg_stats *m, struct status_counters *out)
+{
+	out->flows_tcp = m->flows_tcp;
+	out->flows_udp = m->flows_udp;
+	out->flows_icmp = m->flows_icmp;
+	out->relays = m->relays;
+	out->flows_max = m->flows_max;
+	out->frames_from_guest = m->frames_from_guest;
+	out->frames_to_guest = m->frames_to_guest;
+	out->bytes_from_guest = m->bytes_from_guest;
+	out->bytes_to_guest = m->bytes_to_guest;
+	out->retransmits = m->retransmits;
+	out->dns_questions = m->dns_questions;
+	out->dns_from_cache = m->dns_from_cache;
+	out->dns_failed = m->dns_failed;
+	memcpy(out->drops, m->drops, sizeof(out->drops));
+}
+
+static bool overlapped(const struct keeper *k)
+{
+	struct netlink *nl = netlink_open();
+	bool yes;
+
+	if (!nl)
+		return false;
+	yes = netlink_overlaps(nl, &k->in.plan.net4) > 0;
+	netlink_close(nl);
+	return yes;
+}
+
+static char *status_text(const struct keeper *k,
+			 const struct status_counters *counters)
+{
+	const char *tail[LOG_TAIL];
+	struct status s;
+
+	instance_status(&k->in, &s);
+	for (unsigned i = 0; i < k->in.log.n_tail; i++)
+		tail[i] = k->in.log.tail[i];
+	s.log_tail = tail;
+	s.n_log_tail = k->in.log.n_tail;
+	s.forwards = k->forwards.status;
+	s.n_forwards = k->forwards.n;
+	s.counters = counters;
+	s.no_route_free = overlapped(k);
+	/* Not yet known is no reason to warn. */
+	s.ping4 = k->phase != UP || k->engine_ready.ping4;
+	s.ping6 = k->phase != UP || k->engine_ready.ping6;
+	return status_line(&s);
+}
+
+void answers_status(struct keeper *k, const struct msg_stats *stats)
+{
+	struct status_counters counters;
+
+	k->stats_ns = NEVER;
+	if (stats)
+		count(stats, &counters);
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *cl = &k->clients.at[i];
+
+		if (cl->state == CLIENT_WAITING && cl->op == REQUEST_STATUS)
+			clients_reply(cl, status_text(k, stats ? &counters :
+							 NULL),
+				      NULL, 0, false, keeper_now_ns());
+	}
+}
+
+static void want_status(struct keeper *k)
+{
+	const struct msg_head get = { .kind = MSG_STATS_GET };
+
+	if (k->stats_ns != NEVER)
+		return;			/* asked already */
+	k->stats_ns = keeper_now_ns() + STATS_NS;
+	if (k->phase != UP ||
+	    channel_send(k->engine_ch, &get, sizeof(get), NULL, 0) < 0)
+		k->stats_ns = keeper_now_ns();
+}
+
+static void want_exec(struct keeper *k, struct client *cl)
+{
+	char gateway[IP_TEXT_BYTES];
+	int fds[NSFDS_MAX];
+	unsigned mask;
+	size_t n;
+
+	if (k->phase != UP || k->machine) {
+		clients_reply(cl, request_error(k->machine ?
+				"it is a virtual machine; log in to it" :
+				"it is still starting"), NULL,
+			      0, false, keeper_now_ns());
+		return;
+	}
+	if (clients_crowded(&k->clients)) {
+		clients_reply(cl, request_error("as many commands as it may "
+						"have run in it already"),
+			      NULL, 0, false, keeper_now_ns());
+		return;
+	}
+	n = nsfds_pack(&k->ns, fds, &mask);
+	clients_reply(cl, line_of(json_pack("{s:i, s:s}", "namespaces",
+					    (int)mask, "gateway",
+					    ip_format(&k->in.gateway4,
+						      gateway))),
+		      fds, n, true, keeper_now_ns());
+}
+
+void answers_want(void *ctx, struct client *cl)
+{
+	struct keeper *k = ctx;
+
+	switch (cl->op) {
+	case REQUEST_STATUS:
+		want_status(k);
+		break;
+	case REQUEST_STOP:
+		clients_reply(cl, line_of(json_pack("{s:i}", "pid",
+						    (int)k->in.front)),
+			      NULL, 0, true, keeper_now_ns());
+		keeper_begin_stop(k);
+		break;
+	case REQUEST_EXEC:
+		want_exec(k, cl);
+		break;
+	case REQUEST_NONE:
+		clients_reply(cl, request_error("no such request"), NULL, 0,
+			      false, keeper_now_ns());
+		break;
+	}
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* keeper/answers.h - what the clients of the control socket are told. */
+#ifndef KEEPER_ANSWERS_H
+#define KEEPER_ANSWERS_H
+
+struct client;
+struct keeper;
+struct msg_stats;
+
+/* A client has asked (clients_turn()); ctx is the keeper. */
+void answers_want(void *ctx, struct client *cl);
+
+/* Answer all that wait for status; stats is NULL if the engine is silent. */
+void answers_status(struct keeper *k, const struct msg_stats *stats);
+
+#endif

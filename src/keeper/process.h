@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* keeper/process.h - what the files of the keeper's process share. */
+#ifndef KEEPER_PROCESS_H
+#define KEEPER_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "keeper/clients.h"
+#include "keeper/forwards.h"
+#include "keeper/front.h"
+#include "keeper/instance.h"
+#include "linux/guestns.h"
+#include "linux/messages.h"
+
+#define MS_NS		UINT64_C(1000000)
+#define NEVER		UINT64_MAX
+
+enum phase { GUEST, ENGINE, UP, OVER };
+
+struct keeper {
+	enum phase phase;
+	struct instance in;
+	struct clients clients;
+	struct forwards forwards;
+	struct guest_ns ns;
+	struct msg_engine_ready engine_ready;
+	pid_t inside, engine;
+	int front_ch, inside_ch, engine_ch;	/* our ends */
+	int helper_end, engine_end;	/* engine's ends, until it has them */
+	int link_fd;			/* a machine's, until the engine has it */
+	bool machine;			/* the guest is one, not a command */
+	int signal_fd;
+	unsigned fds;			/* that we may have */
+	bool stopping, bye;
+	uint64_t stop_ns;		/* when to end all; NEVER */
+	uint64_t stats_ns;		/* when to answer without; NEVER */
+	struct front_failed failed;	/* kind 0: it did not */
+};
+
+/* Of the monotonic clock. */
+uint64_t keeper_now_ns(void);
+
+/* Let the front end its command, and then us; once. */
+void keeper_begin_stop(struct keeper *k);
+
+#endif
