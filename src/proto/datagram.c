@@ -101,10 +101,7 @@ void datagram_send_batch(struct proto *p, const struct ip_packet *ip,
 	};
 	struct ip_packet out = *ip;
 
-	if (len > LONGEST_BYTES - IPV4_HEADER_BYTES) {
-		p->drops[DROP_LENGTH]++;
-		return;
-	}
+	ASSERT(ip_header_bytes(&ip->src) + len <= LONGEST_BYTES);
 	out.frag_id = p->ip_id;
 	p->ip_id += (uint32_t)(v[1].len / segment) + 1;
 	send_packet(p, &out, &meta, v, DATAGRAM_SPANS, len);

@@ -28,7 +28,8 @@ void datagram_send(struct proto *p, const struct ip_packet *ip,
 /*
  * The same for several at once: v is one header, as if of a datagram of
  * that length, and the data of datagrams of segment bytes, the last one
- * perhaps shorter. There are at least two, and each fits the link.
+ * perhaps shorter. There are at least two, each fits the link, and with the
+ * IP header all are 65,535 bytes at most.
  */
 void datagram_send_batch(struct proto *p, const struct ip_packet *ip,
 			 uint16_t csum_offset,

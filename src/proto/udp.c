@@ -8,6 +8,7 @@
 #define IDLE_NS		(UINT64_C(120) * 1000000000)	/* RFC 4787 REQ-5 */
 #define IDLE_DNS_NS	(UINT64_C(15) * 1000000000)	/* one question */
 #define PORT_DNS	53
+#define PACKET_BYTES	65535u		/* of the longest that a frame holds */
 #define TURN_DATAGRAMS	64		/* read per socket and turn */
 #define QUOTE_BYTES	64		/* of the payload, in an ICMP error */
 
@@ -256,15 +257,16 @@ void udp_to_guest(struct proto *p, const struct endpoint *from,
 	send_to_guest(p, from, to, mark, data, len, 0);
 }
 
-/* What came in one piece goes on in one, unless it needs fragments. */
+/* What came in one piece goes on in one where it fits a packet, as cut. */
 static void batch_to_guest(struct proto *p, const struct endpoint *from,
 			   const struct endpoint *to,
 			   const struct env_mark *mark, const uint8_t *data,
 			   size_t len)
 {
 	const size_t segment = mark->segment;
+	const size_t headers = ip_header_bytes(&to->ip) + UDP_HEADER_BYTES;
 
-	if (ip_header_bytes(&to->ip) + UDP_HEADER_BYTES + segment <= p->mtu) {
+	if (headers + segment <= p->mtu && headers + len <= PACKET_BYTES) {
 		send_to_guest(p, from, to, mark, data, len, segment);
 		return;
 	}
