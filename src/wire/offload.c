@@ -140,7 +140,7 @@ size_t offload_emit(const struct frame_meta *meta, const struct span *v,
 	from = head + (size_t)i * meta->gso_size;
 	ASSERT(from < all);
 	len = all - from < meta->gso_size ? all - from : meta->gso_size;
-	memcpy(out, v[0].p, head);
+	gather(v, n, 0, head, out);
 	gather(v, n, from, len, out + head);
 	fix_headers(meta, i, from + len == all, out, head + len);
 	complete_csum(meta, out, head + len);

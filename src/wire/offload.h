@@ -17,7 +17,7 @@ unsigned offload_frames(const struct frame_meta *meta, size_t len);
 
 /**
  * offload_emit() - write one of those frames, complete
- * @v:		the frame's pieces, n of them; v[0] holds all headers
+ * @v:		the frame's pieces, n of them, cut anywhere
  * @i:		which one, 0..offload_frames() - 1
  * @out:	room for the headers and gso_size bytes, or all of the frame
  *

@@ -138,10 +138,10 @@ def question(guest, number):
 
 
 def answer_questions(sock):
-    with contextlib.suppress(OSError):
-        while data := sock.recvfrom(2000):
-            query, peer = data
-            if not query:
+    with sock:
+        while True:
+            query, peer = sock.recvfrom(2000)
+            if not query:               # the end
                 return
             end = query.index(b"\0", 12) + 5
             sock.sendto(query[:2] + struct.pack("!5H", 0x8180, 1, 1, 0, 0) +
@@ -192,15 +192,17 @@ def test_everything_at_once(root, scene, world):
                 stack.enter_context(Server(
                     address, lambda conn: conn.sendall(BLOB), 8000))
             stack.enter_context(Server(WORLD4, answer_half_closed, 8001))
-            names = stack.enter_context(datagram("198.51.100.1", 53))
+            names = datagram("198.51.100.1", 53)
             servers = [subprocess.Popen(["iperf3", "-s", "-1", "-p", str(p)],
                                         stdout=subprocess.DEVNULL)
                        for p in (5201, 5202)]
         for server in servers:
             stack.callback(server.wait)
             stack.callback(server.kill)
-        threading.Thread(target=answer_questions, args=(names,),
-                         daemon=True).start()
+        answering = threading.Thread(target=answer_questions, args=(names,))
+        answering.start()
+        stack.callback(answering.join)
+        stack.callback(names.sendto, b"", names.getsockname())
         scene.resolver("198.51.100.1")
         stack.callback(scene.resolver, WORLD4)
         guest = stack.enter_context(contextlib.closing(root.guest()))

@@ -151,9 +151,12 @@ static void check_udp_batch(bool v6)
 		.needs_csum = true, .csum_offset = UDP_CSUM_OFFSET,
 		.gso = v6 ? FRAME_GSO_UDP6 : FRAME_GSO_UDP4, .gso_size = SIZE,
 	};
-	uint8_t head[100], data[ALL], out[FRAME_MAX_BYTES];
+	uint8_t head[100], l4[UDP_HEADER_BYTES], data[ALL];
+	uint8_t out[FRAME_MAX_BYTES];
 	struct wr w = wr(head, sizeof(head));
-	struct span v[2] = { { .p = head }, { .p = data, .len = ALL } };
+	struct span v[3] = { { .p = head },
+			     { .len = UDP_HEADER_BYTES },
+			     { .p = data, .len = ALL } };
 	const char *name = v6 ? "IPv6" : "IPv4";
 
 	for (unsigned i = 0; i < ALL; i++)
@@ -163,17 +166,22 @@ static void check_udp_batch(bool v6)
 	meta.csum_start = (uint16_t)(w.p - head);
 	udp_emit(&w, 1, 2, ALL, csum_fold(csum_pseudo(0, &src, &dst, PROTO_UDP,
 						      UDP_HEADER_BYTES + ALL)));
-	v[0].len = meta.hdr_len = (uint16_t)(w.p - head);
-	CHECK(name, offload_frames(&meta, v[0].len + ALL) == 3);
+	meta.hdr_len = (uint16_t)(w.p - head);
+	/* Its headers come in two pieces. */
+	v[0].len = meta.csum_start;
+	memcpy(l4, head + meta.csum_start, sizeof(l4));
+	memset(head + meta.csum_start, 0xee, sizeof(l4));
+	v[1].p = l4;
+	CHECK(name, offload_frames(&meta, meta.hdr_len + ALL) == 3);
 	for (unsigned i = 0; i < 3; i++) {
 		const size_t want = i < 2 ? SIZE : ALL - 2 * SIZE;
-		const size_t len = offload_emit(&meta, v, 2, i, out);
+		const size_t len = offload_emit(&meta, v, 3, i, out);
 		struct rd r = rd(out, len);
 		struct ip_packet got = { 0 };
 		struct eth e;
 		struct udp udp;
 
-		CHECK(name, len == v[0].len + want);
+		CHECK(name, len == meta.hdr_len + want);
 		CHECK(name, eth_parse(&r, &e) == DROP_OK &&
 			    ip_parse_packet(r, v6, &got) == DROP_OK);
 		CHECK(name, v6 || got.frag_id == 7 + i);
