@@ -38,6 +38,7 @@ def runtime_files(slipway):
 @pytest.mark.parametrize("which", range(4))
 def test_whichever_process_is_killed_all_go(slipway, which):
     """The front, the keeper, the engine, the inside helper, by age."""
+    until(lambda: not processes(), 2, "the end of what ran before")
     guest = slipway.guest(name="ship")
     own = sorted(processes())
     if which >= len(own):

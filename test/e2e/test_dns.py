@@ -129,7 +129,6 @@ def test_questions_at_once_are_one(guest, world):
     assert world.dns.asked.count("same.test") == 1
 
 
-@pytest.mark.smoke
 def test_a_thousand_in_flight(guest, world):
     """All are with the server before it answers the first."""
     names = [f"n{i}.many.test" for i in range(1000)]
