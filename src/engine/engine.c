@@ -176,16 +176,22 @@ static bool open_link(struct engine *e)
 	return watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
 }
 
-/* A machine may connect: the first one, or the next after one that went. */
+/*
+ * A machine may connect: the first one, or the next after one that went. While
+ * there is one, what is yet to be read of it is not forgotten: its end, too.
+ */
 static void next_machine(struct engine *e)
 {
 	const int fd = link_accept(&e->host.link);
 
-	if (fd >= 0 && !watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET))
+	if (fd < 0)
+		return;
+	if (!watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET)) {
 		link_hang_up(&e->host.link);
-	e->link_ready = fd >= 0;
-	if (fd >= 0)
-		network_rejoined(e->net);
+		return;
+	}
+	e->link_ready = true;
+	network_rejoined(e->net);
 }
 
 /* A guest without a helper is connected to as by any other machine. */
