@@ -131,7 +131,10 @@ def test_questions_at_once_are_one(guest, world):
 
 def test_a_thousand_in_flight(guest, world):
     """All are with the server before it answers the first."""
-    names = [f"n{i}.many.test" for i in range(1000)]
+    # The played server holds them all in its buffer, where it may be so big.
+    room = world.dns.udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    count = 1000 if room >= 2 << 20 else 200
+    names = [f"n{i}.many.test" for i in range(count)]
     world.dns.names |= {name: f"10.0.{i >> 8}.{i & 255}"
                         for i, name in enumerate(names)}
     answers = {}
