@@ -4,8 +4,9 @@ Frames that no program should send, one table for each protocol.
 
 Each row is a label, what becomes of it, and the frame: REFUSED is counted as
 dropped; None is let pass, as odd, but allowed, or answered with an error of
-its own protocol; ANY depends on the moment or is counted elsewhere. A row never speaks for another station, so that a gateway which
-believes what it may believe goes on serving the guest.
+its own protocol; ANY depends on the moment or is counted elsewhere. A row never
+speaks for another station, so that a gateway which believes what it may
+believe goes on serving the guest.
 """
 
 import struct
