@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * network/frames.c - a frame's way through the gateway
+ *
+ * Ethernet -> ARP, or IP -> checks of source and destination -> for the
+ * gateway itself (neighbours, DNS, echo), else policy_route() -> TCP, UDP
+ * or echo, each to its flow. What is refused is counted by its reason;
+ * what the guest may be told, it is told by ICMP.
+ */
+#include "base/csum.h"
+#include "network/state.h"
+#include "wire/arp.h"
+#include "wire/icmp.h"
+#include "wire/ndp.h"
+#include "wire/tcp.h"
+#include "wire/udp.h"
+
+/* Of what the gateway says itself. */
+const struct env_mark network_own_mark = { .ttl = PROTO_HOP_LIMIT };
+
+/* One small frame of our own: ARP and neighbour answers. */
+static void send_small(struct network *net, const struct wr *w, uint8_t *buf)
+{
+	const struct frame_meta meta = { 0 };
+	const struct span v = { .p = buf, .len = (size_t)(w->p - buf) };
+
+	ASSERT(!w->bad);
+	proto_send(&net->p, &meta, &v, 1);
+}
+
+static enum drop arp_frame(struct network *net, struct rd r)
+{
+	uint8_t buf[ETH_HEADER_BYTES + ARP_BYTES];
+	struct wr w = wr(buf, sizeof(buf));
+	struct arp ask, answer;
+	const enum drop drop = arp_parse(r, &ask);
+	struct eth eth = { .src = net->p.gateway_mac, .type = ETH_ARP };
+
+	if (drop != DROP_OK)
+		return drop;
+	if (ip_equal(&ask.sender, &net->setup.guest4))
+		macs_heard(&net->p.macs, &ask.sender, &ask.sender_mac);
+	if (!neighbor_arp(&net->neighbor, &ask, &answer))
+		return DROP_OK;
+	eth.dst = answer.target_mac;
+	eth_emit(&w, &eth);
+	arp_emit(&w, &answer);
+	send_small(net, &w, buf);
+	return DROP_OK;
+}
+
+static enum drop ndp_packet(struct network *net, const struct ip_packet *ip,
+			    const struct mac *from)
+{
+	uint8_t buf[PROTO_HEAD_BYTES], body[64];
+	struct wr w = wr(buf, sizeof(buf)), b = wr(body, sizeof(body));
+	struct ndp ask;
+	struct neighbor_answer a;
+	const enum drop drop = ndp_parse(ip, &ask);
+	struct eth eth = { .src = net->p.gateway_mac, .type = ETH_IPV6 };
+	struct ip_packet out = { .v6 = true, .proto = PROTO_ICMP6, .ttl = 255 };
+
+	if (drop != DROP_OK)
+		return drop;
+	if (!ip_is_unspecified(&ip->src))
+		macs_heard(&net->p.macs, &ip->src, from);
+	if (ask.type == NDP_ROUTER_SOLICIT) {
+		autoconf_solicited(&net->autoconf, &net->p);
+		return DROP_OK;
+	}
+	if (!neighbor_ndp(&net->neighbor, ip, &ask, &a))
+		return DROP_OK;
+	out.src = a.src;
+	out.dst = a.dst;
+	eth.dst = a.dst_mac;
+	ndp_emit_advert(&b, &a.src, &a.dst, &a.advert);
+	eth_emit(&w, &eth);
+	ip_emit(&w, &out, (size_t)(b.p - body));
+	wr_bytes(&w, body, (size_t)(b.p - body));
+	ASSERT(!b.bad);
+	send_small(net, &w, buf);
+	return DROP_OK;
+}
+
+/* Is the L4 checksum right, or vouched for by the link? */
+static bool checksum_ok(const struct frame_meta *meta,
+			const struct ip_packet *ip)
+{
+	csum_t sum;
+
+	if (meta->needs_csum || meta->csum_valid)
+		return true;
+	sum = ip->proto == PROTO_ICMP ? 0 :
+	      csum_pseudo(0, &ip->src, &ip->dst, ip->proto,
+			  (uint32_t)ip->payload.len);
+	return csum_fold(csum_add(sum, ip->payload.p, ip->payload.len)) ==
+	       0xffff;
+}
+
+/* Where a packet goes, or the guest is told that it goes nowhere. */
+static enum drop route(struct network *net, const struct ip_packet *ip,
+		       struct policy_route *out)
+{
+	struct proto *p = &net->p;
+	const struct ip *gw = proto_gateway(p, &ip->src);
+
+	*out = policy_route(&net->policy, &p->env, &ip->dst);
+	switch (out->verdict) {
+	case POLICY_IGNORE:
+		return DROP_DEST;
+	case POLICY_REFUSE:
+		proto_icmp_error(p, gw, ip, ICMP_PROHIBITED, 0);
+		return DROP_POLICY;
+	case POLICY_CARRY:
+		break;
+	}
+	if (ip->ttl <= 1 && !ip_equal(&ip->dst, gw)) {
+		proto_icmp_error(p, gw, ip, ICMP_TTL_EXCEEDED, 0);
+		return DROP_DEST;
+	}
+	return DROP_OK;
+}
+
+static bool to_gateway(const struct network *net, const struct ip_packet *ip)
+{
+	return ip_equal(&ip->dst, proto_gateway(&net->p, &ip->dst));
+}
+
+static int open_dns(void *ctx, struct handle owner)
+{
+	return dns_stream_open(ctx, owner);
+}
+
+static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
+			 const struct flow_key *key,
+			 const struct tcp_segment *seg, const uint32_t *past)
+{
+	struct tcp_target target = {
+		.to.port = seg->dst_port,
+		.reopens = past, .past = past ? *past : 0,
+	};
+	struct policy_route r;
+	enum drop drop;
+
+	if (to_gateway(net, ip) && seg->dst_port == PORT_DNS) {
+		target.open = open_dns;
+		target.ops = dns_stream_ops();
+		target.ctx = net->dns;
+		return tcp_open(&net->p, key, seg, &target);
+	}
+	drop = route(net, ip, &r);
+	if (drop != DROP_OK)
+		return drop;
+	target.to.ip = r.to;
+	target.has_next = r.has_next;
+	target.next_to = r.next_to;
+	target.ttl = proto_next_ttl(ip->ttl);
+	return tcp_open(&net->p, key, seg, &target);
+}
+
+static enum drop tcp_packet(struct network *net, const struct ip_packet *ip)
+{
+	struct flow_key key = { .guest_ip = ip->src, .peer_ip = ip->dst,
+				.kind = FLOW_TCP };
+	struct tcp_segment seg;
+	const enum drop drop = tcp_parse(ip->payload, &seg);
+	struct flow *f;
+	uint32_t past;
+
+	if (drop != DROP_OK)
+		return drop;
+	key.guest_port = seg.src_port;
+	key.peer_port = seg.dst_port;
+	f = flow_find(&net->p.flows, &key);
+	if (f && tcp_rx(&net->p, (struct tcp *)(void *)f, &seg, &past))
+		return DROP_OK;
+	if (seg.flags & TCP_RST)
+		return DROP_NOFLOW;
+	if ((seg.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && seg.dst_port &&
+	    seg.src_port)
+		return tcp_new(net, ip, &key, &seg, f ? &past : NULL);
+	if (!ip_is_multicast(&ip->dst) && !ip_is_broadcast(&ip->dst))
+		tcp_refuse(&net->p, &key, &seg);
+	return DROP_NOFLOW;
+}
+
+/* Bytes per datagram in a frame, 0: it holds one. Else why it is refused. */
+static enum drop batch_size(const struct frame_meta *meta,
+			    const struct udp *udp, size_t *size)
+{
+	*size = 0;
+	if (meta->gso != FRAME_GSO_UDP4 && meta->gso != FRAME_GSO_UDP6)
+		return DROP_OK;
+	if (!meta->gso_size)
+		return DROP_VALUE;
+	if (udp->data.len > (size_t)meta->gso_size * UDP_BATCH_MAX)
+		return DROP_LIMIT;
+	if (udp->data.len > meta->gso_size)
+		*size = meta->gso_size;
+	return DROP_OK;
+}
+
+static void ask_dns(struct network *net, const struct ip_packet *ip,
+		    const struct udp *udp, size_t size)
+{
+	const struct dns_reply_to back = {
+		.guest = { .ip = ip->src, .port = udp->src_port },
+		.gateway = ip->dst,
+	};
+	struct view rest = udp->data;
+
+	while (size && rest.len > size) {
+		dns_udp_query(net->dns, &back,
+			      (struct view){ .p = rest.p, .len = size });
+		rest.p += size;
+		rest.len -= size;
+	}
+	dns_udp_query(net->dns, &back, rest);
+}
+
+static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
+			    const struct frame_meta *meta)
+{
+	struct flow_key key = { .guest_ip = ip->src, .peer_ip = ip->dst,
+				.kind = FLOW_UDP };
+	struct endpoint to;
+	struct policy_route r;
+	struct udp udp;
+	size_t size = 0;
+	enum drop drop = udp_parse(ip->payload, &udp);
+
+	if (drop == DROP_OK)
+		drop = batch_size(meta, &udp, &size);
+	if (drop != DROP_OK)
+		return drop;
+	if (udp.no_csum && ip->v6)
+		return DROP_CHECKSUM;	/* RFC 8200 section 8.1 */
+	if (!udp.no_csum && !checksum_ok(meta, ip))
+		return DROP_CHECKSUM;
+	if (to_gateway(net, ip) && udp.dst_port == PORT_DNS) {
+		ask_dns(net, ip, &udp, size);
+		return DROP_OK;
+	}
+	if (!udp.dst_port)
+		return DROP_VALUE;
+	drop = route(net, ip, &r);
+	if (drop != DROP_OK)
+		return drop;
+	to = (struct endpoint){ .ip = r.to, .port = udp.dst_port };
+	key.guest_port = udp.src_port;
+	key.peer_port = udp.dst_port;
+	return udp_from_guest(&net->p, &key, &to, ip, &udp, size);
+}
+
+static enum drop echo_packet(struct network *net, const struct ip_packet *ip)
+{
+	struct flow_key key = { .guest_ip = ip->src, .peer_ip = ip->dst,
+				.kind = FLOW_PING };
+	struct icmp_echo echo;
+	struct policy_route r;
+	enum drop drop = icmp_parse_echo(ip, &echo);
+
+	if (drop != DROP_OK || echo.reply)
+		return drop;
+	if (to_gateway(net, ip)) {	/* always answered, by ourselves */
+		ping_reply(&net->p, &ip->dst, &ip->src, &network_own_mark, &echo);
+		return DROP_OK;
+	}
+	drop = route(net, ip, &r);
+	if (drop != DROP_OK)
+		return drop;
+	key.guest_port = echo.id;
+	return ping_from_guest(&net->p, &key, &r.to, ip, &echo);
+}
+
+static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
+			     const struct frame_meta *meta)
+{
+	switch (ip->proto) {
+	case PROTO_TCP:
+		if (!checksum_ok(meta, ip))
+			return DROP_CHECKSUM;
+		return tcp_packet(net, ip);
+	case PROTO_UDP:
+		return udp_packet(net, ip, meta);
+	case PROTO_ICMP:
+		if (ip->v6)
+			break;
+		return checksum_ok(meta, ip) ? echo_packet(net, ip) :
+					       DROP_CHECKSUM;
+	case PROTO_ICMP6:
+		if (!ip->v6)
+			break;
+		return checksum_ok(meta, ip) ? echo_packet(net, ip) :
+					       DROP_CHECKSUM;
+	default:
+		break;
+	}
+	if (!ip_is_multicast(&ip->dst) && !ip_is_broadcast(&ip->dst))
+		proto_icmp_error(&net->p, proto_gateway(&net->p, &ip->src),
+				 ip, ICMP_PROTO_UNREACHABLE, ip->proto_at);
+	return DROP_PROTO;
+}
+
+/* Neighbour messages: valid from link-local and unspecified sources too. */
+static bool is_ndp(const struct ip_packet *ip)
+{
+	return ip->v6 && ip->proto == PROTO_ICMP6 && ip->payload.len &&
+	       ip->payload.p[0] >= NDP_ROUTER_SOLICIT &&
+	       ip->payload.p[0] <= NDP_NEIGHBOR_ADVERT + 1;
+}
+
+/* One piece of a datagram, and, if it was the last, the datagram. */
+static enum drop fragment(struct network *net, const struct ip_packet *piece)
+{
+	const struct frame_meta meta = { 0 };
+	struct ip_packet ip;
+	struct view whole;
+	enum drop drop = reassembly_add(&net->p, &net->reassembly, piece,
+					&whole);
+
+	if (drop != DROP_OK || !whole.p)
+		return drop;
+	drop = ip_parse_packet(rd(whole.p, whole.len), piece->v6, &ip);
+	if (drop == DROP_OK && ip.fragment)
+		drop = DROP_VALUE;	/* fragments of fragments */
+	if (drop == DROP_OK) {
+		ip.dont_fragment = false;
+		drop = ip_dispatch(net, &ip, &meta);
+	}
+	reassembly_done(&net->p, &net->reassembly);
+	return drop;
+}
+
+static enum drop dhcp_packet(struct network *net, const struct ip_packet *ip,
+			     const struct eth *eth,
+			     const struct frame_meta *meta)
+{
+	struct udp udp;
+	const enum drop drop = udp_parse(ip->payload, &udp);
+
+	if (drop != DROP_OK)
+		return drop;
+	if (!udp.no_csum && !checksum_ok(meta, ip))
+		return DROP_CHECKSUM;
+	return autoconf_dhcp(&net->autoconf, &net->p, ip, &eth->src, &udp);
+}
+
+/* IPv4 has one address for the guest; in IPv6 it takes more by itself. */
+static bool is_guests(const struct network *net, const struct ip *ip)
+{
+	if (ip_is4(ip))
+		return ip_equal(ip, &net->setup.guest4);
+	return prefix_has(&net->setup.net6, ip) &&
+	       !ip_equal(ip, &net->setup.gateway6);
+}
+
+/*
+ * A machine without a client of DHCPv6 has a stateless address and not
+ * guest6, and its own name must not send it to an address that nobody has.
+ * So the name stands for what was heard: guest6 if it is in use, for that
+ * is what `status` shows, else the first one, as temporary ones come later.
+ */
+static void hear_ip6(struct network *net, const struct ip *ip)
+{
+	if (net->setup.own_ip6 && !ip_is4(ip) &&
+	    !ip_equal(ip, &net->guest6) &&
+	    (ip_is_unspecified(&net->guest6) ||
+	     ip_equal(ip, &net->setup.guest6)))
+		network_name_ip6(net, ip);
+}
+
+static enum drop ip_frame(struct network *net, struct rd r,
+			  const struct eth *eth,
+			  const struct frame_meta *meta)
+{
+	const bool v6 = eth->type == ETH_IPV6;
+	struct ip_packet ip;
+	const enum drop drop = ip_parse_packet(r, v6, &ip);
+
+	if (drop != DROP_OK)
+		return drop;
+	if (v6 && !net->setup.v6)
+		return DROP_ETHERTYPE;
+	/* Never in fragments: RFC 6980 */
+	if (is_ndp(&ip) && !ip.fragment)
+		return ndp_packet(net, &ip, &eth->src);
+	if (autoconf_is_dhcp(&net->autoconf, &ip))
+		return dhcp_packet(net, &ip, eth, meta);
+	if (!is_guests(net, &ip.src))
+		return DROP_SOURCE;
+	macs_heard(&net->p.macs, &ip.src, &eth->src);
+	hear_ip6(net, &ip.src);
+	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
+}
+
+static enum drop frame(struct network *net, const struct frame_meta *meta,
+		       const uint8_t *buf, size_t len)
+{
+	struct rd r = rd(buf, len);
+	struct eth eth;
+	const enum drop drop = eth_parse(&r, &eth);
+
+	if (drop != DROP_OK)
+		return drop;
+	if (!mac_equal(&eth.dst, &net->p.gateway_mac) && !(eth.dst.b[0] & 1))
+		return DROP_NOTFORUS;
+	switch (eth.type) {
+	case ETH_ARP:
+		return arp_frame(net, r);
+	case ETH_IPV4: case ETH_IPV6:
+		return ip_frame(net, r, &eth, meta);
+	default:
+		return DROP_ETHERTYPE;
+	}
+}
+
+void network_frame(struct network *net, const struct frame_meta *meta,
+		   const uint8_t *buf, size_t len, uint64_t now_ns)
+{
+	net->p.now_ns = now_ns;
+	net->frames_from_guest++;
+	net->bytes_from_guest += len;
+	net->p.drops[frame(net, meta, buf, len)]++;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * network/state.h - what network.c and frames.c share of one network.
+ */
+#ifndef NETWORK_STATE_H
+#define NETWORK_STATE_H
+
+#include <stdint.h>
+
+#include "network/autoconf.h"
+#include "network/network.h"
+#include "network/policy.h"
+#include "proto/ctx.h"
+#include "proto/ping.h"
+#include "proto/reassembly.h"
+#include "proto/tcp.h"
+#include "proto/udp.h"
+#include "service/dns.h"
+#include "service/neighbor.h"
+
+#define PORT_DNS 53
+
+/* A slot of the flow table holds one of these. */
+union slot {
+	struct flow flow;
+	struct tcp tcp;
+	struct udp_map udp_map;
+	struct udp_flow udp;
+	struct ping ping;
+};
+
+struct network {
+	struct proto p;			/* first: what proto/ is lent */
+	struct network_setup setup;
+	struct policy policy;
+	struct neighbor_setup neighbor;
+	struct ip guest6;		/* the name's: heard; :: not yet */
+	struct dns *dns;
+	struct reassembly reassembly;
+	struct autoconf autoconf;
+	uint64_t frames_from_guest, bytes_from_guest;
+	uint8_t datagram[2 * FRAME_MAX_BYTES];
+};
+
+/* Of what the gateway says itself. */
+extern const struct env_mark network_own_mark;
+
+/* The guest's name stands for that address from now on; ::, for none. */
+void network_name_ip6(struct network *net, const struct ip *ip);
+
+#endif
