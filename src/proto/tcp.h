@@ -228,19 +228,39 @@ void tcp_check(const struct proto *p, const struct tcp *t);
 
 /* ---- between the files of this module ---- */
 
-/* proto/tcp_tx.c: send what windows allow, and nothing if they do not. */
-void tcp_output(struct proto *p, struct tcp *t);
+/* proto/tcp_segment.c */
 void tcp_send_ack(struct proto *p, struct tcp *t);
 void tcp_send_syn(struct proto *p, struct tcp *t);
 void tcp_send_synack(struct proto *p, struct tcp *t);
 void tcp_send_rst(struct proto *p, struct tcp *t);
-void tcp_arm(struct proto *p, struct tcp *t, uint64_t due_ns);
-void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack);
-void tcp_ack_repeated(struct proto *p, struct tcp *t);
-/* May len bytes go where more are waiting (RFC 9293, 3.8.6.2.1)? */
-bool tcp_worth_sending(const struct tcp *t, uint32_t len);
+/* A segment with what all of ours have in common; promises its window. */
+struct tcp_segment tcp_segment_at(struct tcp *t, uint32_t seq, uint8_t flags);
+/* Complete s, put it on the link with its data (0 to 2 spans). */
+bool tcp_put(struct proto *p, struct tcp *t, struct tcp_segment *s,
+	     struct span *data, unsigned n);
 /* Would an update of the window be worth an ACK (RFC 9293, 3.8.6.2.2)? */
 bool tcp_window_owed(const struct tcp *t);
+
+/* proto/tcp_tx.c */
+/* Send what windows allow, and nothing if they do not. */
+void tcp_output(struct proto *p, struct tcp *t);
+/* First sequence number after all that is to be sent, our FIN apart. */
+uint32_t tcp_data_end(const struct tcp *t);
+/* Send [seq, seq + len) of down, and FIN if it follows. false: link full. */
+bool tcp_send_data(struct proto *p, struct tcp *t, uint32_t seq,
+		   uint32_t len);
+/* May len bytes go where more are waiting (RFC 9293, 3.8.6.2.1)? */
+bool tcp_worth_sending(const struct tcp *t, uint32_t len);
+
+/* proto/tcp_loss.c */
+/* Arm the flow's timer for due_ns (0: not needed). Lazy: late is moved. */
+void tcp_arm(struct proto *p, struct tcp *t, uint64_t due_ns);
+/* When the timer is to time out, and when it is to look after a tail. */
+uint64_t tcp_rto_due(const struct proto *p, const struct tcp *t);
+uint64_t tcp_loss_due(const struct proto *p, const struct tcp *t);
+/* The guest has acknowledged up to ack, and what it had before, again. */
+void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack);
+void tcp_ack_repeated(struct proto *p, struct tcp *t);
 
 /* proto/tcp_host.c */
 /* What the guest's SYN says of it: numbers, options, window. */

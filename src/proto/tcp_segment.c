@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto/tcp_segment.c - segments as they leave: window, options, headers
+ */
+#include "base/csum.h"
+#include "proto/tcp.h"
+
+static bool has_wscale(const struct tcp *t)
+{
+	return t->our_shift != TCP_NO_WSCALE;
+}
+
+/* The right edge that could be promised now. */
+static uint32_t edge_possible(const struct tcp *t)
+{
+	const uint32_t room = t->up_len < t->up_limit ?
+			      t->up_limit - t->up_len : 0;
+	const uint32_t edge = t->rcv_nxt + room;
+
+	return seq_lt(edge, t->rcv_edge) ? t->rcv_edge : edge;
+}
+
+/*
+ * RFC 9293 section 3.8.6.2.2: move the edge only by a step worth having.
+ */
+static bool edge_worth(const struct tcp *t, uint32_t edge)
+{
+	const uint32_t half = t->up_limit / 2;
+	const uint32_t step = t->mss < half ? t->mss : half;
+
+	return edge - t->rcv_edge >= step;
+}
+
+bool tcp_window_owed(const struct tcp *t)
+{
+	const uint32_t open = t->rcv_edge - t->rcv_nxt;
+	const uint32_t gain = edge_possible(t) - t->rcv_edge;
+
+	return t->phase == TCP_ESTABLISHED && edge_worth(t, edge_possible(t)) &&
+	       (gain >= t->up_limit / 4 || open < 2u * t->mss);
+}
+
+/* Window field for the next segment; promises what it says. */
+static uint16_t take_window(struct tcp *t, bool syn)
+{
+	const unsigned shift = has_wscale(t) && !syn ? t->our_shift : 0;
+	uint32_t edge = edge_possible(t), window;
+
+	if (!edge_worth(t, edge))
+		edge = t->rcv_edge;
+	window = (edge - t->rcv_nxt) >> shift;
+	if (window > 65535)
+		window = 65535;
+	edge = t->rcv_nxt + (window << shift);
+	/* Rounding may show less than was promised: RFC 7323 section 2.4 */
+	if (seq_lt(t->rcv_edge, edge))
+		t->rcv_edge = edge;
+	return (uint16_t)window;
+}
+
+/* One block, unless it is there (from block `first` on) or has no room. */
+static void add_block(struct tcp_segment *s, const struct tcp_range *r,
+		      unsigned first, unsigned most)
+{
+	for (unsigned i = first; i < s->sacks; i++)
+		if (s->sack[i].from == r->from)
+			return;
+	if (s->sacks < most)
+		s->sack[s->sacks++] = *r;
+}
+
+/*
+ * RFC 2018 section 4: those that grew last come first, but what came twice
+ * before all (RFC 2883 section 4), once. As many blocks as the option, and
+ * the least MTUs, have room for.
+ */
+static void add_sack(const struct proto *p, struct tcp *t,
+		     struct tcp_segment *s)
+{
+	const size_t used = ip_header_bytes(&t->flow.key.guest_ip) +
+			    TCP_HEADER_BYTES + (t->ts_ok ? TCP_TS_BYTES : 0) +
+			    4;		/* padding and kind */
+	const size_t fit = p->mtu > used ? (p->mtu - used) / 8 : 0;
+	const unsigned most = fit < TCP_SACK_MAX ? (unsigned)fit :
+						   TCP_SACK_MAX;
+
+	const unsigned first = t->dup.from != t->dup.to;
+
+	if (!t->sack_ok)
+		return;
+	if (first)
+		add_block(s, &t->dup, 0, most);
+	t->dup.from = t->dup.to;
+	for (unsigned i = 0; i < TCP_SACK_MAX; i++) {
+		const struct tcp_range *r = ranges_find(&t->ooo, t->recent[i]);
+
+		if (r)
+			add_block(s, r, first, most);
+	}
+	for (uint32_t i = 0; i < t->ooo.n; i++)
+		add_block(s, &t->ooo.r[i], first, most);
+}
+
+/* RFC 7323 section 3: milliseconds, from a start of the connection's own. */
+static void stamp(const struct proto *p, const struct tcp *t,
+		  struct tcp_segment *s)
+{
+	s->has_ts = true;
+	s->ts_val = t->iss + (uint32_t)(p->now_ns / 1000000);
+	s->ts_ecr = t->ts_recent;
+}
+
+bool tcp_put(struct proto *p, struct tcp *t, struct tcp_segment *s,
+	     struct span *data, unsigned n)
+{
+	const struct flow_key *k = &t->flow.key;
+	const size_t len = (n > 0 ? data[0].len : 0) +
+			   (n > 1 ? data[1].len : 0);
+	size_t l4;
+	uint8_t head[PROTO_HEAD_BYTES];
+	struct wr w = wr(head, sizeof(head));
+	struct span v[3] = { { .p = head } };
+	struct frame_meta meta = {
+		.needs_csum = true,
+		.csum_offset = TCP_CSUM_OFFSET,
+	};
+
+	s->src_port = k->peer_port;
+	s->dst_port = k->guest_port;
+	if (t->ts_ok)
+		stamp(p, t, s);
+	l4 = tcp_header_bytes(s) + len;
+	proto_emit_ip(p, &w, &k->peer_ip, &k->guest_ip, PROTO_TCP, l4);
+	meta.csum_start = (uint16_t)(w.p - head);
+	tcp_emit(&w, s, csum_fold(csum_pseudo(0, &k->peer_ip, &k->guest_ip,
+					      PROTO_TCP, (uint32_t)l4)));
+	ASSERT(!w.bad);
+	v[0].len = meta.hdr_len = (uint16_t)(w.p - head);
+	if (len > t->mss) {
+		meta.gso = ip_is4(&k->guest_ip) ? FRAME_GSO_TCP4 :
+						  FRAME_GSO_TCP6;
+		meta.gso_size = t->mss;
+	}
+	for (unsigned i = 0; i < n; i++)
+		v[1 + i] = data[i];
+	return proto_send(p, &meta, v, 1 + n);
+}
+
+/*
+ * No SACK: beside data it would have to take room from it (RFC 6691); an
+ * ACK without data tells.
+ */
+struct tcp_segment tcp_segment_at(struct tcp *t, uint32_t seq, uint8_t flags)
+{
+	struct tcp_segment s = {
+		.seq = seq,
+		.ack = t->rcv_nxt,
+		.flags = flags | TCP_ACK,
+		.window = take_window(t, false),
+		.wscale = TCP_NO_WSCALE,
+	};
+
+	t->ack_owed = false;
+	t->rcv_told = t->rcv_nxt;
+	return s;
+}
+
+/*
+ * The sequence number that a guest takes from a segment without data: the
+ * newest one, unless it lies past the window (a probe's byte does).
+ */
+static uint32_t empty_seq(const struct tcp *t)
+{
+	const uint32_t edge = t->snd_una + t->snd_wnd;
+
+	return seq_lt(edge, t->snd_max) ? edge : t->snd_max;
+}
+
+void tcp_send_ack(struct proto *p, struct tcp *t)
+{
+	struct tcp_segment s = tcp_segment_at(t, empty_seq(t), 0);
+
+	add_sack(p, t, &s);
+	if (!tcp_put(p, t, &s, NULL, 0)) {
+		t->ack_owed = true;	/* the link was full: try again */
+		tcp_owe(p, t);
+	}
+}
+
+/* The MSS that we tell the guest. */
+static uint16_t link_mss(const struct proto *p, const struct tcp *t)
+{
+	return (uint16_t)(p->mtu - ip_header_bytes(&t->flow.key.guest_ip) -
+			  TCP_HEADER_BYTES);
+}
+
+void tcp_send_syn(struct proto *p, struct tcp *t)
+{
+	struct tcp_segment s = {
+		.seq = t->iss,
+		.flags = TCP_SYN,
+		.window = 65535,
+		.mss = link_mss(p, t),
+		.wscale = TCP_UP_SHIFT,
+		.sack_ok = true,
+	};
+
+	t->ts_ok = true;		/* offered; its SYN will say */
+	tcp_put(p, t, &s, NULL, 0);
+	t->snd_nxt = t->snd_max = t->iss + 1;
+	tcp_arm(p, t, tcp_rto_due(p, t));
+}
+
+void tcp_send_synack(struct proto *p, struct tcp *t)
+{
+	struct tcp_segment s = {
+		.seq = t->iss,
+		.ack = t->rcv_nxt,
+		.flags = TCP_SYN | TCP_ACK,
+		.window = take_window(t, true),
+		.mss = link_mss(p, t),
+		.wscale = t->our_shift,
+		.sack_ok = t->sack_ok,
+	};
+
+	tcp_put(p, t, &s, NULL, 0);
+	t->snd_nxt = t->snd_max = t->iss + 1;
+	tcp_arm(p, t, tcp_rto_due(p, t));
+}
+
+void tcp_send_rst(struct proto *p, struct tcp *t)
+{
+	const bool young = t->phase == TCP_CONNECTING;
+	struct tcp_segment s = {
+		.seq = young ? 0 : empty_seq(t),
+		.ack = t->rcv_nxt,
+		.flags = TCP_RST | TCP_ACK,
+		.wscale = TCP_NO_WSCALE,
+	};
+
+	tcp_put(p, t, &s, NULL, 0);
+}
+
+void tcp_refuse(struct proto *p, const struct flow_key *key,
+		const struct tcp_segment *seg)
+{
+	/* RFC 9293 section 3.5.2, group 1 */
+	const bool has_ack = seg->flags & TCP_ACK;
+	struct tcp_segment s = {
+		.seq = has_ack ? seg->ack : 0,
+		.ack = seg->seq + (uint32_t)seg->data.len +
+		       !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN),
+		.flags = has_ack ? TCP_RST : TCP_RST | TCP_ACK,
+		.wscale = TCP_NO_WSCALE,
+	};
+	struct tcp t = { .flow.key = *key, .mss = 536 };
+
+	if (has_ack)
+		s.ack = 0;
+	tcp_put(p, &t, &s, NULL, 0);
+}
