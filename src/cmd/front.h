@@ -20,8 +20,8 @@ MUST int front_settings(struct config *c, unsigned command, char **argv,
 /**
  * front_start() - start a keeper and wait until the guest is up
  * @command:	NULL-terminated; the first word makes the default name
- * @link_fd:	listening socket for a virtual machine's link, or -1 for a
- *		guest in namespaces; borrowed
+ * @link_fd:	socket of a virtual machine's link (cmd/vmsocket.h), or -1
+ *		for a guest in namespaces; borrowed
  * @ns:		gets the guest's namespaces, -1 each if it has none
  * @link:	gets our end of the channel to the keeper
  *

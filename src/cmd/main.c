@@ -23,13 +23,12 @@ static const struct command {
 	  "run COMMAND, or a shell, in a guest of its own",
 	  "Runs COMMAND, or a shell, in a network of its own until it ends.\n"
 	  "Options end at the first word that is none." },
-	{ "serve", FOR_SERVE, false, cmd_serve, " --qemu SOCK [OPTION...]",
+	{ "serve", FOR_SERVE, false, cmd_serve, " --qemu[-dgram] SOCK [OPTION...]",
 	  "a network for a virtual machine",
-	  "Makes a network for a virtual machine, which it joins by\n"
-	  "-netdev stream,id=n,server=off,addr.type=unix,addr.path=SOCK\n"
-	  "-device virtio-net,netdev=n\n"
-	  "and comes up by DHCP or router advertisements. Ends by ^C or\n"
-	  "slipway stop. Machines may come and go, one at a time." },
+	  "Makes a network for a virtual machine, prints the options by which\n"
+	  "QEMU joins it, and stays until ^C or slipway stop. The machine comes\n"
+	  "up by DHCP or router advertisements. Machines may come and go, one\n"
+	  "at a time." },
 	{ "exec", FOR_EXEC, false, cmd_exec, " NAME [COMMAND...]",
 	  "run one more command, or a shell, in a guest",
 	  "Runs COMMAND, or a shell, in the guest NAME, which runs already." },

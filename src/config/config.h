@@ -20,6 +20,7 @@
 #define CONFIG_SEARCH_BYTES	256
 #define CONFIG_DNS_MAX		8
 #define CONFIG_RANGES_MAX	64
+#define CONFIG_PEER_SUFFIX	".vm"	/* of --qemu-dgram SOCK: PEER's */
 #define CONFIG_MTU_MIN		68u	/* RFC 791 */
 #define CONFIG_MTU_MIN_V6	1280u	/* RFC 8200 section 5 */
 #define CONFIG_MTU_MAX		65520u
@@ -68,6 +69,7 @@ struct config {
 	/* of one invocation */
 	const char *file;		/* --config; borrowed; NULL */
 	const char *qemu;		/* --qemu; borrowed; NULL */
+	const char *qemu_dgram;		/* --qemu-dgram, likewise */
 	bool as_root, quiet, verbose, json, help, version;
 	int ready_fd;			/* -1: none */
 };

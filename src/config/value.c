@@ -88,14 +88,37 @@ const char *value_config_file(struct config *c, const char *text)
 	return NULL;
 }
 
+/* The path of a Unix socket, of len bytes. */
+static const char *check_socket(size_t len)
+{
+	if (!len)
+		return "empty";
+	if (len >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return "too long";
+	return NULL;
+}
+
 const char *value_qemu(struct config *c, const char *text)
 {
-	if (!*text)
-		return "empty";
-	if (strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return "too long";
-	c->qemu = text;
-	return NULL;
+	const char *wrong = check_socket(strlen(text));
+
+	if (!wrong)
+		c->qemu = text;
+	return wrong;
+}
+
+const char *value_qemu_dgram(struct config *c, const char *text)
+{
+	const char *comma = strchr(text, ',');
+	const size_t len = comma ? (size_t)(comma - text) : strlen(text);
+	const char *wrong = check_socket(len);
+
+	if (!wrong)
+		wrong = check_socket(comma ? strlen(comma + 1) :
+					     len + strlen(CONFIG_PEER_SUFFIX));
+	if (!wrong)
+		c->qemu_dgram = text;
+	return wrong;
 }
 
 const char *value_subnet(struct config *c, const char *text)

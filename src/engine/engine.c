@@ -28,7 +28,7 @@
 #include "base/log.h"
 #include "engine/relay.h"
 #include "linux/channel.h"
-#include "linux/framestream.h"
+#include "linux/framesocket.h"
 #include "linux/hostenv.h"
 #include "linux/messages.h"
 #include "linux/netlink.h"
@@ -59,7 +59,7 @@ struct engine {
 	bool link_ready;
 	struct view hosts;		/* mapped; .p NULL: none */
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
-	struct framestream stream;
+	struct framesocket socket;
 };
 
 static uint64_t now_ns(void)
@@ -164,13 +164,19 @@ static bool open_link(struct engine *e)
 
 	*l = (struct link){
 		.kind = s->link, .fd = -1, .listen_fd = -1,
-		.stream = &e->stream,
+		.socket = &e->socket,
 		.frame = e->frame, .frame_cap = sizeof(e->frame),
 	};
 	if (s->link == LINK_TAP) {
 		l->no_uso = !tap_takes_uso(s->offloads);
 		l->fd = s->link_fd;
 		return watch(e, l->fd, SLOT_LINK, EPOLLIN);
+	}
+	if (s->link == LINK_DATAGRAM) {
+		l->fd = s->link_fd;
+		framesocket_init(l->socket, l->fd, true);
+		return watch(e, l->fd, SLOT_LINK,
+			     EPOLLIN | EPOLLOUT | EPOLLET);
 	}
 	l->listen_fd = s->link_fd;
 	return watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
@@ -364,7 +370,7 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 	switch (h.slot) {
 	case SLOT_LINK:
 		if (ev->events & EPOLLOUT)
-			framestream_flush(&e->stream);
+			framesocket_flush(&e->socket);
 		e->link_ready = true;
 		return true;
 	case SLOT_LISTEN:
@@ -400,10 +406,12 @@ static void read_frames(struct engine *e, uint64_t now)
 			e->link_ready = false;
 			return;
 		}
+		if (n > 0 && link_is_back(&e->host.link))
+			network_rejoined(e->net);
 		if (n > 0)
 			network_frame(e->net, &meta, frame, (size_t)n, now);
 	}
-	/* A tap tells again by itself, a stream does not. */
+	/* A tap tells again by itself, a socket does not. */
 	e->link_ready = e->host.link.kind != LINK_TAP;
 }
 

@@ -34,8 +34,8 @@ struct engine_setup {
 
 	uint32_t offloads;		/* from MSG_GUEST_READY */
 	enum link_kind link;
-	int link_fd;			/* tap, or listening socket; all three
-					   are taken by the child */
+	int link_fd;			/* as link says; all three are taken by
+					   the child */
 	int keeper_ch;
 	int inside_ch;			/* -1: the guest has no helper */
 };

@@ -571,7 +571,8 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 					 .fd_max = k->fds > FDS_OWN ?
 						   k->fds - FDS_OWN : 0 };
 	if (k->machine)
-		start_engine(k, LINK_QEMU, k->link_fd, 0);
+		start_engine(k, config->qemu_dgram ? LINK_DATAGRAM :
+			     LINK_STREAM, k->link_fd, 0);
 	send_resolvers(k);
 	send_hosts(k);
 	rc = publish(k);

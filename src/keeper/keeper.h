@@ -35,8 +35,8 @@
  * @command:	NULL-terminated; for the name and for status
  * @ch:		its end of a channel to the front; the caller still has to
  *		close its own copy
- * @link_fd:	listening socket of a virtual machine's link; -1: the guest
- *		is a command, in namespaces
+ * @link_fd:	socket of a virtual machine's link, as the config says; -1:
+ *		the guest is a command, in namespaces
  *
  * In the child every other descriptor is closed; it is a session of its
  * own. All else is told over the channel.

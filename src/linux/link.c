@@ -5,14 +5,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "linux/framestream.h"
+#include "linux/framesocket.h"
 #include "wire/offload.h"
 
 ssize_t link_read(struct link *l, struct frame_meta *meta,
 		  const uint8_t **frame)
 {
-	ssize_t n;
-
 	if (l->kind == LINK_TAP) {
 		*frame = l->frame + TAP_HEADER_BYTES;
 		return tap_read(l->fd, l->frame, l->frame_cap, meta);
@@ -20,8 +18,7 @@ ssize_t link_read(struct link *l, struct frame_meta *meta,
 	if (l->fd < 0)
 		return -EAGAIN;
 	*meta = (struct frame_meta){ 0 };
-	n = framestream_read(l->stream, frame);
-	return n > 0 ? n : n < 0 ? -EPIPE : -EAGAIN;
+	return framesocket_read(l->socket, frame);
 }
 
 /* A batch of UDP, one datagram after the other. */
@@ -54,7 +51,7 @@ int link_write(struct link *l, const struct frame_meta *meta,
 		return write_cut(l, meta, v, n);
 	if (l->kind == LINK_TAP)
 		return tap_write(l->fd, meta, v, n);
-	return l->fd < 0 ? -EIO : framestream_write(l->stream, meta, v, n);
+	return l->fd < 0 ? -EIO : framesocket_write(l->socket, meta, v, n);
 }
 
 int link_accept(struct link *l)
@@ -64,8 +61,16 @@ int link_accept(struct link *l)
 	l->fd = accept4(l->listen_fd, NULL, NULL,
 			SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (l->fd >= 0)
-		framestream_init(l->stream, l->fd);
+		framesocket_init(l->socket, l->fd, false);
 	return l->fd;
+}
+
+bool link_is_back(struct link *l)
+{
+	if (l->kind != LINK_DATAGRAM || !l->socket->away)
+		return false;
+	l->socket->away = false;
+	return true;
 }
 
 void link_hang_up(struct link *l)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * linux/link.h - the guest's link: a tap, or a stream to a virtual machine.
+ * linux/link.h - the guest's link: a tap, or a socket to a virtual machine.
  *
  * A stream link has a listening socket (Unix, stream). One machine at a
- * time is connected; when it has gone the next one may come.
+ * time is connected; when it has gone the next one may come. A datagram
+ * link has one socket; somebody else connects it to each machine.
  */
 #ifndef LINUX_LINK_H
 #define LINUX_LINK_H
@@ -17,18 +18,19 @@
 #include "base/span.h"
 #include "linux/tap.h"
 
-struct framestream;
+struct framesocket;
 
 enum link_kind {
 	LINK_TAP,
-	LINK_QEMU,		/* linux/framestream.h */
+	LINK_STREAM,		/* linux/framesocket.h */
+	LINK_DATAGRAM,
 };
 
 struct link {
 	enum link_kind kind;
-	int fd;			/* tap or connection; -1: none */
+	int fd;			/* tap, connection, datagrams; -1: none */
 	int listen_fd;		/* of a stream link */
-	struct framestream *stream;
+	struct framesocket *socket;	/* unless it is a tap */
 	bool no_uso;		/* a tap that knows no batches of UDP */
 	uint8_t *frame;		/* of a tap: TAP_HEADER_BYTES + the frame */
 	size_t frame_cap;
@@ -47,6 +49,9 @@ MUST int link_write(struct link *l, const struct frame_meta *meta,
 
 /* Take the next machine that waits: its socket, or -1. */
 int link_accept(struct link *l);
+
+/* Of datagrams: have frames come again, perhaps of another machine? Once. */
+bool link_is_back(struct link *l);
 
 /* The machine has gone. */
 void link_hang_up(struct link *l);

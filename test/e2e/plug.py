@@ -28,17 +28,17 @@ MAC = "52:54:00:12:34:56"
 class Serve:
     """slipway serve, until close()."""
 
-    def __init__(self, slipway, directory, name, *options):
+    def __init__(self, slipway, directory, name, *options, link="qemu"):
         self.slipway, self.name = slipway, name
         self.socket = f"{directory}/qemu.sock"
-        self.options = options
+        self.options = f"--{link}", self.socket, *options
         self.start()
 
     def start(self):
         ready, told = os.pipe()
         self.front = self.slipway.popen(
-            "serve", "-q", "--name", self.name, "--qemu", self.socket,
-            "--ready-fd", told, *self.options, pass_fds=(told,))
+            "serve", "-q", "--name", self.name, "--ready-fd", told,
+            *self.options, pass_fds=(told,))
         os.close(told)
         with open(ready, encoding="ascii") as f:
             assert select.select([f], [], [], 20)[0] and f.readline(), \
@@ -79,6 +79,9 @@ class Plug(Netns):
         """Connect to a socket; the old connection, if any, has ended."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(path)
+        self.start_threads()
+
+    def start_threads(self):
         self.threads = [threading.Thread(target=f, daemon=True)
                         for f in (self.from_tap, self.to_tap)]
         for t in self.threads:
@@ -114,15 +117,19 @@ class Plug(Netns):
                     see(True, frame)
                 self.send(frame)
 
-    def to_tap(self):
+    def frames(self):
+        """What comes from the other end of the socket."""
         stream = self.sock.makefile("rb", 1 << 18)
         with contextlib.suppress(OSError), stream:
             while len(head := stream.read(4)) == 4:
-                frame = stream.read(struct.unpack("!I", head)[0])
-                for see in self.watchers:
-                    see(False, frame)
-                with contextlib.suppress(OSError):  # the interface is down
-                    os.write(self.tap, frame)
+                yield stream.read(struct.unpack("!I", head)[0])
+
+    def to_tap(self):
+        for frame in self.frames():
+            for see in self.watchers:
+                see(False, frame)
+            with contextlib.suppress(OSError):      # the interface is down
+                os.write(self.tap, frame)
 
     def sh(self, command, timeout=30):
         """A shell command in the guest's network, not in its mounts."""
@@ -136,3 +143,26 @@ class Plug(Netns):
         os.close(self.end)
         os.close(self.other_end)
         super().close()
+
+
+class DatagramPlug(Plug):
+    """The same at a socket of datagrams, from one of its own: path.vm."""
+
+    own = None                          # where it is: path.vm
+
+    def join(self, path):
+        self.to, self.own = path, self.own or path + ".vm"
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.own)
+        self.sock.bind(self.own)
+        self.start_threads()
+
+    def send(self, frame):
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError,
+                                 PermissionError):
+            self.sock.sendto(frame, self.to)    # nobody, or not for us yet
+
+    def frames(self):
+        while frame := self.sock.recv(1 << 17):     # b"": shut down
+            yield frame

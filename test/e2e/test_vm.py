@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from scene import WORLD4, WORLD6, until
 from servers import Server, web
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "vm"))
-from machine import Machine                             # noqa: E402
+from machine import Machine, datagrams, stream          # noqa: E402
 
 ASIDE = os.environ.get("SLIPWAY_VM", "")
 
@@ -28,11 +29,12 @@ pytestmark = [
 class Served:
     """slipway serve, and a machine in its network."""
 
-    def __init__(self, slipway, directory, name, *options):
+    def __init__(self, slipway, directory, name, *options, link="qemu"):
         self.slipway, self.name = slipway, name
         self.socket = f"{directory}/qemu.sock"
+        self.netdev = {"qemu": stream, "qemu-dgram": datagrams}[link]
         self.front = slipway.popen("serve", "-q", "--name", name,
-                                   "--qemu", self.socket, *options)
+                                   f"--{link}", self.socket, *options)
         until(lambda: os.path.exists(self.socket), 5, "the socket")
         self.machine = None
         self.boot()
@@ -40,7 +42,7 @@ class Served:
     def boot(self):
         if self.machine:
             self.machine.close()
-        self.machine = Machine(ASIDE, self.socket)
+        self.machine = Machine(ASIDE, self.netdev(self.socket))
 
     def sh(self, command, seconds=30):
         return self.machine.sh(command, seconds)
@@ -106,7 +108,9 @@ def test_the_host_reaches_its_port_at_localhost(served):
         return subprocess.run(["curl", "-sg", "-m", "10", url],
                               capture_output=True, text=True)
 
-    assert curl("http://127.0.0.1:8080/hello").returncode == 56    # reset
+    with socket.create_connection(("127.0.0.1", 8080), 5) as nobody:
+        with pytest.raises(ConnectionResetError):
+            nobody.recv(1)
     assert served.sh("httpd -h /www -p 8080")[0] == 0
     for host in ("127.0.0.1", "[::1]"):
         assert curl(f"http://{host}:8080/hello").stdout == "from the machine\n"
@@ -149,11 +153,34 @@ def test_nothing_of_the_host_unless_asked_for(root, world, tmp_path):
     assert not os.path.exists(served.socket)
 
 
+def test_a_link_of_datagrams(root, world, tmp_path):
+    served = Served(root, tmp_path, "datagrams", "--localhost", "8081",
+                    link="qemu-dgram")
+    try:
+        served.boot()           # its end of the link is made anew
+        assert served.sh(f"ping -c1 -W3 {WORLD4}")[0] == 0
+        assert served.sh(f"wget -q -O - http://{WORLD4}/datagrams")[1] == \
+            "you asked for /datagrams\n"
+        assert served.sh("httpd -h /www -p 8081")[0] == 0
+        done = subprocess.run(["curl", "-sm", "10",
+                               "http://127.0.0.1:8081/hello"],
+                              capture_output=True, text=True)
+        assert done.stdout == "from the machine\n"
+    finally:
+        served.close()
+    assert served.front.returncode == 0
+    assert not os.path.exists(served.socket)
+
+
 @pytest.mark.parametrize("args, says", [
     ([], "no link to serve"),
     (["--qemu", "/nowhere/to/be/found.sock"], "No such file"),
     (["--qemu", "x" * 200], "too long"),
     (["--qemu", "q.sock", "true"], "runs no command"),
+    (["--qemu", "q.sock", "--qemu-dgram", "p.sock"], "one link"),
+    (["--qemu-dgram", "/nowhere/to/be/found.sock"], "No such file"),
+    (["--qemu-dgram", "q.sock,"], "empty"),
+    (["--qemu-dgram", "q.sock," + "x" * 200], "too long"),
 ])
 def test_wrong_usage_says_what_to_do(root, args, says):
     done = root("serve", *args)

@@ -9,10 +9,21 @@ import subprocess
 import time
 
 
+def stream(path):
+    """QEMU's end of the socket of `serve --qemu`."""
+    return f"stream,id=n,server=off,addr.type=unix,addr.path={path}"
+
+
+def datagrams(path):
+    """QEMU's end of the socket of `serve --qemu-dgram`."""
+    return (f"dgram,id=n,local.type=unix,local.path={path}.vm,"
+            f"remote.type=unix,remote.path={path}")
+
+
 class Machine:
     """Debian's cloud kernel with an initramfs; its only card is ours."""
 
-    def __init__(self, aside, socket=None, mac="52:54:00:12:34:56",
+    def __init__(self, aside, netdev=None, mac="52:54:00:12:34:56",
                  seconds=60, initrd=None, mebibytes=256, processors=1):
         kernel = next(pathlib.Path(aside).glob("boot/vmlinuz-*"))
         self.numbers = itertools.count(1)
@@ -25,10 +36,9 @@ class Machine:
              "-kernel", kernel, "-initrd",
              initrd or f"{aside}/initramfs.gz",
              "-append", "console=ttyS0 quiet panic=-1",
-             *(("-netdev", "stream,id=n,server=off,addr.type=unix,"
-                f"addr.path={socket}",
+             *(("-netdev", netdev,
                 "-device", f"virtio-net-pci,netdev=n,mac={mac},romfile=")
-               if socket else ())],
+               if netdev else ())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
         os.set_blocking(self.qemu.stdout.fileno(), False)

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/vmsocket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keeper/watch.h"
+
+#define WAITING		4	/* streams; there is but one machine */
+#define TRIES_MAX	6
+#define FIRST_TRY_MS	5
+
+static struct sockaddr_un address_of(const char *path, size_t len)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	/* config/value.c has seen to its length. */
+	memcpy(a.sun_path, path, len);
+	return a;
+}
+
+/* Has whoever made the socket gone, by SIGKILL perhaps? */
+static bool is_stale(const struct sockaddr_un *a, int type)
+{
+	const int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	struct stat st;
+	bool stale;
+
+	if (fd < 0 || lstat(a->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	stale = connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 &&
+		errno == ECONNREFUSED;
+	close(fd);
+	return stale;
+}
+
+/* A socket at that path, for the user alone; -1 with fail set. */
+static int bind_at(const struct sockaddr_un *a, int type, const char *option,
+		   struct fail *fail)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)a;
+	const int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const mode_t old = umask(0177);
+	int rc = fd < 0 ? -1 : bind(fd, sa, sizeof(*a));
+
+	if (fd >= 0 && rc < 0 && errno == EADDRINUSE && is_stale(a, type)) {
+		unlink(a->sun_path);
+		rc = bind(fd, sa, sizeof(*a));
+	}
+	umask(old);
+	if (rc == 0 && (type == SOCK_DGRAM || listen(fd, WAITING) == 0))
+		return fd;
+	fail_set(fail, "%s %s: %s; %s", option, a->sun_path, strerror(errno),
+		 errno == EADDRINUSE ? "another one serves there, or it is a "
+		 "file: take another path" : "see that its directory is yours");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* From the root on: only so can it be watched. false: too long. */
+static bool make_absolute(char path[PATH_MAX])
+{
+	char at[PATH_MAX], whole[2 * PATH_MAX];
+
+	if (path[0] == '/')
+		return true;
+	if (!getcwd(at, sizeof(at)) ||
+	    snprintf(whole, sizeof(whole), "%s/%s", at, path) >= PATH_MAX)
+		return false;
+	strcpy(path, whole);
+	return true;
+}
+
+static int open_datagrams(struct vmsocket *s, const char *text,
+			  struct fail *fail)
+{
+	const char *comma = strchr(text, ',');
+	const int len = comma ? (int)(comma - text) : (int)strlen(text);
+
+	s->own = address_of(text, (size_t)len);
+	if (comma)
+		snprintf(s->peer, sizeof(s->peer), "%s", comma + 1);
+	else
+		snprintf(s->peer, sizeof(s->peer), "%s" CONFIG_PEER_SUFFIX,
+			 text);
+	if (!make_absolute(s->peer))
+		return fail_set(fail, "--qemu-dgram %s: too far below the "
+				"root; take another path", text);
+	s->watch_fd = watch_open(s->peer);
+	if (s->watch_fd < 0)
+		return fail_set(fail, "--qemu-dgram %s: cannot be watched: "
+				"%s; raise fs.inotify.max_user_instances",
+				text, strerror(errno));
+	s->fd = bind_at(&s->own, SOCK_DGRAM, "--qemu-dgram", fail);
+	return s->fd < 0 ? -1 : 0;
+}
+
+int vmsocket_open(struct vmsocket *s, const struct config *c,
+		  struct fail *fail)
+{
+	*s = (struct vmsocket){ .fd = -1, .watch_fd = -1 };
+	if (c->qemu_dgram)
+		return open_datagrams(s, c->qemu_dgram, fail);
+	s->own = address_of(c->qemu, strlen(c->qemu));
+	s->fd = bind_at(&s->own, SOCK_STREAM, "--qemu", fail);
+	return s->fd < 0 ? -1 : 0;
+}
+
+void vmsocket_lent(struct vmsocket *s)
+{
+	if (s->peer[0])
+		return;
+	close(s->fd);
+	s->fd = -1;
+}
+
+/*
+ * The machine's socket, by a descriptor of its file, so that it is the one
+ * that was looked at. In a directory that all may write to, like /tmp, it
+ * could be anybody's. -errno; -EPERM: it is another user's.
+ */
+static int connect_to(int fd, const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	const int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int rc = 0;
+
+	if (file < 0)
+		return -errno;
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d", file);
+	if (fstat(file, &st) < 0 || (st.st_uid != geteuid() && st.st_uid))
+		rc = -EPERM;
+	else if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		rc = -errno;
+	close(file);
+	return rc;
+}
+
+int vmsocket_connect(struct vmsocket *s)
+{
+	int rc;
+
+	watch_again(s->watch_fd, s->peer);
+	rc = connect_to(s->fd, s->peer);
+	if (rc == -ECONNREFUSED && s->tries < TRIES_MAX)
+		/* The file is there a moment before the socket is. */
+		return FIRST_TRY_MS << s->tries++;
+	s->tries = 0;
+	if (rc < 0 && rc != -ECONNREFUSED && rc != -ENOENT && !s->told) {
+		fprintf(stderr, "slipway: %s cannot be joined: %s\n", s->peer,
+			rc == -EPERM ? "it is another user's" :
+				       strerror(-rc));
+		s->told = true;
+	}
+	return -1;
+}
+
+void vmsocket_close(struct vmsocket *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->watch_fd >= 0)
+		close(s->watch_fd);
+	unlink(s->own.sun_path);
+}
+
+void vmsocket_print(const struct vmsocket *s, FILE *out)
+{
+	if (s->peer[0])
+		fprintf(out, "-netdev dgram,id=n,local.type=unix,local.path=%s,"
+			"remote.type=unix,remote.path=%s", s->peer,
+			s->own.sun_path);
+	else
+		fprintf(out, "-netdev stream,id=n,server=off,addr.type=unix,"
+			"addr.path=%s", s->own.sun_path);
+	fprintf(out, " -device virtio-net,netdev=n\n");
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd/vmsocket.h - the socket at which a virtual machine joins
+ *
+ * Made here, where paths can be seen, and lent to the keeper, whose engine
+ * cannot. A listening one (--qemu) is the engine's alone from then on. One
+ * of datagrams (--qemu-dgram) we go on connecting to the machine's own, as
+ * often as that is made anew.
+ */
+#ifndef CMD_VMSOCKET_H
+#define CMD_VMSOCKET_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "base/check.h"
+#include "base/fail.h"
+#include "config/config.h"
+
+struct vmsocket {
+	int fd;
+	struct sockaddr_un own;
+	char peer[PATH_MAX];	/* the machine's own; "": it connects to us */
+	int watch_fd;		/* readable when peer may have changed; or -1 */
+	unsigned tries;		/* since then */
+	bool told;		/* that peer cannot be used */
+};
+
+/* Make it. 0, or -1 with fail set. */
+MUST int vmsocket_open(struct vmsocket *s, const struct config *c,
+		       struct fail *fail);
+
+/* The keeper has it: give up what is only its own. */
+void vmsocket_lent(struct vmsocket *s);
+
+/*
+ * Connect to the machine if it is there. Milliseconds until this is to be
+ * called again, -1: not before watch_fd is readable.
+ */
+int vmsocket_connect(struct vmsocket *s);
+
+/* Close it, and remove it from the file system. */
+void vmsocket_close(struct vmsocket *s);
+
+/* The options that QEMU wants for it, on a line. */
+void vmsocket_print(const struct vmsocket *s, FILE *out);
+
+#endif
