@@ -2,6 +2,7 @@
 #include "cmd/front.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -152,8 +153,13 @@ void front_bye(int ch)
 
 void front_tell_ready(int fd)
 {
+	void (*was)(int);
+
 	if (fd < 0)
 		return;
+	/* Its reader may have gone; the guest is up all the same. */
+	was = signal(SIGPIPE, SIG_IGN);
 	(void)!write(fd, "ready\n", 6);
+	signal(SIGPIPE, was);
 	close(fd);
 }

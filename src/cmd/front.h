@@ -37,7 +37,10 @@ enum link_word front_event(int ch, struct fail *fail);
 /* The end: tell the keeper and wait until name, files and ports are free. */
 void front_bye(int ch);
 
-/* --ready-fd: a line to fd, which is closed. fd < 0: nothing. */
+/*
+ * --ready-fd: a line to fd, which is closed. fd < 0: nothing. Nor is it an
+ * error that nobody reads there any more. Changes SIGPIPE's action meanwhile.
+ */
 void front_tell_ready(int fd);
 
 #endif

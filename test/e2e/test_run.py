@@ -305,3 +305,17 @@ def test_nothing_is_written_to_the_commands_terminal(slipway):
         assert typist.child.wait(5) == 0
         assert typist.seen.strip() == ""
         typist.close()
+
+
+def test_a_reader_of_ready_fd_may_have_gone(slipway):
+    reader, told = os.pipe()
+    os.close(reader)
+    try:
+        done = slipway("run", "--ready-fd", told, "sh", "-c",
+                       "grep SigIgn /proc/self/status; exit 7",
+                       pass_fds=(told,))
+    finally:
+        os.close(told)
+    assert done.returncode == 7, done.stderr
+    ignored = int(done.stdout.split()[1], 16)
+    assert not ignored & 1 << signal.SIGPIPE - 1
