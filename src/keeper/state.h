@@ -17,7 +17,10 @@
 #include "base/check.h"
 #include "keeper/plan.h"
 
-/* Read the text of such a file. false: not whole, out untouched. */
+/*
+ * Read the text of such a file. false: not whole, or with addresses that no
+ * guest can have (the gateway's, loopback …); out untouched.
+ */
 MUST bool state_parse(const char *text, struct plan *out);
 
 /* false: there is none, or none that makes sense. */

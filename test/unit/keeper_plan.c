@@ -94,6 +94,11 @@ static void check_overrides(void)
 #define STATE "subnet = 172.20.0.0/20\naddress = 172.20.0.2\n"	\
 	      "subnet6 = fd00:1:2::/64\naddress6 = fd00:1:2::2\n"
 #define MAC   "mac = 02:00:00:00:00:01\n"
+#define STATE4(net, guest) "subnet = " net "\naddress = " guest "\n"	\
+	      "subnet6 = fd00::/64\naddress6 = fd00::2\n" MAC
+#define STATE6(net, guest) "subnet = 172.20.0.0/20\n"			\
+	      "address = 172.20.0.2\nsubnet6 = " net "\naddress6 = "	\
+	      guest "\n" MAC
 
 static void check_state(void)
 {
@@ -104,6 +109,16 @@ static void check_state(void)
 		"subnet6 = fd00::/64\naddress6 = fd00::2\n" MAC,
 		"subnet = fd00::/64\naddress = fd00::1\n"
 		"subnet6 = fd00::/64\naddress6 = fd00::2\n" MAC,
+		STATE4("172.20.0.0/20", "172.20.0.0"),
+		STATE4("172.20.0.0/20", "172.20.0.1"),
+		STATE4("172.20.0.0/20", "172.20.15.255"),
+		STATE4("127.0.0.0/8", "127.0.0.2"),
+		STATE4("224.0.0.0/8", "224.0.0.2"),
+		STATE4("240.0.0.0/8", "240.0.0.2"),
+		STATE4("0.0.0.0/8", "0.0.0.2"),
+		STATE6("fd00::/64", "fd00::"), STATE6("fd00::/64", "fd00::1"),
+		STATE6("::/64", "::2"), STATE6("fe80::/64", "fe80::2"),
+		STATE6("ff0e::/64", "ff0e::2"),
 	};
 	struct plan p = { 0 };
 
