@@ -14,6 +14,30 @@
 
 #define NAMES_TRIED	10000u
 
+/* What helps against an error at a file of the runtime directory. */
+static const char *remedy(int error)
+{
+	if (error == ENOSPC || error == EDQUOT)
+		return "make room there";
+	if (error == EROFS)
+		return "make it writable";
+	return "see that the directory is yours";
+}
+
+int instance_no_file(const char *path, int error, struct fail *fail)
+{
+	return fail_set(fail, "%s: cannot be made: %s; %s", path,
+			strerror(error), remedy(error));
+}
+
+static int no_lock(const struct instance *in, struct fail *fail)
+{
+	char path[NAMES_PATH_BYTES];
+
+	return instance_no_file(names_path(path, in->dir, in->name, ".lock"),
+				-in->lock_fd, fail);
+}
+
 static int take_given_name(struct instance *in, struct fail *fail)
 {
 	strcpy(in->name, in->config->name);
@@ -22,11 +46,7 @@ static int take_given_name(struct instance *in, struct fail *fail)
 		return fail_set(fail, "--name %s: a guest of that name runs; "
 				"take another, or end it: slipway stop %s",
 				in->name, in->name);
-	if (in->lock_fd < 0)
-		return fail_set(fail, "%s/%s.lock: %s; see that the directory "
-				"is yours", in->dir, in->name,
-				strerror(-in->lock_fd));
-	return 0;
+	return in->lock_fd < 0 ? no_lock(in, fail) : 0;
 }
 
 /* The first that is free of python3, python3-2, … */
@@ -42,10 +62,10 @@ static int take_free_name(struct instance *in, const char *command,
 		if (in->lock_fd != -EWOULDBLOCK)
 			break;
 	}
-	if (in->lock_fd < 0)
-		return fail_set(fail, "%s/%s.lock: %s; give a name by --name",
-				in->dir, in->name, strerror(-in->lock_fd));
-	return 0;
+	if (in->lock_fd == -EWOULDBLOCK)
+		return fail_set(fail, "%s to %s: guests of those names run; "
+				"give another by --name", base, in->name);
+	return in->lock_fd < 0 ? no_lock(in, fail) : 0;
 }
 
 static int open_log(struct instance *in, struct fail *fail)
@@ -56,8 +76,7 @@ static int open_log(struct instance *in, struct fail *fail)
 			  O_APPEND | O_CLOEXEC, 0600);
 	in->log.debug = in->config->verbose;
 	if (in->log.fd < 0)
-		return fail_set(fail, "%s: cannot be made: %s; see that there "
-				"is room", in->log_path, strerror(errno));
+		return instance_no_file(in->log_path, errno, fail);
 	return 0;
 }
 

@@ -47,6 +47,12 @@ MUST int instance_open(struct instance *in, const struct config *config,
 		       pid_t front, char *const *command, struct fail *fail,
 		       int *status);
 
+/*
+ * Say of a file of the runtime directory that it cannot be made, why
+ * (error, an errno) and what to do. Returns -1.
+ */
+int instance_no_file(const char *path, int error, struct fail *fail);
+
 /* Write the pid file. 0 or -errno. */
 MUST int instance_write_pid(const struct instance *in);
 

@@ -225,14 +225,22 @@ static void send_hosts(struct keeper *k)
 		close(fd);
 }
 
-static int publish(struct keeper *k)
+static void publish(struct keeper *k)
 {
 	char path[NAMES_PATH_BYTES];
+	struct fail fail;
 	int rc;
 
 	names_path(path, k->in.dir, k->in.name, ".sock");
 	rc = clients_init(&k->clients, path);
-	return rc < 0 ? rc : instance_write_pid(&k->in);
+	if (rc == 0) {
+		names_path(path, k->in.dir, k->in.name, ".pid");
+		rc = instance_write_pid(&k->in);
+	}
+	if (rc == 0)
+		return;
+	instance_no_file(path, -rc, &fail);
+	fatal(k, 125, fail.text);
 }
 
 /* ---- what the front says ---- */
@@ -575,9 +583,7 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 			     LINK_STREAM, k->link_fd, 0);
 	send_resolvers(k);
 	send_hosts(k);
-	rc = publish(k);
-	if (rc < 0)
-		fatal_errno(k, "the control socket cannot be made", -rc);
+	publish(k);
 }
 
 _Noreturn static void run(const struct config *config, char *const *command,

@@ -319,3 +319,26 @@ def test_a_reader_of_ready_fd_may_have_gone(slipway):
     assert done.returncode == 7, done.stderr
     ignored = int(done.stdout.split()[1], 16)
     assert not ignored & 1 << signal.SIGPIPE - 1
+
+
+@pytest.mark.parametrize("named", [[], ["--name", "web"]])
+@pytest.mark.parametrize("room, file", enumerate(["lock", "log", "sock",
+                                                  "pid"]))
+def test_a_full_runtime_directory_is_named(root, room, file, named):
+    """It has room for so many files: each in turn is the one too many."""
+    os.makedirs(root.runtime, mode=0o700, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o",
+                    f"mode=700,nr_inodes={1 + room}", "full", root.runtime],
+                   check=True)
+    try:
+        done = root("run", *named, "true")
+        root.gone(2)
+        left = os.listdir(root.runtime)
+    finally:
+        subprocess.run(["umount", root.runtime], check=True)
+    assert done.returncode == 125
+    name = "web" if named else "true"
+    assert done.stderr == (
+        f"slipway: {root.runtime}/{name}.{file}: cannot be made: "
+        "No space left on device; make room there\n")
+    assert set(left) <= {f"{name}.log"}
