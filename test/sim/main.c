@@ -13,9 +13,9 @@
  * lost or never repeated, windows never updated, never probed or not obeyed,
  * resets not told, not heard or told too late, timers never armed or never
  * ending, leaks of memory and of sockets, unverified checksums, answers of
- * strangers, given twice or under a wrong id. They find them all. They do
- * not find what an honest guest cannot reach: see test/unit/network_garbage.c
- * for the others.
+ * strangers, given twice or under a wrong id. Each that was tried was found,
+ * which is not to say that none is missed. What an honest guest cannot reach
+ * they do not find: see test/unit/network_garbage.c for that.
  *
  * What fails is printed with the command that shows it again, be it a
  * check of the world's or an ASSERT of the core's.
