@@ -161,8 +161,8 @@ static json_t *read_reply(int fd, int *fds, size_t *n_fds, struct fail *fail)
 	error = json_string_value(json_object_get(reply, "error"));
 	if (json_is_object(reply) && !error)
 		return reply;
-	fail_set(fail, "the guest refuses: %s; try again",
-		 error ? error : "its answer is not JSON");
+	fail_set(fail, "%s", error ? error :
+		 "the guest's answer is not JSON; try again");
 	json_decref(reply);
 	return NULL;
 }

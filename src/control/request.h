@@ -30,8 +30,10 @@ enum request_op {
 /* Read a line (without its newline). */
 enum request_op request_parse(const char *line, size_t len);
 
-/* A request or a refusal as a line with its newline; free() it. NULL: no
- * memory. */
+/*
+ * A request or a refusal as a line with its newline; free() it. NULL: no
+ * memory. A refusal's text says what to do, too: it is printed as it is.
+ */
 MUST char *request_make(enum request_op op);
 MUST char *request_error(const char *text);
 

@@ -92,6 +92,13 @@ static void want_status(struct keeper *k)
 		k->stats_ns = keeper_now_ns();
 }
 
+/* Why not, and what to do: the client prints it as it is. */
+static void refuse(struct client *cl, const char *text)
+{
+	clients_reply(cl, request_error(text), NULL, 0, false,
+		      keeper_now_ns());
+}
+
 static void want_exec(struct keeper *k, struct client *cl)
 {
 	char gateway[IP_TEXT_BYTES];
@@ -99,17 +106,18 @@ static void want_exec(struct keeper *k, struct client *cl)
 	unsigned mask;
 	size_t n;
 
-	if (k->phase != UP || k->machine) {
-		clients_reply(cl, request_error(k->machine ?
-				"it is a virtual machine; log in to it" :
-				"it is still starting"), NULL,
-			      0, false, keeper_now_ns());
+	if (k->machine) {
+		refuse(cl, "the guest is a virtual machine; to run a command "
+		       "there, log in to it");
+		return;
+	}
+	if (k->phase != UP) {
+		refuse(cl, "the guest is still starting; try again");
 		return;
 	}
 	if (clients_crowded(&k->clients)) {
-		clients_reply(cl, request_error("as many commands as it may "
-						"have run in it already"),
-			      NULL, 0, false, keeper_now_ns());
+		refuse(cl, "the guest has as many commands as it may have; "
+		       "end one of them");
 		return;
 	}
 	n = nsfds_pack(&k->ns, fds, &mask);
@@ -138,8 +146,8 @@ void answers_want(void *ctx, struct client *cl)
 		want_exec(k, cl);
 		break;
 	case REQUEST_NONE:
-		clients_reply(cl, request_error("no such request"), NULL, 0,
-			      false, keeper_now_ns());
+		refuse(cl, "the guest is of another version of slipway; "
+		       "use that one");
 		break;
 	}
 }

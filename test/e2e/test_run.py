@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from plug import Serve
 from scene import PROGRAM, Typist, need, until
 from servers import Server, web
 
@@ -208,6 +209,14 @@ def test_exec_runs_a_second_command_in_the_guest(slipway):
         assert slipway("exec", "ship", "sh", "-c", "exit 9").returncode == 9
         done = slipway("exec", "ship", "cat", "/etc/resolv.conf")
         assert guest.gateway4 in done.stdout
+
+
+def test_exec_in_a_machine_says_why_not(root, tmp_path):
+    with contextlib.closing(Serve(root, tmp_path, "machine")):
+        done = root("exec", "machine", "true")
+    assert done.returncode == 125
+    assert done.stderr == ("slipway: the guest is a virtual machine; to run "
+                           "a command there, log in to it\n")
 
 
 @pytest.mark.parametrize("command", [["exec", "nobody", "true"],
