@@ -9,7 +9,9 @@
  * relays, max}, traffic {…}, questions {asked,
  * from_cache, failed} (DNS), drops {REASON: COUNT} (those not zero), ping
  * {ipv4, ipv6}, log (a path), warnings [TEXT…]. Without IPv6 its members
- * are absent; flows, traffic and drops if the engine did not answer.
+ * are absent; flows, traffic and drops if the engine did not answer. A
+ * machine's ipv6 is the address that it was heard to use, and until then
+ * the one that DHCPv6 has for it.
  */
 #ifndef CONTROL_STATUS_H
 #define CONTROL_STATUS_H

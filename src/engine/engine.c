@@ -271,6 +271,7 @@ static void send_stats(const struct engine *e)
 	m.dns_questions = s.dns_questions;
 	m.dns_from_cache = s.dns_from_cache;
 	m.dns_failed = s.dns_failed;
+	m.guest6 = s.guest6;
 	memcpy(m.drops, s.drops, sizeof(m.drops));
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
 }

@@ -43,12 +43,16 @@ static bool overlapped(const struct keeper *k)
 }
 
 static char *status_text(const struct keeper *k,
-			 const struct status_counters *counters)
+			 const struct status_counters *counters,
+			 const struct ip *guest6)
 {
 	const char *tail[LOG_TAIL];
 	struct status s;
 
 	instance_status(&k->in, &s);
+	/* A machine may have made its own. */
+	if (guest6 && !ip_is_unspecified(guest6))
+		s.guest6 = *guest6;
 	for (unsigned i = 0; i < k->in.log.n_tail; i++)
 		tail[i] = k->in.log.tail[i];
 	s.log_tail = tail;
@@ -75,7 +79,9 @@ void answers_status(struct keeper *k, const struct msg_stats *stats)
 
 		if (cl->state == CLIENT_WAITING && cl->op == REQUEST_STATUS)
 			clients_reply(cl, status_text(k, stats ? &counters :
-							 NULL),
+							 NULL,
+						      stats ? &stats->guest6 :
+							      NULL),
 				      NULL, 0, false, keeper_now_ns());
 	}
 }

@@ -114,6 +114,7 @@ struct msg_stats {
 	uint64_t drops[DROP_MAX];
 	uint64_t retransmits;
 	uint64_t dns_questions, dns_from_cache, dns_failed;
+	struct ip guest6;		/* that it uses; ::, not known */
 };
 
 #endif

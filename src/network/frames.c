@@ -358,8 +358,8 @@ static bool is_guests(const struct network *net, const struct ip *ip)
 /*
  * A machine without a client of DHCPv6 has a stateless address and not
  * guest6, and its own name must not send it to an address that nobody has.
- * So the name stands for what was heard: guest6 if it is in use, for that
- * is what `status` shows, else the first one, as temporary ones come later.
+ * So the name stands for what was heard, and `status` shows that: guest6 if
+ * it is in use, else the first one, as temporary ones come later.
  */
 static void hear_ip6(struct network *net, const struct ip *ip)
 {

@@ -298,6 +298,7 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 		.dns_from_cache = dns.from_cache,
 		.dns_failed = dns.failed,
 		.dns_kept_bytes = dns.kept_bytes,
+		.guest6 = net->guest6,
 	};
 	memcpy(out->drops, p->drops, sizeof(out->drops));
 }

@@ -52,6 +52,7 @@ struct network_stats {
 	uint64_t store_bytes;		/* allocated now, for flows */
 	uint64_t dns_questions, dns_from_cache, dns_failed;	/* ever */
 	uint64_t dns_kept_bytes;	/* allocated now, for answers */
+	struct ip guest6;		/* its name's; ::, none heard yet */
 };
 
 struct network;

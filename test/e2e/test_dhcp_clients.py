@@ -334,10 +334,11 @@ def test_a_kernel_configures_itself_by_it(serve, plug):
     until(lambda: f"inet6 {prefix}" in plug.sh(
         "ip -6 addr show dev eth0 dynamic").stdout, 10, "SLAAC", 0.05)
     assert f"mtu {MTU}" in plug.sh("ip -6 route show default").stdout
-    last = MAC.split(":")[-1]
-    assert last in plug.sh("ip -6 addr show dev eth0 dynamic").stdout
+    shown = plug.sh("ip -6 addr show dev eth0 dynamic").stdout
+    assert MAC.split(":")[-1] in shown
     done = plug.sh(f"curl -sg -m 10 http://[{WORLD6}]/six")
     assert done.stdout == "you asked for /six\n", done
+    assert f"inet6 {serve.status()['guest']['ipv6']}/64" in shown
 
 
 def test_networkd_learns_dns_by_it(serve, plug, tmp_path):
@@ -403,7 +404,7 @@ def link_local(plug):
 
 @pytest.mark.parametrize("kind", [Dhclient6, Dhcpcd6])
 def test_a_client_of_dhcpv6_learns_all(serve, plug, tmp_path, kind):
-    """The address that status shows, DNS and search list."""
+    """The address that is meant for it, DNS and search list."""
     if not shutil.which(kind.program):
         pytest.skip(f"{kind.program} is not installed")
     link_local(plug)
@@ -411,7 +412,7 @@ def test_a_client_of_dhcpv6_learns_all(serve, plug, tmp_path, kind):
     with contextlib.closing(kind(plug, tmp_path)) as client:
         client.start()
         told = [word.rstrip(".") for word in client.lease()]
-    assert status["guest"]["ipv6"] in told
+    assert status["subnet"]["ipv6"].replace("/64", "2") in told
     assert status["gateway"]["ipv6"] in told
     assert SEARCH in told
 
@@ -438,7 +439,7 @@ def test_networkd_asks_for_dhcpv6_by_itself(serve, plug, tmp_path):
     """It asks by itself, because router advertisements say so."""
     if not shutil.which(Networkd.program):
         pytest.skip("systemd-networkd is not installed")
-    want = serve.status()["guest"]["ipv6"]
+    want = serve.status()["subnet"]["ipv6"].replace("/64", "2")
     with contextlib.closing(Networkd(plug, tmp_path)) as client:
         client.start()
         until(lambda: want + "/128" in plug.sh(

@@ -85,7 +85,7 @@ def socket_link(root, directory):
         own, gateway = status["guest"], status["gateway"]
         with plug:
             sh(f"ip addr add {own['ipv4']}/20 dev eth0;"
-               f"ip -6 addr add {own['ipv6']}/64 dev eth0 nodad;"
+               f"ip -6 addr replace {own['ipv6']}/64 dev eth0 nodad;"
                f"ip route add default via {gateway['ipv4']};"
                f"ip -6 route replace default via {gateway['ipv6']}")
 
