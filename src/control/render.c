@@ -188,8 +188,10 @@ static void print_forwards(FILE *out, json_t *o)
 	size_t i;
 
 	if (!json_array_size(list)) {
-		pair(out, "localhost", text_at(o, NULL, "localhost"),
-		     "no ports now");
+		const char *mode = text_at(o, NULL, "localhost");
+
+		pair(out, "localhost", mode,
+		     strcmp(mode, "off") ? "no ports now" : "");
 		return;
 	}
 	json_array_foreach(list, i, f) {
@@ -230,8 +232,8 @@ static void print_counters(FILE *out, json_t *o)
 		number_at(o, "traffic", "bytes_from_guest"),
 		number_at(o, "traffic", "bytes_to_guest"),
 		number_at(o, "traffic", "retransmits"));
-	fprintf(out, "%-12s%lld asked, %lld answered from memory, "
-		"%lld without an answer\n", "questions",
+	fprintf(out, "%-12s%lld asked, %lld from the cache, "
+		"%lld failed\n", "questions",
 		number_at(o, "questions", "asked"),
 		number_at(o, "questions", "from_cache"),
 		number_at(o, "questions", "failed"));

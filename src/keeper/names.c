@@ -62,9 +62,10 @@ int names_make_dir(char dir[NAMES_DIR_BYTES], struct fail *fail)
 	if (path_of_dir(dir, fail) < 0)
 		return -1;
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return fail_set(fail, "%s: cannot be made: %s; "
-				"set XDG_RUNTIME_DIR to a directory of yours",
-				dir, strerror(errno));
+		return fail_set(fail, "%s: cannot be made: %s; %s", dir,
+				strerror(errno), geteuid() == 0 ?
+				"see that /run is there and writable" :
+				"set XDG_RUNTIME_DIR to a directory of yours");
 	return check_dir(dir, fail);
 }
 

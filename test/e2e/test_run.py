@@ -351,3 +351,11 @@ def test_a_full_runtime_directory_is_named(root, room, file, named):
         f"slipway: {root.runtime}/{name}.{file}: cannot be made: "
         "No space left on device; make room there\n")
     assert set(left) <= {f"{name}.log"}
+
+
+def test_status_says_off_where_localhost_is_off(root):
+    with contextlib.closing(root.guest("--localhost", "off", name="shut")):
+        shown = root("status", "shut").stdout
+    assert re.search(r"^localhost   off$", shown, re.M), shown
+    assert re.search(r"^questions   \d+ asked, \d+ from the cache, \d+ failed$",
+                     shown, re.M), shown
