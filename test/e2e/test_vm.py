@@ -108,8 +108,8 @@ def test_the_host_reaches_its_port_at_localhost(served):
         return subprocess.run(["curl", "-sg", "-m", "10", url],
                               capture_output=True, text=True)
 
-    with socket.create_connection(("127.0.0.1", 8080), 5) as nobody:
-        with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError):   # by connect() or recv()
+        with socket.create_connection(("127.0.0.1", 8080), 5) as nobody:
             nobody.recv(1)
     assert served.sh("httpd -h /www -p 8080")[0] == 0
     for host in ("127.0.0.1", "[::1]"):
