@@ -130,10 +130,29 @@ class Dhcpcd(Client):
                 "host_name,routers", "eth0"]
 
     def renew(self):
-        self.child.send_signal(signal.SIGUSR1)
+        self.signal(signal.SIGUSR1)
 
     def release(self):
-        self.child.send_signal(signal.SIGALRM)
+        self.signal(signal.SIGALRM)
+
+    def signal(self, number):
+        """A signal that comes before its script has ended is lost to it."""
+        until(self.is_idle, 10, "an idle dhcpcd", 0.02)
+        with contextlib.suppress(FileNotFoundError):
+            self.at.unlink()            # lease() waits for the next one
+        self.child.send_signal(number)
+
+    def is_idle(self):
+        at = f"/proc/{self.child.pid}"
+        names = []
+        with open(f"{at}/task/{self.child.pid}/children") as f:
+            for pid in f.read().split():
+                with contextlib.suppress(OSError), \
+                        open(f"/proc/{pid}/comm") as name:
+                    names.append(name.read().strip())
+        with open(f"{at}/stat") as f:
+            state = f.read().rpartition(")")[2].split()[0]
+        return state == "S" and self.script.name not in names
 
     def close(self):
         """Its helpers end with it only if it may tell them so."""

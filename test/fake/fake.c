@@ -9,6 +9,7 @@
 #include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/ndp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
 
@@ -474,6 +475,13 @@ static void check_l4(struct fake *f, const struct frame_meta *meta,
 	}
 }
 
+/* Whoever asks is told, of any subnet: RFC 4861 section 7.2.4. */
+static bool answers_neighbor(const struct ip_packet *ip)
+{
+	return ip->proto == PROTO_ICMP6 && ip->payload.len &&
+	       ip->payload.p[0] == NDP_NEIGHBOR_ADVERT;
+}
+
 static void check_ip(struct fake *f, const struct frame_meta *meta,
 		     struct rd r, bool v6)
 {
@@ -488,7 +496,7 @@ static void check_ip(struct fake *f, const struct frame_meta *meta,
 	expect(f, (v6 ? prefix_has(&f->setup.net6, &ip.dst) :
 			ip_equal(&ip.dst, &f->setup.guest4)) ||
 	       ip_is_multicast(&ip.dst) || ip_is_broadcast(&ip.dst) ||
-	       ip_is_link_local(&ip.dst),
+	       ip_is_link_local(&ip.dst) || answers_neighbor(&ip),
 	       "a packet to nobody");
 	if (meta->gso)
 		expect(f, meta->gso_size + (size_t)meta->hdr_len -
