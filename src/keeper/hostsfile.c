@@ -2,6 +2,7 @@
 #include "keeper/hostsfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,7 +42,7 @@ bool hostsfile_event(struct hostsfile *h)
 /* The block in a descriptor of its own; or -errno. */
 static int to_descriptor(const char *block, size_t len)
 {
-	const int fd = memfd_create("hosts", MFD_CLOEXEC);
+	const int fd = memfd_create("hosts", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	ssize_t n;
 
 	if (fd < 0)
@@ -56,6 +57,14 @@ static int to_descriptor(const char *block, size_t len)
 		}
 		block += n;
 		len -= (size_t)n;
+	}
+	/* The engine maps it: what shrinks there, or changes, would end it. */
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
+		  F_SEAL_SEAL) < 0) {
+		const int err = errno;
+
+		close(fd);
+		return -err;
 	}
 	return fd;
 }
