@@ -66,12 +66,15 @@ static bool value_of(const char *text, const char *key, char *buf, size_t cap)
 /* What --subnet and --address would take: others edit the file. */
 static bool usable4(const struct plan *p)
 {
-	const struct ip gateway = plan_gateway4(p);
-	const uint32_t host = p->net4.bits ? 0xffffffffu >> p->net4.bits : 0;
-	const uint32_t own = ip_to_v4(p->guest4) & host;
+	struct ip gateway;
+	uint32_t host, own;
 
-	return ip_is4(&p->net4.ip) && p->net4.bits >= 8 &&
-	       p->net4.bits <= 30 && ip_to_v4(p->net4.ip) >> 24 != 0 &&
+	if (!ip_is4(&p->net4.ip) || p->net4.bits < 8 || p->net4.bits > 30)
+		return false;
+	gateway = plan_gateway4(p);
+	host = 0xffffffffu >> p->net4.bits;
+	own = ip_to_v4(p->guest4) & host;
+	return ip_to_v4(p->net4.ip) >> 24 != 0 &&
 	       !ip_is_loopback(&p->net4.ip) &&
 	       ip_to_v4(p->net4.ip) >> 28 < 14 &&
 	       prefix_has(&p->net4, &p->guest4) && own != 0 && own != host &&
@@ -84,7 +87,8 @@ static bool usable6(const struct plan *p)
 
 	return !ip_is4(&p->net6.ip) && p->net6.bits == 64 &&
 	       !ip_is_loopback(&gateway) && !ip_is_multicast(&p->net6.ip) &&
-	       !ip_is_link_local(&p->net6.ip) && prefix_has(&p->net6, &p->guest6) &&
+	       !ip_is_link_local(&p->net6.ip) &&
+	       prefix_has(&p->net6, &p->guest6) &&
 	       !ip_equal(&p->guest6, &p->net6.ip) &&
 	       !ip_equal(&p->guest6, &gateway);
 }
