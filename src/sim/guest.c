@@ -81,7 +81,20 @@ static bool spoilt(const struct frame_meta *meta, const struct ip_packet *ip)
 	       0xffff;
 }
 
-/* An ICMP error that ends a connect, as Linux has it. */
+/* Does that connection go there? */
+static bool is_port_of(const struct world *w, unsigned conn, bool v6,
+		       uint16_t to)
+{
+	const struct plan_conn *c = &w->plan.conn[conn];
+
+	return c->v6 == v6 && to == (c->questions ? WORLD_PORT_DNS :
+						    WORLD_PORT + conn);
+}
+
+/*
+ * An ICMP error that ends a connect, as Linux has it: of a segment that the
+ * guest has sent, not of one whose port was changed on the way.
+ */
 static void take_icmp(struct world *w, const struct ip_packet *ip)
 {
 	struct rd r = rd(ip->payload.p, ip->payload.len);
@@ -89,15 +102,17 @@ static void take_icmp(struct world *w, const struct ip_packet *ip)
 	const bool hard = ip->v6 ? type == 1 && code != 4 :
 			  type == 3 && (code <= 1 || code == 13);
 	uint8_t proto;
-	uint16_t port;
+	uint16_t port, to;
 
 	rd_bytes(&r, 6);
 	proto = r.left > 9 ? r.p[ip->v6 ? 6 : 9] : 0;
 	rd_bytes(&r, ip->v6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES);
 	port = rd_be16(&r);
+	to = rd_be16(&r);
 	if (!r.bad && hard && proto == PROTO_TCP &&
 	    port >= WORLD_GUEST_PORT &&
-	    port < WORLD_GUEST_PORT + w->plan.conns)
+	    port < WORLD_GUEST_PORT + w->plan.conns &&
+	    is_port_of(w, port - (unsigned)WORLD_GUEST_PORT, ip->v6, to))
 		guest_tcp_refused(w, port - (unsigned)WORLD_GUEST_PORT);
 }
 
