@@ -108,6 +108,17 @@ def test_it_carries_much_unharmed(serve, plug, up):
     assert digest.digest() == hashlib.sha256(data).digest()
 
 
+def test_who_waits_for_it_rests(serve, plug):
+    def ticks():
+        with open(f"/proc/{serve.front.pid}/stat") as f:
+            return sum(map(int, f.read().rpartition(")")[2].split()[11:13]))
+
+    assert reaches(plug, gateway(serve))
+    before = ticks()
+    plug.sh(f"ping -c6 -i0.2 {gateway(serve)}")
+    assert ticks() - before < 20                # of 100 that a loop takes
+
+
 def test_its_socket_is_the_users_alone(serve):
     mode = os.stat(serve.socket).st_mode
     assert stat.S_ISSOCK(mode) and not mode & 0o077
