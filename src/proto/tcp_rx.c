@@ -124,6 +124,21 @@ static bool acceptable(const struct tcp *t, const struct tcp_segment *seg)
 	       (seq_lt(seg->seq, t->rcv_edge) || seg->seq == t->rcv_nxt);
 }
 
+/* The guest has acknowledged our SYN and takes so much. */
+static void begin_established(struct proto *p, struct tcp *t,
+			      const struct tcp_segment *seg, uint32_t window)
+{
+	t->phase = TCP_ESTABLISHED;
+	p->half_open--;
+	t->snd_wnd = t->wnd_max = window;
+	t->wnd_seq = seg->seq;
+	t->wnd_ack = seg->ack;
+	if (t->retries)			/* RFC 6298 (5.7): it seems too short */
+		t->rto_us = TCP_RTO_LOST_US;
+	tcp_ack_advanced(p, t, seg->ack);
+	tcp_owe(p, t);			/* the host may have data by now */
+}
+
 /* The answer to our SYN: RFC 9293 section 3.10.7.3. */
 static enum verdict take_answer(struct proto *p, struct tcp *t,
 				const struct tcp_segment *seg)
@@ -150,14 +165,8 @@ static enum verdict take_answer(struct proto *p, struct tcp *t,
 		tcp_send_synack(p, t);
 		return DONE;
 	}
-	t->phase = TCP_ESTABLISHED;
-	p->half_open--;
-	t->wnd_ack = seg->ack;
-	if (t->retries)			/* RFC 6298 (5.7): it seems too short */
-		t->rto_us = TCP_RTO_LOST_US;
-	tcp_ack_advanced(p, t, seg->ack);
+	begin_established(p, t, seg, seg->window);
 	tcp_send_ack(p, t);
-	tcp_owe(p, t);
 	return DONE;
 }
 
@@ -179,6 +188,18 @@ static enum verdict reject(struct proto *p, struct tcp *t,
 	return DONE;
 }
 
+/*
+ * Both SYNs crossed, and so do both SYN-ACKs: ours is acknowledged by the
+ * guest's, which nothing else may follow (RFC 9293 section 3.5, figure 7).
+ */
+static bool is_crossing_synack(const struct tcp *t,
+			       const struct tcp_segment *seg)
+{
+	return (seg->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
+	       seg->seq == t->irs && seg->ack == t->iss + 1 &&
+	       !seg->data.len && !(seg->flags & TCP_FIN);
+}
+
 /* Before the handshake is complete. GO_ON: it is now. */
 static enum verdict before_established(struct proto *p, struct tcp *t,
 				       const struct tcp_segment *seg)
@@ -194,6 +215,10 @@ static enum verdict before_established(struct proto *p, struct tcp *t,
 		tcp_send_synack(p, t);
 		return DONE;
 	}
+	if (is_crossing_synack(t, seg)) {
+		begin_established(p, t, seg, seg->window);
+		return DONE;
+	}
 	if (seg->flags & TCP_SYN || is_old(p, t, seg) || !acceptable(t, seg)) {
 		p->drops[DROP_SEQUENCE]++;
 		ack_now(p, t);
@@ -205,16 +230,7 @@ static enum verdict before_established(struct proto *p, struct tcp *t,
 		tcp_refuse(p, &t->flow.key, seg);
 		return DONE;
 	}
-	t->phase = TCP_ESTABLISHED;
-	p->half_open--;
-	t->snd_wnd = (uint32_t)seg->window << t->guest_shift;
-	t->wnd_max = t->snd_wnd;
-	t->wnd_seq = seg->seq;
-	t->wnd_ack = seg->ack;
-	if (t->retries)			/* RFC 6298 (5.7): it seems too short */
-		t->rto_us = TCP_RTO_LOST_US;
-	tcp_ack_advanced(p, t, seg->ack);
-	tcp_owe(p, t);			/* the host may have data by now */
+	begin_established(p, t, seg, (uint32_t)seg->window << t->guest_shift);
 	return GO_ON;
 }
 

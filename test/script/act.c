@@ -89,8 +89,6 @@ static const char *on_dgram(struct fake *f, const char *text)
 static const char *fail_connect(struct fake *f, const char *text)
 {
 	struct fake_sock *s = f->stream < 0 ? NULL : &f->sock[f->stream];
-	const struct ip to4 = ip_from_v4(0xc0000201);
-	const struct ip to6 = { .b = { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
 	char offender[SCRIPT_TEXT];
 	unsigned type, code;
 
@@ -98,7 +96,7 @@ static const char *fail_connect(struct fake *f, const char *text)
 			 offender) != 3 ||
 	    !ip_parse(offender, &s->error.offender))
 		return "no such error";
-	s->error.to.ip = f->v6 ? to6 : to4;
+	s->error.to.ip = f->tcp_peer;
 	s->error.type = (uint8_t)type;
 	s->error.code = (uint8_t)code;
 	s->has_error = true;
@@ -135,6 +133,10 @@ const char *fake_host(struct fake *f, const char *text)
 
 	if (outcome_named(text, &outcome))
 		return finish_connect(f, outcome);
+	if (!strcmp(text, "offers")) {
+		fake_offer(f);
+		return NULL;
+	}
 	if (!strncmp(text, "sends ", 6) || !strncmp(text, "fails ", 6))
 		return on_dgram(f, text);
 	if (!strncmp(text, "meets ", 6))

@@ -150,8 +150,6 @@ static void begin(struct show *s, uint8_t flags, uint32_t seq)
 static const char *build_tcp(struct fake *f, const char *text)
 {
 	static struct packet p;
-	const struct ip to4 = ip_from_v4(0xc0000201);
-	const struct ip to6 = { .b = { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
 	uint8_t options[OPTIONS_MAX], flags;
 	struct wr o = wr(options, sizeof(options));
 	struct wr w = wr(p.bytes, sizeof(p.bytes));
@@ -165,10 +163,10 @@ static const char *build_tcp(struct fake *f, const char *text)
 	begin(&f->show, flags, seq);
 	if (!put_options(&o, &f->show, text))
 		return "no such option";
-	address(f, &p, PROTO_TCP, f->v6 ? &to6 : &to4, text);
+	address(f, &p, PROTO_TCP, &f->tcp_peer, text);
 	header = TCP_HEADER_BYTES + (size_t)(o.p - options);
 	wr_be16(&w, SHOW_GUEST_PORT);
-	wr_be16(&w, SHOW_PEER_PORT);
+	wr_be16(&w, f->show.peer_port);
 	wr_be32(&w, f->show.guest_iss + seq);
 	wr_be32(&w, flags & TCP_ACK ?
 		f->show.iss + (uint32_t)text_number(text, "ack", 0) : 0);

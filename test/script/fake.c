@@ -71,6 +71,12 @@ static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 	return f->stream;
 }
 
+static int tcp_adopt(void *ctx, int id, struct handle h)
+{
+	sock_of(ctx, id)->owner = h;
+	return 0;
+}
+
 static int connected(void *ctx, int id)
 {
 	return sock_of(ctx, id)->outcome;
@@ -252,7 +258,8 @@ static void random_bytes(void *ctx, void *buf, size_t len)
 }
 
 static const struct env_ops ops = {
-	.tcp_connect = tcp_connect, .tcp_error = tcp_error,
+	.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
+	.tcp_error = tcp_error,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
 	.tcp_keepalive = keepalive,
 	.udp_open = udp_open, .ping_open = udp_open,
@@ -265,6 +272,7 @@ static const struct env_ops ops = {
 
 void fake_init(struct fake *f, const struct script *s, bool verbose)
 {
+	const struct ip world6 = { .b = { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
 	const struct env env = { .ops = &ops, .ctx = f };
 	size_t bytes;
 
@@ -282,8 +290,9 @@ void fake_init(struct fake *f, const struct script *s, bool verbose)
 			.host_access = s->host_access,
 		},
 		.now_ns = FAKE_START_NS, .stream = -1, .verbose = verbose,
-		.v6 = s->v6,
-		.show.guest_iss = s->iss, .show.keep = s->keep_iss,
+		.v6 = s->v6, .tcp_peer = s->v6 ? world6 : ip_from_v4(0xc0000201),
+		.show = { .guest_iss = s->iss, .keep = s->keep_iss,
+			  .peer_port = SHOW_PEER_PORT },
 	};
 	bytes = (network_bytes(&f->setup) + 63) & ~(size_t)63;
 	f->mem = aligned_alloc(64, bytes);
@@ -291,6 +300,21 @@ void fake_init(struct fake *f, const struct script *s, bool verbose)
 		abort();
 	memset(f->mem, 0, bytes);
 	f->net = network_init(f->mem, &f->setup, &env, f->now_ns);
+}
+
+void fake_offer(struct fake *f)
+{
+	const struct endpoint to = {
+		.ip = f->v6 ? f->setup.guest6 : f->setup.guest4,
+		.port = SHOW_GUEST_PORT,
+	};
+
+	f->stream = open_sock(f, (struct handle){ 0 }, true);
+	ASSERT(f->stream >= 0);
+	f->sock[f->stream].outcome = 0;
+	f->tcp_peer = f->v6 ? f->setup.gateway6 : f->setup.gateway4;
+	f->show.peer_port = 0;
+	network_offer(f->net, f->stream, &to, f->now_ns);
 }
 
 bool fake_fini(struct fake *f)

@@ -53,6 +53,7 @@ struct fake {
 	uint64_t now_ns;
 	struct show show;
 	bool v6;			/* what TCP goes over */
+	struct ip tcp_peer;		/* who the guest's segments are for */
 	bool link_full;
 	bool verbose;
 	int next_error;			/* what the host's next call meets */
@@ -68,6 +69,9 @@ void fake_init(struct fake *f, const struct script *s, bool verbose);
 
 /* Ends the network; false if it has left a socket or a byte of store. */
 MUST bool fake_fini(struct fake *f);
+
+/* A connection that the host has taken is offered to the guest's port. */
+void fake_offer(struct fake *f);
 
 /* A frame from the guest; the turn goes on. */
 void fake_frame(struct fake *f, const struct frame_meta *meta,

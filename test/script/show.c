@@ -152,6 +152,8 @@ static void say_tcp(struct out *o, struct show *s, const struct ip_packet *ip,
 		return;
 	}
 	learn(s, &seg);
+	if (!s->peer_port)
+		s->peer_port = seg.src_port;
 	seq = seg.seq - s->iss;
 	len = (uint32_t)seg.data.len;
 	header = ip->payload.len - len;
@@ -166,7 +168,7 @@ static void say_tcp(struct out *o, struct show *s, const struct ip_packet *ip,
 		say(o, " gso %u", meta->gso_size);
 	say_options(o, s, rd(ip->payload.p + TCP_HEADER_BYTES,
 			     header - TCP_HEADER_BYTES));
-	if (seg.src_port != SHOW_PEER_PORT || seg.dst_port != SHOW_GUEST_PORT)
+	if (seg.src_port != s->peer_port || seg.dst_port != SHOW_GUEST_PORT)
 		say(o, " BAD PORTS");
 	if (len && !bytes_are_right(seg.data, (uint32_t)(seq - 1)))
 		say(o, " BAD BYTES");

@@ -14,6 +14,7 @@ struct show {
 	uint32_t guest_iss;
 	uint32_t syn;			/* the guest's last, relative */
 	bool keep;			/* and to the first SYN-ACK for ever */
+	uint16_t peer_port;		/* 0: the next SYN of the gateway's says */
 	bool known;			/* the gateway's are: */
 	uint32_t iss, ts;
 	bool has_frag;

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * load.c - clients and server of the benchmark, for what iperf3 has not
+ *
+ *	load serve PORT
+ *	load rr|crr|udp-rr ADDRESS PORT SECONDS
+ *	load hold ADDRESS PORT CONNECTIONS
+ *	load udp-up|udp-down ADDRESS PORT SECONDS MBIT BYTES BATCH
+ */
+#include "load.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct address address_of(const char *ip, const char *port)
+{
+	struct address a = { .len = sizeof(struct sockaddr_in) };
+	struct sockaddr_in *in = (void *)&a.sa;
+	struct sockaddr_in6 *in6 = (void *)&a.sa;
+	const uint16_t number = htons((uint16_t)atoi(port));
+
+	if (inet_pton(AF_INET, ip, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = number;
+	} else if (inet_pton(AF_INET6, ip, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = number;
+		a.len = sizeof(*in6);
+	} else {
+		errno = EINVAL;
+		fail(ip);
+	}
+	return a;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void print_latencies(uint64_t *ns, size_t n, uint64_t took_ns)
+{
+	if (!n) {
+		errno = ENODATA;
+		fail("nothing was answered");
+	}
+	qsort(ns, n, sizeof(*ns), by_value);
+	printf("per_s %.1f p50_us %.2f p99_us %.2f n %zu\n",
+	       (double)n * 1e9 / (double)took_ns, (double)ns[n / 2] / 1e3,
+	       (double)ns[n * 99 / 100] / 1e3, n);
+}
+
+/* One port, both protocols, each in a process of its own. */
+static void serve(const char *port)
+{
+	const struct address any = address_of("::", port);
+	const int on = 1, off = 0, room = 4 << 20;
+	const int tcp = socket(AF_INET6, SOCK_STREAM, 0);
+	const int udp = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	must(tcp | udp, "socket");
+	setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(tcp, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	setsockopt(udp, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	must(bind(tcp, (const void *)&any.sa, any.len), "bind");
+	must(bind(udp, (const void *)&any.sa, any.len), "bind");
+	must(listen(tcp, 4096), "listen");
+	printf("listening\n");
+	fflush(stdout);
+	if (must(fork(), "fork") == 0)
+		serve_udp(udp);
+	serve_tcp(tcp);
+}
+
+static void all_descriptors(void)
+{
+	struct rlimit rl;
+
+	getrlimit(RLIMIT_NOFILE, &rl);
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "";
+	struct address to;
+
+	all_descriptors();
+	if (!strcmp(mode, "serve") && argc == 3)
+		serve(argv[2]);
+	if (argc < 5)
+		goto usage;
+	to = address_of(argv[2], argv[3]);
+	if (!strcmp(mode, "rr")) {
+		tcp_rr(&to, atof(argv[4]));
+	} else if (!strcmp(mode, "crr")) {
+		tcp_crr(&to, atof(argv[4]));
+	} else if (!strcmp(mode, "hold")) {
+		tcp_hold(&to, strtoul(argv[4], NULL, 10));
+	} else if (!strcmp(mode, "udp-rr")) {
+		udp_rr(&to, atof(argv[4]));
+	} else if (argc == 8 && !strncmp(mode, "udp-", 4)) {
+		const struct stream s = {
+			.seconds = atof(argv[4]), .mbit_s = atof(argv[5]),
+			.bytes = (uint32_t)atoi(argv[6]),
+			.batch = (uint32_t)atoi(argv[7]),
+		};
+
+		(mode[4] == 'u' ? udp_up : udp_down)(&to, &s);
+	} else {
+		goto usage;
+	}
+	return 0;
+usage:
+	fprintf(stderr, "usage: load serve PORT | "
+		"rr|crr|udp-rr ADDRESS PORT SECONDS | hold ADDRESS PORT N | "
+		"udp-up|udp-down ADDRESS PORT SECONDS MBIT BYTES BATCH\n");
+	return 2;
+}
