@@ -11,7 +11,7 @@ PACKAGES_PLAY="python3 curl iproute2 iputils-ping bind9-dnsutils
 PACKAGES_TEST="bash python3-pytest python3-scapy iperf3 nftables procps
 	qemu-system-x86 traceroute iputils-tracepath dropbear-bin
 	knot-dnsutils mtr-tiny ncat ngtcp2-client ngtcp2-server openssl"
-PACKAGES_BENCH="iperf3 nftables passt"
+PACKAGES_BENCH="iperf3 nftables passt slirp4netns strace"
 
 # The same as commands and pkg-config modules, for other distributions.
 COMMANDS_BUILD="cc meson ninja pkg-config"

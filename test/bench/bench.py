@@ -1,215 +1,84 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-bench.py - slipway beside kernel NAT and pasta, in one run
+Measures slipway beside the kernel's NAT and other user-mode networks.
 
-    guest netns  <-- contender -->  host netns  <-- veth -->  world netns
-
-One TCP stream by iperf3, up (guest sends) and down, for each contender and
-MTU of the guest's link; the contenders take turns, so that a slow minute of
-the machine meets all of them; medians. Then the wall time of `slipway run
-true` and the memory of an idle engine. Start it by scripts/bench.
+The contenders take turns in each row, so that a slow minute of the machine
+meets all of them; the table holds medians. docs/performance.md says what
+the rows are and how to read them. Start it by scripts/bench.
 """
 
 import argparse
 import contextlib
+import datetime
 import json
 import os
-import pathlib
-import shutil
-import statistics
-import subprocess
+import platform
 import sys
-import tempfile
-import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
-
-from scene import (FAR4, Netns, PROGRAM, Scene, Slipway, processes,  # noqa
-                   setup_namespace, sh, sysctl)
-
-PORT = 5201
-CUBIC = []                      # options of iperf3, where it may be chosen
+from contenders import found, quick_ports, version
+from report import Results, print_bars, print_table, show, write_svg
+from rows import rows
+from scene import Scene, until
 
 
-def use_cubic():
-    """The same congestion control for all: the kernel's own default."""
-    at = "/proc/sys/net/ipv4/tcp_congestion_control"
-    with open(at) as f:
-        if f.read().strip() == "cubic":
-            CUBIC[:] = ["-C", "cubic"]
-        else:
-            print("# this machine allows namespaces no cubic; bench as root",
-                  file=sys.stderr)
+class Bench:
+    """What a row may use: the scene, and how long it may take."""
+
+    def __init__(self, options):
+        self.seconds = options.seconds
+        self.short = max(1, options.seconds // 2)
+        self.scene = Scene()
+        quick_ports()
+        with self.scene.world:
+            quick_ports()
+
+    @staticmethod
+    def answers(port):
+        """Wait until localhost has that port."""
+        def listens():
+            wanted = f":{port:04X} "
+            for name in ("tcp", "tcp6"):
+                with open("/proc/net/" + name) as f:
+                    if any(line.split()[1].endswith(wanted.strip()) and
+                           line.split()[3] == "0A" for line in f):
+                        return True
+            return False
+        until(listens, 5, f"port {port} on localhost")
 
 
-class KernelNat:
-    """A veth pair, forwarding and masquerade: the practical limit."""
-    name = "kernel NAT"
-
-    def __init__(self, scene, mtu):
-        self.guest = Netns()
-        sh(f"ip link add nat0 mtu {mtu} type veth peer name eth0 "
-           f"mtu {mtu} netns {self.guest.path()};"
-           "ip addr add 172.31.240.1/24 dev nat0; ip link set nat0 up")
-        sysctl("net.ipv4.ip_forward", "1")
-        sh("nft 'table ip bench { chain post { type nat hook postrouting "
-           "priority 100; ip saddr 172.31.240.0/24 masquerade; }; }'")
-        with self.guest:
-            setup_namespace()
-            sh("ip addr add 172.31.240.2/24 dev eth0; ip link set eth0 up;"
-               "ip route add default via 172.31.240.1")
-
-    def run(self, argv):
-        with self.guest:
-            return subprocess.run(argv, capture_output=True, text=True)
-
-    def close(self):
-        sh("ip link del nat0; nft delete table ip bench")
-        self.guest.close()
+def measure(bench, kinds, chosen):
+    """Each row once for each contender that takes part in it."""
+    for row in chosen:
+        for kind in kinds:
+            if row.only(kind) and (row.mtu is None or row.mtu in kind.mtus):
+                yield row, kind, one(bench, row, kind)
 
 
-class Command:
-    """A contender that runs a command in a guest of its own."""
-
-    def __init__(self, scene, mtu):
-        self.mtu = mtu
-
-    def run(self, argv):
-        return subprocess.run(self.prefix() + argv, capture_output=True,
-                              text=True)
-
-    def close(self):
-        pass
-
-
-class Pasta(Command):
-    name = "pasta"
-
-    def prefix(self):
-        return ["pasta", "--config-net", "--no-map-gw", "-m", str(self.mtu),
-                "-t", "none", "-u", "none", "-T", "none", "-U", "none",
-                "--runas", "0", "--"]
-
-
-class Ours(Command):
-    name = "slipway"
-
-    def prefix(self):
-        return [PROGRAM, "run", "--mtu", str(self.mtu)]
-
-
-def stream(contender, scene, options, down):
-    """Gbit/s of one stream at the receiver; None if it failed."""
-    with scene.world:
-        server = subprocess.Popen(
-            ["iperf3", "-s", "-1", "-p", str(PORT), "--forceflush"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for line in server.stdout:
-            if "listening" in line:
-                break
+def one(bench, row, kind):
+    """One sample; None, and a line that says why, if it failed."""
     try:
-        done = contender.run(
-            ["timeout", str(options.seconds + 20), "iperf3", "-J", "-c",
-             FAR4, "-p", str(PORT), "-t", str(options.seconds)]
-            + CUBIC + (["-R"] if down else []))
-        end = json.loads(done.stdout)["end"]
-        return end["sum_received"]["bits_per_second"] / 1e9
-    except (ValueError, KeyError):
-        print(f"# {contender.name}: {done.stdout[-200:]}"
-              f"{done.stderr[-200:]}", file=sys.stderr)
+        with contextlib.closing(kind(bench.scene, row.mtu)) as c:
+            with c.netns:
+                quick_ports()
+            return row.run(bench, c)
+    except (AssertionError, OSError, ValueError, KeyError) as e:
+        print(f"# {kind.name}: {row.name}: {e}", file=sys.stderr)
         return None
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
 
 
-def contenders():
-    found = [KernelNat]
-    if shutil.which("pasta"):
-        found.append(Pasta)
-    if os.access(PROGRAM, os.X_OK):
-        found.append(Ours)
-    return found
-
-
-def measure_streams(scene, options):
-    """{(mtu, direction): {name: [Gbit/s, ...]}}"""
-    result = {}
-    for turn in range(options.runs):
-        for mtu in options.mtu:
-            for kind in contenders():
-                with contextlib.closing(kind(scene, mtu)) as c:
-                    for way in ("up", "down"):
-                        rate = stream(c, scene, options, way == "down")
-                        result.setdefault((mtu, way), {}).setdefault(
-                            c.name, []).append(rate)
-                        print(f"# {turn + 1}/{options.runs} MTU {mtu} "
-                              f"{way:4} {c.name}: {show(rate)} Gbit/s",
-                              file=sys.stderr, flush=True)
-    return result
-
-
-def median(rates):
-    good = [r for r in rates if r is not None]
-    return statistics.median(good) if good else None
-
-
-def show(value, digits=2):
-    return "failed" if value is None else f"{value:.{digits}f}"
-
-
-def print_streams(result):
-    print(f"{'MTU':>6} {'way':5} {'contender':11} {'Gbit/s':>8} "
-          f"{'lowest':>8} {'highest':>8} {'of NAT':>7}")
-    for (mtu, way), by_name in sorted(result.items()):
-        nat = median(by_name["kernel NAT"])
-        for name, rates in by_name.items():
-            m = median(rates)
-            good = [r for r in rates if r is not None]
-            ratio = show(m / nat) if m and nat else "-"
-            print(f"{mtu:6} {way:5} {name:11} {show(m):>8} "
-                  f"{show(min(good, default=None)):>8} "
-                  f"{show(max(good, default=None)):>8} {ratio:>7}")
-
-
-def start_up(slipway, runs=20):
-    """Wall times of `slipway run true`, in milliseconds."""
-    times = []
-    for _ in range(runs):
-        start = time.monotonic()
-        done = slipway("run", "true")
-        times.append((time.monotonic() - start) * 1e3)
-        assert done.returncode == 0, done.stderr
-    return times
-
-
-def anonymous_kib(pid):
-    with open(f"/proc/{pid}/status") as f:
+def processor():
+    with open("/proc/cpuinfo") as f:
         for line in f:
-            if line.startswith("RssAnon"):
-                return int(line.split()[1])
-    return 0
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.machine()
 
 
-def idle_memory(slipway):
-    """RssAnon in KiB of each process of an idle guest, largest first."""
-    with contextlib.closing(slipway.guest()):
-        time.sleep(1)                   # idle is what is measured
-        return sorted(((anonymous_kib(pid), name)
-                       for pid, name in processes().items()), reverse=True)
-
-
-def measure_ours(scene):
-    with tempfile.TemporaryDirectory() as home:
-        slipway = Slipway(scene, pathlib.Path(home))
-        times, memory = start_up(slipway), idle_memory(slipway)
-    print(f"\nslipway run true: {statistics.median(times):.1f} ms "
-          f"({min(times):.1f} to {max(times):.1f}, {len(times)} runs)")
-    print("idle, own memory (RssAnon): " + ", ".join(
-        f"{name} {kib} KiB" for kib, name in memory))
-    return {"run_true_ms": times, "rss_anon_kib": memory}
+def machine():
+    return {"processor": processor(), "cpus": os.cpu_count(),
+            "kernel": platform.release(),
+            "date": datetime.date.today().isoformat()}
 
 
 def parse_options():
@@ -217,30 +86,54 @@ def parse_options():
     p = argparse.ArgumentParser(prog="bench", description=__doc__,
                                 formatter_class=argparse.
                                 RawDescriptionHelpFormatter)
-    p.add_argument("--json", metavar="FILE")
-    p.add_argument("--runs", type=int, default=int(env("BENCH_RUNS", "3")))
-    p.add_argument("--seconds", type=int,
-                   default=int(env("BENCH_SECONDS", "5")))
-    p.add_argument("--mtu", type=int, action="append",
-                   help="of the guest's link (default: 1500 and 65520)")
-    options = p.parse_args()
-    options.mtu = options.mtu or [1500, 65520]
-    return options
+    p.add_argument("--json", metavar="FILE", help="each run's figures")
+    p.add_argument("--svg", metavar="FILE", help="the table as a picture")
+    p.add_argument("--runs", type=int, default=int(env("BENCH_RUNS", "5")),
+                   metavar="N", help="of each row (default: 5)")
+    p.add_argument("--seconds", type=int, metavar="N",
+                   default=int(env("BENCH_SECONDS", "3")),
+                   help="of each stream (default: 3)")
+    p.add_argument("--rows", metavar="TEXT", default="",
+                   help="only rows with TEXT, or TEXT|TEXT, in their name")
+    p.add_argument("--only", metavar="NAMES", default="",
+                   help="only these contenders, with commas between")
+    p.add_argument("--list", action="store_true", help="name rows and "
+                   "contenders, and end")
+    return p.parse_args()
 
 
 def main():
     options = parse_options()
-    scene = Scene()
-    use_cubic()
-    result = measure_streams(scene, options)
-    print_streams(result)
-    ours = (measure_ours(scene) if Ours in contenders() else {})
+    kinds = [k for k in found() if not options.only or
+             k.name in options.only.split(",")]
+    chosen = [r for r in rows() if any(
+        t in r.name for t in options.rows.split("|"))]
+    if options.list:
+        print("\n".join([k.name for k in kinds] + [""] +
+                        [r.name for r in chosen]))
+        return
+    about = machine() | {"versions": {k.name: version(k) for k in kinds}}
+    title = (f"{about['processor']}, {about['cpus']} CPUs, "
+             f"Linux {about['kernel']}, {about['date']}")
+    bench, results = Bench(options), Results()
+    for turn in range(options.runs):
+        for row, kind, sample in measure(bench, kinds, chosen):
+            results.add(row.name, kind.name, sample)
+            value = show(sample["value"] if sample else None, row.digits)
+            print(f"# {turn + 1}/{options.runs} {row.name}: {kind.name} "
+                  f"{value} {row.unit}", file=sys.stderr, flush=True)
+    names = [k.name for k in kinds]
+    print(f"{title}\nmedians of {options.runs}, "
+          f"{options.seconds} s a stream")
+    print(", ".join(v for v in about["versions"].values() if v) + "\n")
+    print_table(results, chosen, names)
+    print_bars(results)
+    if options.svg:
+        write_svg(options.svg, results, chosen, names, title)
     if options.json:
-        with open(options.json, "w") as f:
-            json.dump({"gbit_s": [
-                {"mtu": mtu, "way": way, "contender": name, "runs": rates}
-                for (mtu, way), by_name in result.items()
-                for name, rates in by_name.items()]} | ours, f, indent=1)
+        with open(options.json, "w", encoding="utf-8") as f:
+            json.dump(about | {"seconds": options.seconds,
+                               "rows": results.runs}, f, indent=1)
 
 
 if __name__ == "__main__":

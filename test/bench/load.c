@@ -2,7 +2,7 @@
 /*
  * load.c - clients and server of the benchmark, for what iperf3 has not
  *
- *	load serve PORT
+ *	load serve ADDRESS PORT
  *	load rr|crr|udp-rr ADDRESS PORT SECONDS
  *	load hold ADDRESS PORT CONNECTIONS
  *	load udp-up|udp-down ADDRESS PORT SECONDS MBIT BYTES BATCH
@@ -59,20 +59,17 @@ void print_latencies(uint64_t *ns, size_t n, uint64_t took_ns)
 }
 
 /* One port, both protocols, each in a process of its own. */
-static void serve(const char *port)
+static void serve(const struct address *at)
 {
-	const struct address any = address_of("::", port);
-	const int on = 1, off = 0, room = 4 << 20;
-	const int tcp = socket(AF_INET6, SOCK_STREAM, 0);
-	const int udp = socket(AF_INET6, SOCK_DGRAM, 0);
+	const int on = 1, room = 4 << 20;
+	const int tcp = socket(at->sa.ss_family, SOCK_STREAM, 0);
+	const int udp = socket(at->sa.ss_family, SOCK_DGRAM, 0);
 
 	must(tcp | udp, "socket");
 	setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	setsockopt(tcp, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	setsockopt(udp, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	must(bind(tcp, (const void *)&any.sa, any.len), "bind");
-	must(bind(udp, (const void *)&any.sa, any.len), "bind");
+	must(bind(tcp, (const void *)&at->sa, at->len), "bind");
+	must(bind(udp, (const void *)&at->sa, at->len), "bind");
 	must(listen(tcp, 4096), "listen");
 	printf("listening\n");
 	fflush(stdout);
@@ -96,11 +93,13 @@ int main(int argc, char **argv)
 	struct address to;
 
 	all_descriptors();
-	if (!strcmp(mode, "serve") && argc == 3)
-		serve(argv[2]);
-	if (argc < 5)
+	if (argc < 4)
 		goto usage;
 	to = address_of(argv[2], argv[3]);
+	if (!strcmp(mode, "serve"))
+		serve(&to);
+	if (argc < 5)
+		goto usage;
 	if (!strcmp(mode, "rr")) {
 		tcp_rr(&to, atof(argv[4]));
 	} else if (!strcmp(mode, "crr")) {
@@ -122,7 +121,7 @@ int main(int argc, char **argv)
 	}
 	return 0;
 usage:
-	fprintf(stderr, "usage: load serve PORT | "
+	fprintf(stderr, "usage: load serve ADDRESS PORT | "
 		"rr|crr|udp-rr ADDRESS PORT SECONDS | hold ADDRESS PORT N | "
 		"udp-up|udp-down ADDRESS PORT SECONDS MBIT BYTES BATCH\n");
 	return 2;

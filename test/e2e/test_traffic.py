@@ -136,6 +136,22 @@ def test_a_reset_of_the_guest_is_a_reset(ends):
         far.recv(1)
 
 
+def test_keepalive_of_the_guest_is_the_hosts_too(guest, scene):
+    """Once the guest has asked, the host's own socket asks the far end."""
+    def timer():
+        return sh(f"ss -Htno dst {WORLD4} dport = :{port}")
+    with pair(guest, scene.world, WORLD4) as (near, far):
+        port = far.getsockname()[1]
+        assert "keepalive" not in timer()
+        for option, value in ((socket.TCP_KEEPIDLE, 1),
+                              (socket.TCP_KEEPINTVL, 1)):
+            near.setsockopt(socket.IPPROTO_TCP, option, value)
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        until(lambda: "timer:(keepalive" in timer(), 5, "keepalive")
+        near.sendall(b"alive")
+        assert far.recv(10) == b"alive"
+
+
 @pytest.mark.smoke
 def test_a_slow_reader_gets_all(ends):
     """Fills every buffer on the way, then drains it."""
