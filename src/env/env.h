@@ -9,7 +9,8 @@
  * Sockets are named by a small int >= 0 (Linux: the descriptor). Events
  * come back by the owner's handle. Those of streams are edge-triggered:
  * after one, the core reads or writes until ENV_AGAIN, or remembers that
- * there is more. Those of datagram sockets repeat, once a turn, for as
+ * there is more. To be given less than there was room for says ENV_AGAIN,
+ * too, but not once ENV_ENDED was told: then the end comes behind it. Those of datagram sockets repeat, once a turn, for as
  * long as there is something to fetch; they are never ENV_WRITABLE.
  */
 #ifndef ENV_ENV_H
@@ -42,6 +43,7 @@ enum env_event {
 	ENV_READABLE = 1 << 0,
 	ENV_WRITABLE = 1 << 1,
 	ENV_FAILED = 1 << 2,	/* an error or a hang-up is to be fetched */
+	ENV_ENDED = 1 << 3,	/* a stream's end is to be read */
 };
 
 /*
@@ -51,7 +53,8 @@ enum env_event {
 struct stream_ops {
 	/*
 	 * Outcome of the connect: 0 connected, -ENV_AGAIN still trying,
-	 * else why it failed.
+	 * else why it failed. To be asked after each event of a stream that
+	 * connects; ENV_WRITABLE without ENV_FAILED says that it has.
 	 */
 	int (*connected)(void *ctx, int id);
 	/* Bytes taken (> 0, may be fewer than offered), or -ENV_*. */

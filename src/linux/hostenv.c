@@ -65,6 +65,7 @@ enum env_error hostenv_error(int error)
 unsigned hostenv_events(uint32_t e)
 {
 	return (e & (EPOLLIN | EPOLLRDHUP) ? ENV_READABLE : 0u) |
+	       (e & EPOLLRDHUP ? ENV_ENDED : 0u) |
 	       (e & EPOLLOUT ? ENV_WRITABLE : 0u) |
 	       (e & (EPOLLERR | EPOLLHUP) ? ENV_FAILED : 0u);
 }

@@ -116,6 +116,7 @@ struct tcp {
 	bool ack_owed : 1;
 	bool host_ready : 1;		/* reading the host may give more */
 	bool host_blocked : 1;		/* host takes nothing until writable */
+	bool host_ended : 1;		/* its end is behind what is to be read */
 	bool host_eof : 1;
 	bool guest_fin : 1;		/* its FIN's place is known: fin_seq */
 	bool fin_queued : 1;		/* ours follows the data */

@@ -172,6 +172,11 @@ static unsigned down_room(struct proto *p, struct tcp *t, struct span v[2])
 	return store_spans(&t->down, t->down_len, room, v);
 }
 
+static size_t spans_bytes(const struct span *v, unsigned n)
+{
+	return v[0].len + (n == 2 ? v[1].len : 0);
+}
+
 /*
  * The host filled the ring and the guest takes more than it holds: a
  * larger one may help. A guest that does not read gets no more memory.
@@ -179,9 +184,7 @@ static unsigned down_room(struct proto *p, struct tcp *t, struct span v[2])
 static void grow_down(struct tcp *t, int64_t got, const struct span *v,
 		      unsigned n)
 {
-	const size_t asked = v[0].len + (n == 2 ? v[1].len : 0);
-
-	if ((size_t)got == asked && t->down_want < TCP_DOWN_MAX &&
+	if ((size_t)got == spans_bytes(v, n) && t->down_want < TCP_DOWN_MAX &&
 	    t->down_len == t->down.cap && t->snd_wnd > t->down.cap)
 		t->down_want *= 2;
 }
@@ -207,6 +210,8 @@ bool tcp_pull(struct proto *p, struct tcp *t)
 			if (!tcp_closing(p, t, TC_EV_HOST_EOF))
 				return false;
 		} else {
+			if ((size_t)got < spans_bytes(v, n) && !t->host_ended)
+				t->host_ready = false;
 			t->down_len += (uint32_t)got;
 			grow_down(t, got, v, n);
 			tcp_output(p, t);
@@ -291,7 +296,8 @@ static bool try_next(struct proto *p, struct tcp *t, int error)
 	return t->host_id >= 0;
 }
 
-static void connect_progress(struct proto *p, struct tcp *t)
+/* events: of the stream; 0: it has told none yet. */
+static void connect_progress(struct proto *p, struct tcp *t, unsigned events)
 {
 	const int r = t->host->connected(t->host_ctx, t->host_id);
 
@@ -302,7 +308,7 @@ static void connect_progress(struct proto *p, struct tcp *t)
 		return;
 	}
 	t->phase = TCP_ANSWERED;
-	t->host_ready = true;
+	t->host_ready = !events || (events & (ENV_READABLE | ENV_FAILED));
 	tcp_send_synack(p, t);
 }
 
@@ -317,6 +323,7 @@ static enum drop connect_start(struct proto *p, struct tcp *t,
 		t->host = target->ops;
 		t->host_ctx = target->ctx;
 		t->host_id = target->open(target->ctx, h);
+		t->host_ended = true;	/* it never tells of its end */
 	} else {
 		t->host = &p->env.ops->tcp;
 		t->host_ctx = p->env.ctx;
@@ -328,7 +335,7 @@ static enum drop connect_start(struct proto *p, struct tcp *t,
 		return DROP_SYSTEM;
 	}
 	if (target->open)
-		connect_progress(p, t);
+		connect_progress(p, t, 0);
 	return DROP_OK;
 }
 
@@ -464,8 +471,10 @@ void tcp_host_event(struct proto *p, struct tcp *t, unsigned events)
 {
 	if (t->phase == TCP_LINGERING)
 		return;
+	if (events & (ENV_ENDED | ENV_FAILED))
+		t->host_ended = true;
 	if (t->phase == TCP_CONNECTING) {
-		connect_progress(p, t);
+		connect_progress(p, t, events);
 		return;
 	}
 	if (t->phase == TCP_OFFERED)

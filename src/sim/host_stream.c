@@ -40,6 +40,14 @@ static bool at_end(const struct world *w, const struct sim_sock *s)
 	       world_since(w) >= plan_of(w, s)->host_fin_ns;
 }
 
+static void tell_readable(struct world *w, struct sim_sock *s)
+{
+	const bool ended = s->kind == SOCK_CONN && at_end(w, s);
+
+	s->end_told |= ended;
+	sim_notify(w, s, ENV_READABLE | (ended ? ENV_ENDED : 0));
+}
+
 static void die(struct world *w, struct sim_sock *s)
 {
 	if (s->dead)
@@ -91,7 +99,7 @@ static void run_program(struct world *w, struct sim_sock *s)
 	}
 	if (s->wants_read && (s->written > s->given || at_end(w, s))) {
 		s->wants_read = false;
-		sim_notify(w, s, ENV_READABLE);
+		tell_readable(w, s);
 	}
 	if ((awake(w, s) && s->drained < s->received) ||
 	    (may_write(w, s) && s->written < c->down_bytes))
@@ -112,7 +120,7 @@ static void run_at(struct world *w, struct sim_sock *s, uint64_t at_ns)
 
 static void connect_done(struct world *w, struct sim_sock *s)
 {
-	s->connected = true;
+	s->connected = s->wants_read = true;
 	sim_notify(w, s, s->error ? ENV_FAILED : ENV_WRITABLE);
 	if (s->error || s->kind != SOCK_CONN)
 		return;
@@ -339,6 +347,13 @@ int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 		return -ENV_AGAIN;
 	}
 	len = (uint64_t)shorter(w, len);
+	s->wants_read = len < total(v, n);
+	if (s->wants_read &&
+	    (s->written > s->given + len ||
+	     (s->kind == SOCK_CONN && !s->end_told && at_end(w, s)))) {
+		s->wants_read = false;
+		tell_readable(w, s);
+	}
 	left = len;
 	for (; left; v++) {
 		const size_t k = v->len < left ? v->len : left;

@@ -66,6 +66,7 @@ struct sim_sock {
 	/* streams */
 	bool connected, dead, ticking;
 	bool wants_read, wants_write;	/* said AGAIN: owes an event */
+	bool end_told;			/* by ENV_ENDED */
 	bool fin_seen, eof_given, gave_up;
 	int error;			/* of the connect; ENV_* or 0 */
 	unsigned conn;

@@ -148,7 +148,7 @@ const char *fake_host(struct fake *f, const char *text)
 		event(f, s, ENV_READABLE);
 	} else if (!strcmp(text, "closes")) {
 		s->end = true;
-		event(f, s, ENV_READABLE);
+		event(f, s, ENV_READABLE | ENV_ENDED);
 	} else if (!strcmp(text, "resets")) {
 		s->failed = true;
 		event(f, s, ENV_READABLE | ENV_WRITABLE | ENV_FAILED);
