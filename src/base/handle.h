@@ -3,6 +3,7 @@
 #ifndef BASE_HANDLE_H
 #define BASE_HANDLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -13,5 +14,10 @@ struct handle {
 	uint32_t slot;
 	uint32_t gen;
 };
+
+static inline bool handle_equal(struct handle a, struct handle b)
+{
+	return a.slot == b.slot && a.gen == b.gen;
+}
 
 #endif

@@ -83,6 +83,7 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	net->p.mtu = setup->mtu;
 	net->p.now_ns = now_ns;
 	net->p.datagram = net->datagram;
+	net->p.gather = &net->gather;
 	net->policy = (struct policy){
 		.gateway4 = setup->gateway4, .gateway6 = setup->gateway6,
 		.v6 = setup->v6, .host_access = setup->host_access,
@@ -258,6 +259,7 @@ void network_timers(struct network *net, uint64_t now_ns)
 void network_turn_end(struct network *net, uint64_t now_ns)
 {
 	net->p.now_ns = now_ns;
+	udp_turn_end(&net->p);
 	tcp_turn_end(&net->p);
 }
 

@@ -40,6 +40,7 @@ struct network {
 	struct autoconf autoconf;
 	uint64_t frames_from_guest, bytes_from_guest;
 	uint8_t datagram[2 * FRAME_MAX_BYTES];
+	struct udp_gather gather;
 };
 
 /* Of what the gateway says itself. */

@@ -22,6 +22,7 @@
 #include "wire/ip.h"
 
 struct tcp;
+struct udp_gather;
 
 struct proto {
 	struct env env;
@@ -39,6 +40,7 @@ struct proto {
 	uint32_t half_open;		/* TCP flows not yet established */
 	struct tcp *owed;		/* flows with work for the turn's end */
 	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
+	struct udp_gather *gather;	/* of this turn, see proto/udp.h */
 
 	uint64_t frames_to_guest, bytes_to_guest;
 	uint64_t errors_ns;		/* of the ICMP errors to the guest, see ctx.c */

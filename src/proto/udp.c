@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/udp.h"
 
+#include <string.h>
+
 #include "base/csum.h"
 #include "proto/datagram.h"
 #include "proto/icmp_map.h"
@@ -38,6 +40,7 @@ static void exchange_free(struct proto *p, struct udp_flow *u)
 	struct flow *f = flow_get(&p->flows, u->map);
 
 	ASSERT(f);
+	udp_turn_end(p);		/* what waits may be of this one */
 	wheel_cancel(&p->wheel, &u->timer);
 	flow_free(&p->flows, &u->flow);
 	if (--as_map(f)->exchanges == 0)
@@ -185,6 +188,99 @@ static void send_failed(struct proto *p, const struct ip_packet *ip, int error)
 		proto_icmp_error(p, proto_gateway(p, &ip->src), ip, what, 0);
 }
 
+/* Data leaves by its exchange; ip: the packet, or the first of a batch. */
+static enum drop send_to_host(struct proto *p, const struct udp_flow *u,
+			      const struct env_mark *mark,
+			      const struct ip_packet *ip, const struct span *v)
+{
+	const size_t each = mark->segment ? mark->segment : v->len;
+	struct flow *f = flow_get(&p->flows, u->map);
+	struct udp_map *m;
+	int r;
+
+	ASSERT(f);
+	m = as_map(f);
+	if (UDP_HEADER_BYTES + IPV6_HEADER_BYTES + each > PROTO_NARROW_BYTES &&
+	    m->whole != ip->dont_fragment) {
+		m->whole = ip->dont_fragment;
+		p->env.ops->dgram_fragment(p->env.ctx, m->sock, ip->v6,
+					   !m->whole);
+	}
+	r = p->env.ops->dgram_send(p->env.ctx, m->sock, &u->to, mark, v, 1);
+	if (r >= 0)
+		return DROP_OK;
+	if (r == -ENV_TOO_BIG)
+		drain_errors(p, m, u);
+	send_failed(p, ip, -r);
+	return DROP_SYSTEM;
+}
+
+void udp_turn_end(struct proto *p)
+{
+	struct udp_gather *g = p->gather;
+	const struct span v = { .p = g->data, .len = g->len };
+	struct flow *f = g->n ? flow_get(&p->flows, g->flow) : NULL;
+
+	if (g->n > 1)
+		g->mark.segment = g->segment;
+	if (f && send_to_host(p, as_flow(f), &g->mark, &g->first, &v)) {
+		p->drops[DROP_OK] -= g->n;	/* as they were counted */
+		p->drops[DROP_SYSTEM] += g->n;
+	}
+	g->n = 0;
+}
+
+/* May this datagram follow those that are gathered? */
+static bool follows(const struct proto *p, const struct udp_gather *g,
+		    const struct udp_flow *u, const struct ip_packet *ip,
+		    const struct env_mark *mark, size_t len)
+{
+	return g->n && g->n < UDP_GATHER_MAX && !g->full &&
+	       handle_equal(g->flow, flow_handle(&p->flows, &u->flow)) &&
+	       len && len <= g->segment && len <= sizeof(g->data) - g->len &&
+	       mark->ttl == g->mark.ttl && mark->tos == g->mark.tos &&
+	       ip->dont_fragment == g->first.dont_fragment;
+}
+
+static void gather_first(struct proto *p, const struct udp_flow *u,
+			 const struct ip_packet *ip,
+			 const struct env_mark *mark, size_t len)
+{
+	struct udp_gather *g = p->gather;
+	const size_t headers = ip->whole.len - ip->payload.len;
+	const size_t quoted = ip->whole.len < sizeof(g->quote) ?
+			      ip->whole.len : sizeof(g->quote);
+
+	g->flow = flow_handle(&p->flows, &u->flow);
+	g->mark = *mark;
+	g->len = 0;
+	g->segment = (uint16_t)len;
+	g->full = false;
+	memcpy(g->quote, ip->whole.p, quoted);
+	g->first = *ip;
+	g->first.whole = (struct view){ .p = g->quote, .len = quoted };
+	g->first.payload = (struct view){ .p = g->quote + headers,
+					  .len = quoted - headers };
+}
+
+/* A datagram of the guest's, with those like it or by itself. */
+static enum drop gather(struct proto *p, const struct udp_flow *u,
+			const struct ip_packet *ip,
+			const struct env_mark *mark, struct view data)
+{
+	struct udp_gather *g = p->gather;
+
+	if (!follows(p, g, u, ip, mark, data.len)) {
+		udp_turn_end(p);
+		gather_first(p, u, ip, mark, data.len);
+	}
+	memcpy(g->data + g->len, data.p, data.len);
+	g->len += (uint32_t)data.len;
+	g->full = data.len < g->segment;
+	g->n++;
+	return DROP_OK;
+}
+
 enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 			 const struct endpoint *to, const struct ip_packet *ip,
 			 const struct udp *udp, size_t segment)
@@ -198,30 +294,16 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 		.ttl = proto_next_ttl(ip->ttl), .tos = ip->tos,
 		.segment = (uint16_t)segment,
 	};
-	struct udp_map *m;
-	int r;
 
 	if (!u)
 		return why;
 	u->idle_ns = p->now_ns;
 	if (!timer_armed(&u->timer))
 		wheel_arm(&p->wheel, &u->timer, p->now_ns + idle_limit(u));
-	f = flow_get(&p->flows, u->map);
-	ASSERT(f);
-	m = as_map(f);
-	if (ip->whole.len > PROTO_NARROW_BYTES &&
-	    m->whole != ip->dont_fragment) {
-		m->whole = ip->dont_fragment;
-		p->env.ops->dgram_fragment(p->env.ctx, m->sock, ip->v6,
-					   !m->whole);
-	}
-	r = p->env.ops->dgram_send(p->env.ctx, m->sock, &u->to, &mark, &v, 1);
-	if (r >= 0)
-		return DROP_OK;
-	if (r == -ENV_TOO_BIG)
-		drain_errors(p, m, u);
-	send_failed(p, ip, -r);
-	return DROP_SYSTEM;
+	if (!segment && ip->whole.len <= p->mtu)
+		return gather(p, u, ip, &mark, udp->data);
+	udp_turn_end(p);
+	return send_to_host(p, u, &mark, ip, &v);
 }
 
 /* len bytes: one datagram, or a batch of segment bytes each that fit. */
@@ -275,45 +357,108 @@ static void batch_to_guest(struct proto *p, const struct endpoint *from,
 			     len - at < segment ? len - at : segment);
 }
 
-void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
+/* Datagrams that a socket gave one after the other, in p->datagram. */
+struct series {
+	struct endpoint peer;
+	struct env_mark mark;
+	size_t segment, len;		/* of each but the last; of all */
+	unsigned n;			/* 0: none */
+};
+
+static void pass_on(struct proto *p, const struct udp_map *m,
+		    struct series *s)
 {
 	const struct endpoint guest = {
 		.ip = m->flow.key.guest_ip, .port = m->flow.key.guest_port,
 	};
+	struct udp_flow *u = exchange_find(p, m, &s->peer);
+	const unsigned n = s->n;
+	struct endpoint from;
+
+	s->n = 0;
+	if (!u) {
+		p->drops[DROP_NOFLOW] += n;
+		return;
+	}
+	u->idle_ns = p->now_ns;
+	from = (struct endpoint){ .ip = u->flow.key.peer_ip,
+				  .port = u->flow.key.peer_port };
+	s->mark.ttl = proto_ttl_to_guest(s->mark.ttl,
+					 ip_is_loopback(&s->peer.ip));
+	if (s->len > s->segment) {
+		s->mark.segment = (uint16_t)s->segment;
+		batch_to_guest(p, &from, &guest, &s->mark, p->datagram,
+			       s->len);
+	} else {
+		udp_to_guest(p, &from, &guest, &s->mark, p->datagram, s->len);
+	}
+}
+
+/* May a datagram of len bytes follow those of the series? */
+static bool continues(const struct proto *p, const struct series *s,
+		      const struct endpoint *peer,
+		      const struct env_mark *mark, size_t len)
+{
+	const size_t headers = ip_header_bytes(&peer->ip) + UDP_HEADER_BYTES;
+
+	return s->n && s->n < UDP_GATHER_MAX && !mark->segment &&
+	       ip_equal(&peer->ip, &s->peer.ip) &&
+	       peer->port == s->peer.port && mark->ttl == s->mark.ttl &&
+	       mark->tos == s->mark.tos && len && len <= s->segment &&
+	       s->len == s->n * s->segment &&
+	       headers + s->segment <= p->mtu &&
+	       headers + s->len + len <= PACKET_BYTES;
+}
+
+/*
+ * Take the len bytes that lie behind the series: they belong to it, or it
+ * is passed on and they begin another. Datagrams that were taken.
+ */
+static unsigned take(struct proto *p, const struct udp_map *m,
+		     struct series *s, const struct endpoint *peer,
+		     const struct env_mark *mark, size_t len)
+{
+	if (continues(p, s, peer, mark, len)) {
+		s->len += len;
+		s->n++;
+		return 1;
+	}
+	if (s->n) {
+		const uint8_t *at = p->datagram + s->len;
+
+		pass_on(p, m, s);
+		memmove(p->datagram, at, len);
+	}
+	*s = (struct series){
+		.peer = *peer, .mark = *mark, .len = len, .n = 1,
+		.segment = mark->segment ? mark->segment : len,
+	};
+	if (len > s->segment)
+		s->n = (unsigned)((len + s->segment - 1) / s->segment);
+	return s->n;
+}
+
+void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
+{
+	struct series s = { .n = 0 };
 
 	if (events & ENV_FAILED)
 		drain_errors(p, m, NULL);
 	for (unsigned i = 0; i < TURN_DATAGRAMS; i++) {
-		struct endpoint peer, from;
-		struct udp_flow *u;
+		struct endpoint peer;
 		struct env_mark mark;
+		const size_t behind = s.n ? s.len : 0;
 		const int64_t len = p->env.ops->dgram_recv(p->env.ctx,
-				m->sock, &peer, &mark, p->datagram,
+				m->sock, &peer, &mark, p->datagram + behind,
 				FRAME_MAX_BYTES);
 
 		if (len == -ENV_AGAIN)
-			return;
-		if (len < 0)
-			continue;	/* an error that the queue tells too */
-		u = exchange_find(p, m, &peer);
-		if (!u) {
-			p->drops[DROP_NOFLOW]++;
-			continue;
-		}
-		u->idle_ns = p->now_ns;
-		from = (struct endpoint){ .ip = u->flow.key.peer_ip,
-					  .port = u->flow.key.peer_port };
-		mark.ttl = proto_ttl_to_guest(mark.ttl,
-					      ip_is_loopback(&peer.ip));
-		if (mark.segment && (size_t)len > mark.segment) {
-			batch_to_guest(p, &from, &guest, &mark, p->datagram,
-				       (size_t)len);
-			i += (unsigned)((size_t)len / mark.segment);
-		} else {
-			udp_to_guest(p, &from, &guest, &mark, p->datagram,
-				     (size_t)len);
-		}
+			break;
+		if (len >= 0)	/* else an error that the queue tells too */
+			i += take(p, m, &s, &peer, &mark, (size_t)len) - 1;
 	}
+	if (s.n)
+		pass_on(p, m, &s);
 }
 
 void udp_timer(struct proto *p, struct udp_flow *u)

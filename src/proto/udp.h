@@ -15,7 +15,14 @@
  * Errors that the host learns about a datagram come back as ICMP errors
  * that quote it.
  *
- * Limits. One flow-table slot per map and per exchange; UDP_BATCH_MAX.
+ * Datagrams that come one by one leave in batches where they can: those of
+ * one exchange, of one length (the last may be shorter) and with the same
+ * mark, one right after the other. What the guest sends is gathered until
+ * another comes or the turn ends; what a socket has is read until it has no
+ * more. So nothing waits longer than its turn, and nothing overtakes.
+ *
+ * Limits. One flow-table slot per map and per exchange; UDP_BATCH_MAX
+ * datagrams of a guest's frame, UDP_GATHER_MAX that are put together.
  */
 #ifndef PROTO_UDP_H
 #define PROTO_UDP_H
@@ -26,6 +33,22 @@
 #include "wire/udp.h"
 
 #define UDP_BATCH_MAX	128u	/* datagrams in a frame: as many as Linux sends */
+
+#define UDP_GATHER_MAX	64u	/* datagrams: UDP_MAX_SEGMENTS of Linux */
+#define UDP_GATHER_BYTES 65000u	/* together; below what IP carries */
+#define UDP_QUOTE_BYTES	128	/* of the first: IPv6, UDP and some data */
+
+/* The guest's datagrams that are to leave together. */
+struct udp_gather {
+	struct handle flow;		/* their exchange */
+	struct env_mark mark;
+	uint32_t n, len;		/* datagrams and bytes; n 0: empty */
+	uint16_t segment;		/* bytes of each but the last */
+	bool full;			/* the last was shorter */
+	struct ip_packet first;		/* its views are of `quote` */
+	uint8_t quote[UDP_QUOTE_BYTES];
+	uint8_t data[UDP_GATHER_BYTES];
+};
 
 struct udp_map {
 	struct flow flow;		/* first; FLOW_UDP_MAP */
@@ -58,6 +81,9 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 void udp_to_guest(struct proto *p, const struct endpoint *from,
 		  const struct endpoint *to, const struct env_mark *mark,
 		  const void *data, size_t len);
+
+/* What was gathered leaves. */
+void udp_turn_end(struct proto *p);
 
 void udp_host_event(struct proto *p, struct udp_map *m, unsigned events);
 void udp_timer(struct proto *p, struct udp_flow *u);

@@ -68,7 +68,8 @@ static const char *on_dgram(struct fake *f, const char *text)
 		s->queue[s->queued++] = (struct fake_dgram){
 			.from = e, .len = len, .ttl = (uint8_t)ttl,
 		};
-		event(f, s, ENV_READABLE);
+		if (!strstr(text, " more"))
+			event(f, s, ENV_READABLE);
 		return NULL;
 	}
 	if (sscanf(text, "fails s%u %255s (%zu) icmp %u/%u from %255s mtu %u",

@@ -152,20 +152,25 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 		      const struct env_mark *mark, const struct span *v,
 		      unsigned n)
 {
-	char name[ENDPOINT_TEXT_BYTES], ttl[16] = "";
+	const size_t segment = mark && mark->segment ? mark->segment :
+			       SIZE_MAX;
+	char name[ENDPOINT_TEXT_BYTES], ttl[16] = "", by[16] = "";
 	struct fake *f = ctx;
 	bool bad = false;
 	size_t len = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		for (size_t k = 0; k < v[i].len; k++)
-			bad |= ((uint8_t *)v[i].p)[k] != fake_byte(len++);
+			bad |= ((uint8_t *)v[i].p)[k] !=
+			       fake_byte(len++ % segment);
 	if (f->next_error)
 		return take_error(f);
 	if (mark && mark->ttl)
 		snprintf(ttl, sizeof(ttl), " ttl %u", mark->ttl);
-	see(f, "host gets s%d > %s (%zu)%s%s", id + 1,
-	    endpoint_format(to, name), len, ttl, bad ? " BAD BYTES" : "");
+	if (mark && mark->segment)
+		snprintf(by, sizeof(by), " by %u", mark->segment);
+	see(f, "host gets s%d > %s (%zu)%s%s%s", id + 1,
+	    endpoint_format(to, name), len, by, ttl, bad ? " BAD BYTES" : "");
 	return 0;
 }
 

@@ -174,7 +174,20 @@ static void say_tcp(struct out *o, struct show *s, const struct ip_packet *ip,
 		say(o, " BAD BYTES");
 }
 
-static void say_udp(struct out *o, const struct ip_packet *ip, bool whole)
+/* Each datagram of a batch has the pattern from its start. */
+static bool batch_is_right(struct view v, size_t segment)
+{
+	while (v.len > segment) {
+		if (!bytes_are_right((struct view){ v.p, segment }, 0))
+			return false;
+		v.p += segment;
+		v.len -= segment;
+	}
+	return bytes_are_right(v, 0);
+}
+
+static void say_udp(struct out *o, const struct ip_packet *ip, bool whole,
+		    size_t segment)
 {
 	struct rd r = rd(ip->payload.p, ip->payload.len);
 	struct endpoint from = { .ip = ip->src };
@@ -190,8 +203,11 @@ static void say_udp(struct out *o, const struct ip_packet *ip, bool whole)
 	    len - UDP_HEADER_BYTES);
 	if (r.bad || (whole && len != ip->payload.len))
 		say(o, " BAD LENGTH");
-	else if (!bytes_are_right((struct view){ r.p, r.left }, 0))
+	else if (!batch_is_right((struct view){ r.p, r.left },
+				 segment ? segment : r.left))
 		say(o, " BAD BYTES");
+	if (segment)
+		say(o, " gso %zu", segment);
 }
 
 static void say_fragment(struct out *o, struct show *s,
@@ -211,7 +227,7 @@ static void say_fragment(struct out *o, struct show *s,
 		(void)rd_be32(&r);
 		s->sum = sum_of(ip, rd_be16(&r));
 		say(o, " of ");
-		say_udp(o, ip, false);
+		say_udp(o, ip, false, 0);
 	} else if (!bytes_are_right(ip->payload, from - UDP_HEADER_BYTES)) {
 		say(o, " BAD BYTES");
 	}
@@ -284,7 +300,7 @@ void show_frame(struct show *s, const struct frame_meta *meta,
 	else if (ip.proto == PROTO_TCP)
 		say_tcp(&o, s, &ip, meta);
 	else if (ip.proto == PROTO_UDP)
-		say_udp(&o, &ip, true);
+		say_udp(&o, &ip, true, meta->gso_size);
 	else
 		say_icmp(&o, s, &ip);
 	if (ip.ttl != 64)
