@@ -12,7 +12,7 @@ import pytest
 
 from scene import (WORLD4, WORLD6, Netns, need, setup_namespace, sh,
                    unlimited_icmp)
-from servers import UdpEcho
+from servers import UdpEcho, listener
 
 NEAR4, BEYOND4 = "198.18.0.1", "198.18.0.2"     # RFC 2544
 NEAR6, BEYOND6 = "2001:db8:b::1", "2001:db8:b::2"
@@ -42,6 +42,13 @@ def beyond(scene):
         yield far
         for e in echoes:
             e.close()
+
+
+def unreachables(guest):
+    """How many ICMP errors the guest has got."""
+    with guest, open("/proc/net/snmp") as f:
+        rows = [line.split() for line in f if line.startswith("Icmp:")]
+    return dict(zip(*rows))["InDestUnreachs"]
 
 
 def hops(text):
@@ -107,6 +114,48 @@ def test_a_ping_too_big_is_told(guest, beyond, address, header):
                    f"{address}")
     assert big.returncode == 1
     assert re.search(rf"mtu[ :=]+{NARROW}", big.stdout + big.stderr), big
+    guest.sh("ip route flush cache; ip -6 route flush cache")
+    again = guest.sh(f"ping -n -c1 -W2 -M do -s {NARROW - header + 1} "
+                     f"{address}")
+    assert again.returncode == 1, "the host knows it by now; it still may not"
+
+
+@pytest.mark.parametrize("address", [BEYOND4, BEYOND6])
+def test_a_reply_has_lost_a_hop_at_each_router(guest, beyond, address):
+    done = guest.sh(f"ping -n -c1 -W2 {address}")
+    assert "ttl=62 " in done.stdout, done       # the world, and the gateway
+
+
+@pytest.mark.parametrize("address, family", [
+    (BEYOND4, ""), (BEYOND6, "-6")])
+def test_a_connection_outlives_an_unreachable(guest, scene, beyond, address,
+                                              family):
+    """RFC 1122 section 4.2.3.9: what a router says may pass."""
+    with beyond, contextlib.closing(listener(address)) as waiting:
+        port = waiting.getsockname()[1]
+        with guest:
+            near = socket.create_connection((address, port), 5)
+        far, _ = waiting.accept()
+    with near, far:
+        far.settimeout(10)
+        with scene.world:
+            sh(f"ip {family} route add prohibit {address} table 101;"
+               f"ip {family} rule add to {address} table 101 pref 10")
+        before = unreachables(guest)
+        try:
+            near.sendall(b"in between")
+            with pytest.raises(TimeoutError):
+                near.settimeout(0.6)    # of retransmissions, each refused
+                near.recv(1)
+        finally:
+            with scene.world:
+                sh(f"ip {family} rule del to {address} table 101 pref 10;"
+                   f"ip {family} route del prohibit {address} table 101")
+        assert unreachables(guest) == before
+        assert far.recv(100) == b"in between"
+        near.settimeout(10)
+        far.sendall(b"answer")
+        assert near.recv(100) == b"answer"
 
 
 @pytest.mark.parametrize("address, family", [

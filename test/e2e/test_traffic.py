@@ -13,7 +13,7 @@ import pytest
 
 from scene import (FAR4, FAR6, HOST4, LONG, SILENT4, SMALL, UNREACHABLE4,
                    UNREACHABLE6, WORLD4, WORLD6, Netns, in_thread, need, sh,
-                   until)
+                   sysctl, until)
 from servers import Server, UdpEcho, echo, listener
 
 ALL = [WORLD4, WORLD6, FAR4, FAR6]
@@ -87,9 +87,46 @@ def test_unreachable_is_unreachable_soon(guest, address):
     assert time.monotonic() - start < 2
 
 
+@pytest.mark.parametrize("kind, error", [
+    ("unreachable", errno.EHOSTUNREACH), ("throw", errno.ENETUNREACH),
+    ("prohibit", errno.EHOSTUNREACH)])
+def test_what_the_host_itself_cannot_reach(guest, kind, error):
+    """No router says so, but the host's own routes: TCP and UDP hear it."""
+    address = "198.18.99.1"
+    sh(f"ip route add {kind} {address}; ip route add {kind} default "
+       "table 100; ip rule add to 198.18.99.1 table 100")
+    try:
+        with pytest.raises(OSError) as info:
+            connect(guest, address, 80)
+        assert info.value.errno == error
+        with guest, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(3)
+            s.setsockopt(socket.IPPROTO_IP, 11, 1)      # IP_RECVERR
+            s.connect((address, 9))
+            s.send(b"x")
+            with pytest.raises(OSError) as info:
+                s.recv(1)
+        assert info.value.errno == error
+    finally:
+        sh(f"ip rule del to 198.18.99.1 table 100; ip route del {kind} "
+           f"{address}; ip route del {kind} default table 100")
+
+
 def test_silence_is_silence(guest):
     with pytest.raises(TimeoutError):
         connect(guest, SILENT4, 80, seconds=0.5)
+
+
+def test_silence_stays_silence(guest):
+    """The host gives up before the guest does: that is not told as refusal."""
+    with open("/proc/sys/net/ipv4/tcp_syn_retries", "r+") as f:
+        before = f.read()
+        f.write("1")                    # then it gives up after 3 s
+    try:
+        with pytest.raises(TimeoutError):
+            connect(guest, SILENT4, 80, seconds=4)
+    finally:
+        sysctl("net.ipv4.tcp_syn_retries", before)
 
 
 @pytest.mark.smoke

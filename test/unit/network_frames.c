@@ -277,18 +277,19 @@ static void check_frame(size_t i)
 
 static const struct {
 	const char *name, *src, *target;
-	bool mac, answered;
+	bool mac;
+	uint8_t flags;		/* router, solicited, override; 0: no answer */
 } solicits[] = {
-	{ "the gateway", "fd01::2", "fd01::1", true, true },
+	{ "the gateway", "fd01::2", "fd01::1", true, 0xe0 },
 	{ "the gateway, asked without MAC", "fd01::2", "fd01::1", false,
-	  true },
+	  0xe0 },
 	{ "its link-local address", "fe80::9", "fe80::ff:fe00:1", true,
-	  true },
-	{ "a neighbour", "fd01::2", "fd01::9", true, true },
-	{ "the guest", "fd01::2", "fd01::2", true, false },
-	{ "elsewhere", "fd01::2", "2001::9", true, false },
-	{ "probe of the gateway", "::", "fd01::1", false, true },
-	{ "probe of a neighbour", "::", "fd01::9", false, false },
+	  0xe0 },
+	{ "a neighbour", "fd01::2", "fd01::9", true, 0x60 },
+	{ "the guest", "fd01::2", "fd01::2", true, 0 },
+	{ "elsewhere", "fd01::2", "2001::9", true, 0 },
+	{ "probe of the gateway", "::", "fd01::1", false, 0xa0 },
+	{ "probe of a neighbour", "::", "fd01::9", false, 0 },
 };
 
 /* An advert is all that wire/ emits; turn it into a solicitation. */
@@ -335,7 +336,10 @@ static void check_solicit(size_t i)
 	CHECK(solicits[i].name, drops(&r, DROP_OK) == 1);
 	CHECK(solicits[i].name,
 	      (answer(r.fake) == NDP_NEIGHBOR_ADVERT) ==
-	      solicits[i].answered);
+	      !!solicits[i].flags);
+	CHECK(solicits[i].name, !solicits[i].flags ||
+	      r.fake->frame[ETH_HEADER_BYTES + IPV6_HEADER_BYTES + 4] ==
+	      solicits[i].flags);
 	rig_end(&r, solicits[i].name);
 }
 

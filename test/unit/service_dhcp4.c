@@ -166,6 +166,8 @@ static void check_reply(const char *name, const struct dhcp4 *m,
 		CHECK(name, !option(buf, len, 51, 4));
 	else
 		CHECK(name, has(buf, len, 51, "\0\0\x0e\x10", 4) &&
+			    has(buf, len, 58, "\0\0\x07\x08", 4) &&
+			    has(buf, len, 59, "\0\0\x0c\x4e", 4) &&
 			    !memcmp(buf + 16, GUEST, 4));
 }
 
