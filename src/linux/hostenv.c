@@ -20,6 +20,7 @@
 #include "linux/sockaddr.h"
 
 #define KEEPALIVE_S	75
+#define UDP_QUEUE_BYTES	(4 << 20)	/* more than net.core.rmem_max: all */
 
 /* What one call may send in a batch: UDP_MAX_SEGMENTS, and RFC 768. */
 #define BATCH_DATAGRAMS	64u
@@ -242,8 +243,11 @@ static int udp_open(void *ctx, bool v6, struct handle owner)
 	const int fd = dgram_open(ctx, v6 ? AF_INET6 : AF_INET, IPPROTO_UDP,
 				  owner);
 
-	if (fd >= 0)
-		set_int(fd, SOL_UDP, UDP_GRO, 1);	/* Linux 5.0 */
+	if (fd < 0)
+		return fd;
+	set_int(fd, SOL_UDP, UDP_GRO, 1);	/* Linux 5.0 */
+	/* As much as the host lets everybody have: bursts of batches. */
+	set_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_QUEUE_BYTES);
 	return fd;
 }
 

@@ -14,6 +14,7 @@ import datetime
 import json
 import os
 import platform
+import subprocess
 import sys
 
 from contenders import found, quick_ports, version
@@ -62,7 +63,8 @@ def one(bench, row, kind):
             with c.netns:
                 quick_ports()
             return row.run(bench, c)
-    except (AssertionError, OSError, ValueError, KeyError) as e:
+    except (AssertionError, OSError, ValueError, KeyError,
+            subprocess.SubprocessError) as e:
         print(f"# {kind.name}: {row.name}: {e}", file=sys.stderr)
         return None
 

@@ -188,9 +188,9 @@ class Pasta(Contender):
     forwards = delayed = True
 
     @classmethod
-    def options(cls, mtu):
+    def options(cls, mtu, forward="none"):
         return [cls.program, "--config-net", "--no-map-gw", "--runas", "0",
-                "-q", "-m", str(mtu or 65520), "-t", str(FORWARD_PORT), "-u",
+                "-q", "-m", str(mtu or 65520), "-t", str(forward), "-u",
                 "none", "-T", "none", "-U", "none", "--"]
 
     @classmethod
@@ -201,7 +201,8 @@ class Pasta(Contender):
         super().__init__(scene, mtu)
         self.netns = None
         self.process = subprocess.Popen(
-            self.options(mtu) + ["sh", "-c", "readlink /proc/self/ns/net; read end || :"],
+            self.options(mtu, FORWARD_PORT) +
+            ["sh", "-c", "readlink /proc/self/ns/net; read end || :"],
             text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL)
         line = self.process.stdout.readline()

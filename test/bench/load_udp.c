@@ -4,7 +4,8 @@
  *
  * All goes over one socket and so one flow. The first byte of a datagram
  * says what it is: DATA is counted; RESET begins a count anew, REPORT asks
- * for it; STREAM asks for datagrams to be sent; all else is sent back.
+ * for it; STREAM asks for datagrams to be sent, SENT how many bytes that
+ * were; all else is sent back.
  */
 #include "load.h"
 
@@ -22,7 +23,10 @@
 #define RECV_BYTES	65536
 #define QUIET_NS	200000000	/* then a stream is over */
 
-enum what { DATA = 'd', RESET = 'z', REPORT = 'r', STREAM = 's', ECHO = 'e' };
+enum what {
+	DATA = 'd', RESET = 'z', REPORT = 'r', STREAM = 's', SENT = 't',
+	ECHO = 'e'
+};
 
 struct message {
 	uint8_t what;
@@ -32,7 +36,7 @@ struct message {
 
 /* What was counted since the last RESET. */
 struct count {
-	uint64_t bytes, first_ns, last_ns;
+	uint64_t bytes, first_ns, last_ns, sent;
 };
 
 static void count_data(struct count *c, size_t bytes)
@@ -136,8 +140,10 @@ static void handle(int fd, const struct address *from, struct count *c,
 		if (n < sizeof(m))
 			return;
 		memcpy(&m, buf, sizeof(m));
-		m.bytes = send_stream(fd, from, &m.stream);
-		m.what = REPORT;
+		c->sent = send_stream(fd, from, &m.stream);
+		return;
+	case SENT:
+		m.bytes = c->sent;
 		break;
 	default:
 		sendto(fd, buf, n, MSG_NOSIGNAL, (const void *)&from->sa,
@@ -220,25 +226,20 @@ void udp_down(const struct address *to, const struct stream *s)
 	static uint8_t buf[RECV_BYTES];
 	const int fd = client(to);
 	struct message m = { .what = STREAM, .stream = *s };
+	const struct timeval quiet = { .tv_usec = QUIET_NS / 1000 };
 	struct count c = { 0 };
 	ssize_t n;
 
 	question(fd, to, RESET);	/* opens the way */
 	take_batches(fd);
 	sendto(fd, &m, sizeof(m), 0, (const void *)&to->sa, to->len);
-	m.bytes = 0;
-	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
-		if (buf[0] == DATA) {
+	/* When none comes any more, that is the end. */
+	must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &quiet, sizeof(quiet)),
+	     "SO_RCVTIMEO");
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
+		if (buf[0] == DATA)
 			count_data(&c, (size_t)n);
-		} else if (buf[0] == REPORT && (size_t)n >= sizeof(m)) {
-			memcpy(&m, buf, sizeof(m));
-			break;
-		}
-	}
-	if (!m.bytes) {
-		errno = ETIMEDOUT;
-		fail("the stream's end did not arrive");
-	}
+	m = question(fd, to, SENT);
 	print_stream(m.bytes, c.bytes, c.last_ns - c.first_ns);
 	close(fd);
 }
