@@ -43,7 +43,7 @@
 #define LONG_MS		600000
 #define FDS_RESERVED	64		/* of RLIMIT_NOFILE, for ourselves */
 #define FDS_LEAST	256		/* less is taken for that */
-#define RELAYS_SHARE	16		/* one relay for so many descriptors */
+#define RELAYS_SHARE	32		/* one relay for so many descriptors */
 #define FLOWS_MAX	(1u << 17)
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
 #define SLOT_LINK	0xf0000000u	/* handles of the engine's own */
