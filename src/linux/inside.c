@@ -16,7 +16,6 @@
 
 #define TICK_NS		20000000ull	/* how late we may see a listener */
 #define HEAL_NS		100000000ull	/* and a directory to be covered */
-#define PAUSE_NS	2000000ull	/* between looks, whatever the news */
 
 static uint64_t now_ns(void)
 {
@@ -41,8 +40,6 @@ int inside_open(struct inside *in, int keeper_ch, int engine_ch,
 	in->engine_ch = engine_ch;
 	in->reply_fd = -1;
 	in->diag = listeners_open();
-	/* No news of what ends: then each tick finds it. */
-	in->gone = listeners_gone();
 	if (in->diag < 0)
 		return fail_set(fail, "cannot watch the guest's listeners: %s",
 				strerror(-in->diag));
@@ -157,7 +154,6 @@ static void tick(struct inside *in)
 	if (now < in->next_tick_ns)
 		return;
 	check_listeners(in);
-	in->last_tick_ns = now;
 	in->next_tick_ns = now + TICK_NS;
 	if (now < in->next_heal_ns)
 		return;
@@ -175,11 +171,10 @@ static int wait_ms(const struct inside *in)
 
 void inside_serve(struct inside *in)
 {
-	enum { KEEPER, ENGINE, GONE, MOUNTS, N };
+	enum { KEEPER, ENGINE, MOUNTS, N };
 	struct pollfd p[N] = {
 		[KEEPER] = { .fd = in->keeper_ch, .events = POLLIN },
 		[ENGINE] = { .fd = in->engine_ch },
-		[GONE] = { .fd = in->gone, .events = POLLIN },
 		[MOUNTS] = { .fd = in->mounts.changed, .events = POLLPRI },
 	};
 
@@ -192,10 +187,6 @@ void inside_serve(struct inside *in)
 			mounts_heal(&in->mounts);
 		if (p[KEEPER].revents && !keeper_message(in))
 			return;
-		if (p[GONE].revents) {
-			listeners_gone_drain(in->gone);
-			in->next_tick_ns = in->last_tick_ns + PAUSE_NS;
-		}
 		if (!p[ENGINE].revents)
 			continue;
 		if (in->reply_owed)

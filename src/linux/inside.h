@@ -22,8 +22,7 @@ struct inside {
 	int keeper_ch, engine_ch;	/* non-blocking */
 	struct mounts mounts;		/* set by the caller */
 	int diag;			/* listeners_open() */
-	int gone;			/* listeners_gone(); < 0: none */
-	uint64_t last_tick_ns, next_tick_ns;	/* CLOCK_MONOTONIC */
+	uint64_t next_tick_ns;		/* CLOCK_MONOTONIC */
 	uint64_t next_heal_ns;
 	struct listeners known, seen;
 

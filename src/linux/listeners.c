@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <linux/filter.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -165,62 +163,4 @@ int listeners_read(int fd, struct listeners *set)
 		return err;
 	err = dump(fd, AF_INET6, set);
 	return err == -ENOENT ? 0 : err;	/* a kernel without IPv6 */
-}
-
-/*
- * The news is of every socket destroyed; a listener's has no peer. The
- * filter looks at the peer's port, so that ordinary connections that end
- * do not wake us.
- */
-static int only_without_peer(int fd)
-{
-	const unsigned port = NLMSG_HDRLEN +
-			      offsetof(struct inet_diag_msg, id.idiag_dport);
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, port),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	const struct sock_fprog prog = {
-		.len = sizeof(code) / sizeof(code[0]),
-		.filter = code,
-	};
-
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
-			  sizeof(prog)) ? -errno : 0;
-}
-
-int listeners_gone(void)
-{
-	static const int groups[] = {
-		SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY,
-	};
-	const int fd = diag_open(SOCK_NONBLOCK);
-	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = only_without_peer(fd);
-	if (!err && bind(fd, (const struct sockaddr *)&any, sizeof(any)))
-		err = -errno;
-	for (size_t i = 0; !err && i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
-			       &groups[i], sizeof(groups[i])))
-			err = -errno;
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
-
-void listeners_gone_drain(int fd)
-{
-	char byte;
-
-	/* ENOBUFS says that news was lost: as good as news. */
-	while (recvfrom(fd, &byte, 1, MSG_TRUNC, NULL, NULL) >= 0 ||
-	       errno == ENOBUFS)
-		;
 }

@@ -150,10 +150,11 @@ def latency(mode, pinned=False):
     return run
 
 
-def connects(bench, c):
-    with load_server(bench):
-        got = ask(c, "crr", FAR4, LOAD_PORT, bench.short)
-    return got and got | {"value": got["per_s"] / 1e3}
+def connects(pinned):
+    def run(bench, c):
+        got = latency("crr", pinned)(bench, c)
+        return got and got | {"value": got["per_s"] / 1e3}
+    return run
 
 
 def system_calls(bench, c):
@@ -326,7 +327,8 @@ def rows():
     yield Row("TCP request/response, p50", "µs", latency("rr"))
     yield Row("the same beside a bulk stream, p99", "µs", beside_bulk,
               digits=0)
-    yield Row("TCP connect/request/close", "1000/s", connects)
+    yield Row("TCP connect/request/close, one CPU", "1000/s", connects(True))
+    yield Row("TCP connect/request/close", "1000/s", connects(False))
     yield Row("system calls per request/response", "", system_calls,
               only=is_relay, digits=1)
     for way in ("up", "down"):
