@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,8 +40,7 @@
 
 #define FRAMES_PER_TURN	32
 #define EVENTS_PER_TURN	128
-#define QUIET_MS	1000	/* then spare memory is given back */
-#define LONG_MS		600000
+#define QUIET_NS	UINT64_C(1000000000)	/* then spare memory goes back */
 #define FDS_RESERVED	64		/* of RLIMIT_NOFILE, for ourselves */
 #define FDS_LEAST	256		/* less is taken for that */
 #define RELAYS_SHARE	32		/* one relay for so many descriptors */
@@ -50,6 +50,7 @@
 #define SLOT_LISTEN	0xf0000003u
 #define SLOT_KEEPER	0xf0000001u
 #define SLOT_INSIDE	0xf0000002u
+#define SLOT_TIMER	0xf0000004u
 
 struct engine {
 	struct engine_setup setup;
@@ -57,6 +58,9 @@ struct engine {
 	struct network *net;
 	struct relays *relays;
 	bool link_ready;
+	int timer_fd;
+	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
+	uint64_t active_ns;		/* when something but it happened last */
 	struct view hosts;		/* mapped; .p NULL: none */
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
 	struct framesocket socket;
@@ -227,7 +231,14 @@ static int prepare(struct engine *e, struct fail *fail)
 	if (!e->host.netlink)
 		return fail_set(fail, "the engine cannot start: netlink: %s",
 				strerror(errno));
+	e->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+				     TFD_NONBLOCK | TFD_CLOEXEC);
+	e->timer_ns = UINT64_MAX;
+	if (e->timer_fd < 0)
+		return fail_set(fail, "the engine cannot start: a timer: %s",
+				strerror(errno));
 	if (!open_link(e) ||
+	    !watch(e, e->timer_fd, SLOT_TIMER, EPOLLIN | EPOLLET) ||
 	    !watch(e, e->setup.keeper_ch, SLOT_KEEPER, EPOLLIN) ||
 	    (e->setup.inside_ch >= 0 &&
 	     !watch(e, e->setup.inside_ch, SLOT_INSIDE, EPOLLIN)))
@@ -374,6 +385,9 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 			framesocket_flush(&e->socket);
 		e->link_ready = true;
 		return true;
+	case SLOT_TIMER:
+		e->timer_ns = UINT64_MAX;
+		return true;
 	case SLOT_LISTEN:
 		next_machine(e);
 		return true;
@@ -416,45 +430,68 @@ static void read_frames(struct engine *e, uint64_t now)
 	e->link_ready = e->host.link.kind != LINK_TAP;
 }
 
-/* Milliseconds for epoll_wait(), rounded up so that no turn is idle. */
-static int timeout_ms(const struct engine *e, uint64_t now)
+/*
+ * Milliseconds for epoll_wait(): none or any number. A timeout of its own
+ * would set up the processor's timer at each wait, which costs more than the
+ * rest of it (in a virtual machine: leaving that). So the time is kept by a
+ * descriptor, which is set anew only for what is earlier: deadlines that are
+ * put off again and again leave it alone until it has run out.
+ */
+static int set_alarm(struct engine *e, uint64_t now)
 {
-	const uint64_t next = network_next_timer(e->net);
-	const uint64_t most = e->host.pool.cached ? QUIET_MS : LONG_MS;
+	uint64_t next = network_next_timer(e->net);
+	struct itimerspec at = { .it_value = { 0 } };
 
 	if (network_busy(e->net) || relays_busy(e->relays) || e->link_ready)
 		return 0;
+	if (e->host.pool.cached && e->active_ns + QUIET_NS < next)
+		next = e->active_ns + QUIET_NS;
 	if (next <= now)
 		return 0;
-	if (next - now > most * 1000000)
-		return (int)most;
-	return (int)((next - now + 999999) / 1000000);
+	if (next >= e->timer_ns)
+		return -1;
+	at.it_value.tv_sec = (time_t)(next / 1000000000u);
+	at.it_value.tv_nsec = (long)(next % 1000000000u);
+	ASSERT(timerfd_settime(e->timer_fd, TFD_TIMER_ABSTIME, &at,
+			       NULL) == 0);
+	e->timer_ns = next;
+	return -1;
+}
+
+/* false: the engine's life is over. */
+static bool turn(struct engine *e, const struct epoll_event *ev, int n,
+		 uint64_t now)
+{
+	for (int i = 0; i < n; i++) {
+		if (!event(e, &ev[i], now))
+			return false;
+		if (hostenv_handle(ev[i].data.u64).slot != SLOT_TIMER)
+			e->active_ns = now;
+	}
+	if (e->link_ready)
+		read_frames(e, now);
+	if (network_next_timer(e->net) <= now)
+		network_timers(e->net, now);
+	network_turn_end(e->net, now);
+	relays_turn_end(e->relays);
+	if (e->host.pool.cached && now - e->active_ns >= QUIET_NS)
+		pool_trim(&e->host.pool);
+	return true;
 }
 
 static void loop(struct engine *e)
 {
 	struct epoll_event ev[EVENTS_PER_TURN];
 	uint64_t now = now_ns();
+	int n;
 
-	for (;;) {
-		const int n = epoll_wait(e->host.epoll_fd, ev,
-					 EVENTS_PER_TURN, timeout_ms(e, now));
-
+	do {
+		n = epoll_wait(e->host.epoll_fd, ev, EVENTS_PER_TURN,
+			       set_alarm(e, now));
 		if (n < 0 && errno != EINTR)
 			return;
-		if (n == 0 && !network_busy(e->net))
-			pool_trim(&e->host.pool);
 		now = now_ns();
-		for (int i = 0; i < n; i++)
-			if (!event(e, &ev[i], now))
-				return;
-		if (e->link_ready)
-			read_frames(e, now);
-		if (network_next_timer(e->net) <= now)
-			network_timers(e->net, now);
-		network_turn_end(e->net, now);
-		relays_turn_end(e->relays);
-	}
+	} while (turn(e, ev, n, now));
 }
 
 static void keep_only(const struct engine_setup *s)
