@@ -66,7 +66,7 @@
 #define TCP_UP_SHIFT	5		/* 65535 << 5 covers TCP_UP_MAX */
 #define TCP_UP_FIRST	(256u << 10)	/* window that a flow starts with */
 #define TCP_UP_MAX	(1u << 20)
-#define TCP_DOWN_MAX	(512u << 10)
+#define TCP_DOWN_MAX	(1024u << 10)
 /*
  * RFC-DEVIATION: RFC 6928 section 2, RFC 5681 section 3.1: the congestion
  * window begins with 64 KiB and recovers to no less, because the link is

@@ -10,7 +10,7 @@
 
 #include "proto/icmp_map.h"
 
-#define PULL_BYTES	(128u << 10)	/* read per recv() at most */
+#define PULL_BYTES	(256u << 10)	/* read per recv() at most */
 #define TURN_BYTES	(512u << 10)	/* read per flow and turn */
 #define DOWN_FIRST	(16u << 10)
 #define NO_MEMORY_NS	UINT64_C(10000000)
