@@ -5,7 +5,7 @@
  * One epoll loop drives one network (network/network.h) over one link, the
  * host's sockets (linux/hostenv.h) and the relays of localhost forwards.
  * A turn: wait, read the clock once, socket events, up to FRAMES_PER_TURN
- * frames, timers, then what the turn made owed.
+ * frames or BYTES_PER_TURN, timers, then what the turn made owed.
  *
  * It ends when the keeper's channel reports end of file: the keeper, and
  * with it the command, is gone. Nothing is tidied up: the kernel closes
@@ -38,7 +38,8 @@
 #include "linux/tapopen.h"
 #include "network/network.h"
 
-#define FRAMES_PER_TURN	32
+#define FRAMES_PER_TURN	64
+#define BYTES_PER_TURN	(512u << 10)	/* of frames: others wait for it */
 #define EVENTS_PER_TURN	128
 #define QUIET_NS	UINT64_C(1000000000)	/* then spare memory goes back */
 #define FDS_RESERVED	64		/* of RLIMIT_NOFILE, for ourselves */
@@ -407,7 +408,10 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 
 static void read_frames(struct engine *e, uint64_t now)
 {
-	for (unsigned i = 0; i < FRAMES_PER_TURN; i++) {
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < FRAMES_PER_TURN && bytes < BYTES_PER_TURN;
+	     i++) {
 		struct frame_meta meta;
 		const uint8_t *frame;
 		const ssize_t n = link_read(&e->host.link, &meta, &frame);
@@ -425,6 +429,7 @@ static void read_frames(struct engine *e, uint64_t now)
 			network_rejoined(e->net);
 		if (n > 0)
 			network_frame(e->net, &meta, frame, (size_t)n, now);
+		bytes += (size_t)n;
 	}
 	/* A tap tells again by itself, a socket does not. */
 	e->link_ready = e->host.link.kind != LINK_TAP;

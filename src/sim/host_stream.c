@@ -323,6 +323,21 @@ int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n)
 	return (int64_t)len;
 }
 
+/* The next k bytes of the stream. */
+static void give(struct sim_sock *s, uint8_t *to, size_t k)
+{
+	while (k) {
+		const size_t n = k < 65536 ? k : 65536;	/* of a pattern */
+
+		memcpy(to, s->kind == SOCK_RESOLVER ?
+		       s->answer + s->given :
+		       pattern(PATTERN_CONN(s->conn, false), s->given), n);
+		s->given += n;
+		to += n;
+		k -= n;
+	}
+}
+
 int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 {
 	struct world *w = ctx;
@@ -358,15 +373,7 @@ int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 	for (; left; v++) {
 		const size_t k = v->len < left ? v->len : left;
 
-		memcpy(v->p, s->kind == SOCK_RESOLVER ?
-		       s->answer + s->given :
-		       pattern(PATTERN_CONN(s->conn, false), s->given),
-		       k < 65536 ? k : 65536);
-		if (k > 65536)		/* a second helping */
-			memcpy((uint8_t *)v->p + 65536,
-			       pattern(PATTERN_CONN(s->conn, false),
-				       s->given + 65536), k - 65536);
-		s->given += k;
+		give(s, v->p, k);
 		left -= k;
 	}
 	return (int64_t)len;
