@@ -107,6 +107,18 @@ static uint32_t repair_room(const struct tcp *t, uint32_t from)
 	return room >= t->mss ? room : 0;
 }
 
+/* All data has arrived, but our FIN has not: it is the hole that is left. */
+static bool repair_fin(struct proto *p, struct tcp *t)
+{
+	const uint32_t end = tcp_data_end(t);
+
+	if (t->snd_una != end || t->snd_max != end + 1 ||
+	    seq_lt(end, t->hole_nxt) || !tcp_send_data(p, t, end, 0))
+		return false;
+	t->hole_nxt = end + 1;
+	return true;
+}
+
 /* Retransmit the next hole below what was SACKed (RFC 6675 section 4). */
 static bool repair(struct proto *p, struct tcp *t)
 {
@@ -128,7 +140,7 @@ static bool repair(struct proto *p, struct tcp *t)
 	if (seq_lt(t->snd_max, to))
 		to = t->snd_max;	/* what was never sent is no hole */
 	if (!seq_lt(from, to))
-		return false;
+		return repair_fin(p, t);
 	room = repair_room(t, from);
 	if (!room)
 		return false;

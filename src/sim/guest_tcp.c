@@ -112,12 +112,17 @@ static void check_answers(struct world *w, unsigned i)
 				   "connection %u", seen[k], k, i);
 }
 
+/* As Linux, it knows a FIN that came before what was lost. */
 static void take_fin(struct world *w, unsigned i, const struct tcp_segment *s)
 {
 	struct sim_conn *c = &w->conns[i];
+	const uint32_t at = s->seq + (uint32_t)s->data.len;
 
-	if (!(s->flags & TCP_FIN) || c->fin_seen ||
-	    s->seq + s->data.len != c->rcv_nxt)
+	if ((s->flags & TCP_FIN) && !seq_lt(c->rcv_edge, at)) {
+		c->fin_known = true;
+		c->fin_at = at;
+	}
+	if (!c->fin_known || c->fin_seen || c->fin_at != c->rcv_nxt)
 		return;
 	if (c->down)
 		check_answers(w, i);

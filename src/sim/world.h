@@ -106,7 +106,8 @@ struct sim_conn {
 	uint32_t edge_max;		/* largest ever promised */
 	uint64_t read;			/* by the program */
 	uint8_t *down;			/* malloc()ed: DNS answers; or NULL */
-	bool fin_seen;
+	bool fin_seen, fin_known;
+	uint32_t fin_at;
 	struct { uint32_t from, to; } ooo[16];
 	unsigned n_ooo;
 	bool connected_once;
