@@ -154,6 +154,10 @@ def write_svg(path, results, rows, names, title):
         top = max(v for _, v in shown) or 1
         parts.append(f'<text x="{left - 12}" y="{y + bar * len(shown) / 2 + 4}"'
                      f' text-anchor="end">{escape(row.name)}</text>')
+        if not row.unit.endswith("/s"):
+            parts.append(f'<text x="{left - 12}" class="n" text-anchor="end"'
+                         f' y="{y + bar * len(shown) / 2 + 15}">'
+                         'less is better</text>')
         for n, v in shown:
             parts.append(
                 f'<rect x="{left}" y="{y}" width="{max(1, wide * v / top):.1f}"'
