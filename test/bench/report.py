@@ -166,7 +166,7 @@ def write_svg(path, results, rows, names, title):
                 f' y="{y + bar - 4}" class="n">{show(v, row.digits)}'
                 f' {row.unit}</text>')
             y += bar
-        y += 12
+        y += 12 if len(shown) > 1 else 22       # two lines of text
     legend, x = [], left
     for n in names:
         legend.append(f'<rect x="{x}" y="36" width="11" height="11" '
