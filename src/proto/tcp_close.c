@@ -73,8 +73,12 @@ static struct tcp_close_step orderly(enum tcp_close_state state,
 struct tcp_close_step tcp_close_step(enum tcp_close_state state,
 				     enum tcp_close_event ev)
 {
-	if (ev == TC_EV_GUEST_RESET)	/* RFC 9293 section 3.5.2: no answer */
-		return go(TC_CLOSED, TC_DO_ABORT);
+	/*
+	 * RFC 9293 section 3.5.2: no answer. Where both sides have closed, a
+	 * RST answers something old: the host is still to get what it is owed.
+	 */
+	if (ev == TC_EV_GUEST_RESET)
+		return go(TC_CLOSED, state == TC_CLOSED ? 0 : TC_DO_ABORT);
 	if (ev == TC_EV_HOST_RESET || ev == TC_EV_TIMEOUT)
 		return go(TC_CLOSED, state == TC_CLOSED ? TC_DO_ABORT :
 						TC_DO_RST | TC_DO_ABORT);

@@ -35,8 +35,10 @@ bool tcp_window_owed(const struct tcp *t)
 {
 	const uint32_t open = t->rcv_edge - t->rcv_nxt;
 	const uint32_t gain = edge_possible(t) - t->rcv_edge;
+	const bool ended = t->guest_fin && seq_lt(t->fin_seq, t->rcv_nxt);
 
-	return t->phase == TCP_ESTABLISHED && edge_worth(t, edge_possible(t)) &&
+	/* A guest that has closed has nobody left who wants to know it. */
+	return t->phase == TCP_ESTABLISHED && !ended && edge_worth(t, edge_possible(t)) &&
 	       (gain >= t->up_limit / 4 || open < 2u * t->mss);
 }
 
