@@ -13,7 +13,7 @@
 
 #define FAKE_SOCKETS	16
 #define FAKE_SEEN	128
-#define FAKE_DGRAMS	8
+#define FAKE_DGRAMS	64
 #define FAKE_START_NS	(UINT64_C(1000) << 20)	/* the script's time 0 */
 
 struct fake_dgram {
