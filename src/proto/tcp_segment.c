@@ -38,7 +38,8 @@ bool tcp_window_owed(const struct tcp *t)
 	const bool ended = t->guest_fin && seq_lt(t->fin_seq, t->rcv_nxt);
 
 	/* A guest that has closed has nobody left who wants to know it. */
-	return t->phase == TCP_ESTABLISHED && !ended && edge_worth(t, edge_possible(t)) &&
+	return t->phase == TCP_ESTABLISHED && !ended &&
+	       edge_worth(t, edge_possible(t)) &&
 	       (gain >= t->up_limit / 4 || open < 2u * t->mss);
 }
 

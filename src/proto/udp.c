@@ -263,6 +263,19 @@ static void gather_first(struct proto *p, const struct udp_flow *u,
 					  .len = quoted - headers };
 }
 
+/*
+ * Is there room for it, and for the quote of its headers? What is as long as
+ * the packets of the link may be is not, nor are chains of IPv6 headers.
+ */
+static bool may_gather(const struct proto *p, const struct ip_packet *ip,
+		       size_t len)
+{
+	const size_t headers = ip->whole.len - ip->payload.len;
+
+	return ip->whole.len <= p->mtu && len <= UDP_GATHER_BYTES &&
+	       headers + UDP_HEADER_BYTES <= UDP_QUOTE_BYTES;
+}
+
 /* A datagram of the guest's, with those like it or by itself. */
 static enum drop gather(struct proto *p, const struct udp_flow *u,
 			const struct ip_packet *ip,
@@ -274,6 +287,7 @@ static enum drop gather(struct proto *p, const struct udp_flow *u,
 		udp_turn_end(p);
 		gather_first(p, u, ip, mark, data.len);
 	}
+	ASSERT(data.len <= sizeof(g->data) - g->len);
 	memcpy(g->data + g->len, data.p, data.len);
 	g->len += (uint32_t)data.len;
 	g->full = data.len < g->segment;
@@ -300,7 +314,7 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 	u->idle_ns = p->now_ns;
 	if (!timer_armed(&u->timer))
 		wheel_arm(&p->wheel, &u->timer, p->now_ns + idle_limit(u));
-	if (!segment && ip->whole.len <= p->mtu)
+	if (!segment && may_gather(p, ip, udp->data.len))
 		return gather(p, u, ip, &mark, udp->data);
 	udp_turn_end(p);
 	return send_to_host(p, u, &mark, ip, &v);
