@@ -96,10 +96,11 @@ static uint64_t *room_for_latencies(void)
 	return ns;
 }
 
-void tcp_rr(const struct address *to, double seconds)
+/* One byte and its answer after the other; anew: a connection for each. */
+static void series(const struct address *to, double seconds, int anew)
 {
 	uint64_t *ns = room_for_latencies();
-	const int fd = connected(to);
+	int fd = anew ? -1 : connected(to);
 	const uint64_t begin = clock_ns();
 	const uint64_t end = begin + (uint64_t)(seconds * 1e9);
 	uint64_t now = begin;
@@ -108,34 +109,26 @@ void tcp_rr(const struct address *to, double seconds)
 	while (now < end && n < LATENCIES_MAX) {
 		const uint64_t start = now;
 
+		if (anew)
+			fd = connected(to);
 		ask(fd);
+		if (anew)
+			close(fd);
 		now = clock_ns();
 		ns[n++] = now - start;
 	}
 	print_latencies(ns, n, now - begin);
 	free(ns);
-	close(fd);
+}
+
+void tcp_rr(const struct address *to, double seconds)
+{
+	series(to, seconds, 0);
 }
 
 void tcp_crr(const struct address *to, double seconds)
 {
-	uint64_t *ns = room_for_latencies();
-	const uint64_t begin = clock_ns();
-	const uint64_t end = begin + (uint64_t)(seconds * 1e9);
-	uint64_t now = begin;
-	size_t n = 0;
-
-	while (now < end && n < LATENCIES_MAX) {
-		const uint64_t start = now;
-		const int fd = connected(to);
-
-		ask(fd);
-		close(fd);
-		now = clock_ns();
-		ns[n++] = now - start;
-	}
-	print_latencies(ns, n, now - begin);
-	free(ns);
+	series(to, seconds, 1);
 }
 
 /* Connects [from, to); connections per second. */
