@@ -213,6 +213,17 @@ static void offer(void *ctx, int fd, const struct endpoint *to)
 	network_offer(e->net, fd, to, now_ns());
 }
 
+/*
+ * Linux lets TCP have a sixteenth of the memory before it begins to save
+ * (tcp_mem, which is not shown in a network namespace). A quarter of that:
+ * others want some, too.
+ */
+static uint64_t crowd_bytes(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) *
+	       (uint64_t)sysconf(_SC_PAGESIZE) / 64;
+}
+
 static int prepare(struct engine *e, struct fail *fail)
 {
 	const struct budget budget = share_out(raise_limit());
@@ -224,6 +235,7 @@ static int prepare(struct engine *e, struct fail *fail)
 	};
 
 	e->host.pool.limit = STORE_LIMIT;
+	e->host.tcp_bytes = crowd_bytes();
 	e->host.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (e->host.epoll_fd < 0)
 		return fail_set(fail, "the engine cannot start: epoll: %s",

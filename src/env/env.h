@@ -115,6 +115,12 @@ struct env_ops {
 	 */
 	void (*tcp_keepalive)(void *ctx, int id);
 	/*
+	 * It is one of about n streams that receive in bulk at once: let it
+	 * hold its part of the memory that the host has for all of them. 0:
+	 * as much as the host likes, as at first.
+	 */
+	void (*tcp_crowd)(void *ctx, int id, uint32_t n);
+	/*
 	 * The network's word on why a connect failed; false if there was
 	 * none. Ports and payload are not told.
 	 */

@@ -20,6 +20,8 @@
 #include "linux/sockaddr.h"
 
 #define KEEPALIVE_S	75
+#define TCP_PART_LEAST	(128u << 10)	/* of memory, for a stream in a crowd */
+#define TCP_PART_MOST	(4u << 20)
 #define UDP_QUEUE_BYTES	(4 << 20)	/* more than net.core.rmem_max: all */
 
 /* What one call may send in a batch: UDP_MAX_SEGMENTS, and RFC 768. */
@@ -154,6 +156,32 @@ static void tcp_keepalive(void *ctx, int id)
 	set_int(id, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_S);
 	set_int(id, IPPROTO_TCP, TCP_KEEPCNT, 9);
 	set_int(id, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK	72
+#endif
+
+/*
+ * Linux lets a receive buffer grow to tcp_rmem's maximum, so a thousand of
+ * them reach the machine's limit (tcp_mem), past which every socket of it
+ * crawls. SO_RCVBUF ends the growth; to take it back needs Linux 5.14.
+ */
+static void tcp_crowd(void *ctx, int id, uint32_t n)
+{
+	const struct hostenv *he = ctx;
+	uint64_t part;
+
+	if (!n) {
+		set_int(id, SOL_SOCKET, SO_BUF_LOCK, 0);
+		return;
+	}
+	part = he->tcp_bytes / n;
+	if (part < TCP_PART_LEAST)
+		part = TCP_PART_LEAST;
+	if (part > TCP_PART_MOST)
+		part = TCP_PART_MOST;
+	set_int(id, SOL_SOCKET, SO_RCVBUF, (int)part / 2);
 }
 
 static int stream_connected(void *ctx, int id)
@@ -568,6 +596,7 @@ const struct env_ops hostenv_ops = {
 		.close = stream_close,
 	},
 	.tcp_adopt = tcp_adopt, .tcp_keepalive = tcp_keepalive,
+	.tcp_crowd = tcp_crowd,
 	.tcp_error = tcp_error,
 	.udp_open = udp_open,
 	.ping_open = ping_open,

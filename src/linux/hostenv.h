@@ -22,6 +22,7 @@ struct hostenv {
 	struct link link;
 	struct netlink *netlink;
 	struct pool pool;
+	uint64_t tcp_bytes;	/* that crowds of sockets may hold together */
 };
 
 extern const struct env_ops hostenv_ops;	/* ctx: struct hostenv */

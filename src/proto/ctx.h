@@ -16,6 +16,7 @@
 #include "base/wheel.h"
 #include "env/env.h"
 #include "flow/table.h"
+#include "proto/crowd.h"
 #include "proto/macs.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
@@ -38,6 +39,7 @@ struct proto {
 	struct siphash_key isn_key;	/* RFC 6528 */
 	uint32_t ip_id;
 	uint32_t half_open;		/* TCP flows not yet established */
+	struct crowd up, down;		/* TCP flows with bulk */
 	struct tcp *owed;		/* flows with work for the turn's end */
 	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
 	struct udp_gather *gather;	/* of this turn, see proto/udp.h */

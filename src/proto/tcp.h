@@ -66,7 +66,10 @@
 #define TCP_UP_SHIFT	5		/* 65535 << 5 covers TCP_UP_MAX */
 #define TCP_UP_FIRST	(256u << 10)	/* window that a flow starts with */
 #define TCP_UP_MAX	(1u << 20)
-#define TCP_DOWN_MAX	(1024u << 10)
+#define TCP_DOWN_MAX	(1u << 20)
+/* Of a crowd of flows each has its part of this, but never less. */
+#define TCP_CROWD_BYTES	(16u << 20)
+#define TCP_CROWD_MIN	(64u << 10)
 /*
  * RFC-DEVIATION: RFC 6928 section 2, RFC 5681 section 3.1: the congestion
  * window begins with 64 KiB and recovers to no less, because the link is
@@ -142,6 +145,8 @@ struct tcp {
 	uint32_t up_len;		/* in order, not yet taken by the host */
 	uint32_t up_limit;		/* window we grant an empty store */
 	uint32_t up_grow;		/* bytes until up_limit may double */
+	uint16_t up_seen, down_seen;	/* struct crowd */
+	uint8_t down_crowd;		/* log2 of what the host was told */
 	struct store up;
 	struct ranges ooo;
 	struct tcp_range dup;		/* came twice, to be told (RFC 2883);

@@ -10,6 +10,7 @@
 
 #include "proto/icmp_map.h"
 
+#define CROWD_TOLD	6		/* log2: the host hears of 33 and more */
 #define PULL_BYTES	(256u << 10)	/* read per recv() at most */
 #define TURN_BYTES	(512u << 10)	/* read per flow and turn */
 #define DOWN_FIRST	(16u << 10)
@@ -152,9 +153,17 @@ bool tcp_flush_up(struct proto *p, struct tcp *t)
 	return true;
 }
 
+/* Bytes that it may hold for its guest now, if there is a ring for them. */
+static uint32_t down_most(const struct proto *p)
+{
+	return crowd_share(&p->down, TCP_CROWD_BYTES, TCP_CROWD_MIN,
+			   TCP_DOWN_MAX);
+}
+
 /* Room to read into, in one or two pieces; 0 if the ring is full. */
 static unsigned down_room(struct proto *p, struct tcp *t, struct span v[2])
 {
+	const uint32_t most = down_most(p);
 	uint32_t room;
 
 	if (t->down_len == t->down.cap && t->down.cap < t->down_want &&
@@ -164,9 +173,10 @@ static unsigned down_room(struct proto *p, struct tcp *t, struct span v[2])
 		if (!t->down.cap && !t->due_ns)
 			tcp_arm(p, t, p->now_ns + NO_MEMORY_NS);
 	}
-	room = t->down.cap - t->down_len;
-	if (!room)
+	room = t->down.cap < most ? t->down.cap : most;
+	if (room <= t->down_len)
 		return 0;
+	room -= t->down_len;
 	if (room > PULL_BYTES)
 		room = PULL_BYTES;
 	return store_spans(&t->down, t->down_len, room, v);
@@ -181,12 +191,34 @@ static size_t spans_bytes(const struct span *v, unsigned n)
  * The host filled the ring and the guest takes more than it holds: a
  * larger one may help. A guest that does not read gets no more memory.
  */
-static void grow_down(struct tcp *t, int64_t got, const struct span *v,
-		      unsigned n)
+static void grow_down(struct proto *p, struct tcp *t, int64_t got,
+		      const struct span *v, unsigned n)
 {
-	if ((size_t)got == spans_bytes(v, n) && t->down_want < TCP_DOWN_MAX &&
+	if ((size_t)got == spans_bytes(v, n) && t->down_want < down_most(p) &&
 	    t->down_len == t->down.cap && t->snd_wnd > t->down.cap)
 		t->down_want *= 2;
+}
+
+/*
+ * Tell the host, by doublings of their number, with how many it shares
+ * memory: not while they are few, nor at each that comes and goes.
+ */
+static void join_down(struct proto *p, struct tcp *t)
+{
+	uint8_t log2 = 0;
+	uint32_t n;
+
+	crowd_join(&p->down, p->now_ns, &t->down_seen);
+	n = crowd_size(&p->down);
+	while (1u << log2 < n)
+		log2++;
+	if (log2 < CROWD_TOLD && !t->down_crowd)
+		return;
+	if (log2 <= t->down_crowd && log2 + 1 >= t->down_crowd)
+		return;
+	t->down_crowd = log2 < CROWD_TOLD ? 0 : log2;
+	p->env.ops->tcp_crowd(p->env.ctx, t->host_id,
+			      t->down_crowd ? 1u << log2 : 0);
 }
 
 bool tcp_pull(struct proto *p, struct tcp *t)
@@ -213,7 +245,10 @@ bool tcp_pull(struct proto *p, struct tcp *t)
 			if ((size_t)got < spans_bytes(v, n) && !t->host_ended)
 				t->host_ready = false;
 			t->down_len += (uint32_t)got;
-			grow_down(t, got, v, n);
+			grow_down(p, t, got, v, n);
+			if (got >= CROWD_BULK_BYTES &&
+			    t->host == &p->env.ops->tcp)
+				join_down(p, t);
 			tcp_output(p, t);
 			budget -= (uint32_t)got < budget ? (uint32_t)got :
 				  budget;

@@ -362,15 +362,26 @@ static bool store_at(struct proto *p, struct tcp *t, uint32_t seq,
 	return true;
 }
 
-/* The host keeps up: a window's worth came and the store is empty. */
-static void grow_window(struct tcp *t, uint32_t len)
+/*
+ * The window grows where the host keeps up: a window's worth came and the
+ * store is empty. It shrinks where many want one; what was promised stays.
+ */
+static void fit_window(struct proto *p, struct tcp *t, uint32_t len)
 {
+	uint32_t most;
+
+	if (len >= CROWD_BULK_BYTES)
+		crowd_join(&p->up, p->now_ns, &t->up_seen);
+	if (t->our_shift == TCP_NO_WSCALE)
+		return;
+	most = crowd_share(&p->up, TCP_CROWD_BYTES, TCP_CROWD_MIN, TCP_UP_MAX);
+	if (t->up_limit > most)
+		t->up_limit = most;
 	if (t->up_grow > len) {
 		t->up_grow -= len;
 		return;
 	}
-	if (!t->up_len && t->up_limit < TCP_UP_MAX &&
-	    t->our_shift != TCP_NO_WSCALE)
+	if (!t->up_len && t->up_limit < most)
 		t->up_limit *= 2;
 	t->up_grow = t->up_limit;
 }
@@ -431,7 +442,7 @@ static enum verdict take_in_order(struct proto *p, struct tcp *t,
 		t->up_len += (uint32_t)v.len;
 		t->rcv_nxt += (uint32_t)v.len;
 	}
-	grow_window(t, len);
+	fit_window(p, t, len);
 	if (had_gap) {
 		join_ooo(t);
 		if (!tcp_flush_up(p, t))
@@ -601,8 +612,12 @@ static void established(struct proto *p, struct tcp *t,
 		return;
 	if (t->down_len || t->fin_queued)
 		tcp_output(p, t);
-	if (t->host_ready && t->close != TC_CLOSED)
-		(void)tcp_pull(p, t);
+	if (t->host_ready && t->close != TC_CLOSED) {
+		if (t->down_crowd)
+			tcp_owe(p, t);
+		else
+			(void)tcp_pull(p, t);
+	}
 }
 
 bool tcp_rx(struct proto *p, struct tcp *t, const struct tcp_segment *seg,

@@ -204,6 +204,12 @@ static void tcp_keepalive(void *ctx, int id)
 	(void)ctx, (void)id;
 }
 
+/* Its sockets hold no more than a world's plan gives them, at all times. */
+static void tcp_crowd(void *ctx, int id, uint32_t n)
+{
+	(void)ctx, (void)id, (void)n;
+}
+
 const struct env_ops sim_env_ops = {
 	.tcp_connect = sim_tcp_connect,
 	.tcp_error = sim_tcp_error,
@@ -216,6 +222,7 @@ const struct env_ops sim_env_ops = {
 	},
 	.tcp_adopt = tcp_adopt,
 	.tcp_keepalive = tcp_keepalive,
+	.tcp_crowd = tcp_crowd,
 	.udp_open = sim_udp_open,
 	.ping_open = sim_ping_open,
 	.dgram_send = sim_dgram_send,

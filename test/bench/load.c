@@ -5,6 +5,7 @@
  *	load serve ADDRESS PORT
  *	load rr|crr|udp-rr ADDRESS PORT SECONDS
  *	load hold ADDRESS PORT CONNECTIONS
+ *	load share-up|share-down ADDRESS PORT+1 SECONDS CONNECTIONS
  *	load udp-up|udp-down ADDRESS PORT SECONDS MBIT BYTES BATCH
  */
 #include "load.h"
@@ -58,23 +59,39 @@ void print_latencies(uint64_t *ns, size_t n, uint64_t took_ns)
 	       (double)ns[n * 99 / 100] / 1e3, n);
 }
 
-/* One port, both protocols, each in a process of its own. */
-static void serve(const struct address *at)
+static int tcp_listener(const struct address *at)
 {
-	const int on = 1, room = 4 << 20;
-	const int tcp = socket(at->sa.ss_family, SOCK_STREAM, 0);
-	const int udp = socket(at->sa.ss_family, SOCK_DGRAM, 0);
+	const int on = 1, fd = socket(at->sa.ss_family, SOCK_STREAM, 0);
 
-	must(tcp | udp, "socket");
-	setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	must(fd, "socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	must(bind(fd, (const void *)&at->sa, at->len), "bind");
+	must(listen(fd, 4096), "listen");
+	return fd;
+}
+
+/* Both protocols, and bulk at the port after it, each in its process. */
+static void serve(const char *ip, const char *port)
+{
+	const struct address at = address_of(ip, port);
+	const int room = 4 << 20, tcp = tcp_listener(&at);
+	const int udp = socket(at.sa.ss_family, SOCK_DGRAM, 0);
+	char next[8];
+	struct address at_next;
+	int bulk;
+
+	snprintf(next, sizeof(next), "%d", atoi(port) + 1);
+	at_next = address_of(ip, next);
+	bulk = tcp_listener(&at_next);
+	must(udp, "socket");
 	setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	must(bind(tcp, (const void *)&at->sa, at->len), "bind");
-	must(bind(udp, (const void *)&at->sa, at->len), "bind");
-	must(listen(tcp, 4096), "listen");
+	must(bind(udp, (const void *)&at.sa, at.len), "bind");
 	printf("listening\n");
 	fflush(stdout);
 	if (must(fork(), "fork") == 0)
 		serve_udp(udp);
+	if (must(fork(), "fork") == 0)
+		serve_bulk(bulk);
 	serve_tcp(tcp);
 }
 
@@ -95,9 +112,9 @@ int main(int argc, char **argv)
 	all_descriptors();
 	if (argc < 4)
 		goto usage;
-	to = address_of(argv[2], argv[3]);
 	if (!strcmp(mode, "serve"))
-		serve(&to);
+		serve(argv[2], argv[3]);
+	to = address_of(argv[2], argv[3]);
 	if (argc < 5)
 		goto usage;
 	if (!strcmp(mode, "rr")) {
@@ -106,6 +123,9 @@ int main(int argc, char **argv)
 		tcp_crr(&to, atof(argv[4]));
 	} else if (!strcmp(mode, "hold")) {
 		tcp_hold(&to, strtoul(argv[4], NULL, 10));
+	} else if (argc == 6 && !strncmp(mode, "share-", 6)) {
+		tcp_share(&to, atof(argv[4]), strtoul(argv[5], NULL, 10),
+			  mode[6] == 'd');
 	} else if (!strcmp(mode, "udp-rr")) {
 		udp_rr(&to, atof(argv[4]));
 	} else if (argc == 8 && !strncmp(mode, "udp-", 4)) {
@@ -123,6 +143,7 @@ int main(int argc, char **argv)
 usage:
 	fprintf(stderr, "usage: load serve ADDRESS PORT | "
 		"rr|crr|udp-rr ADDRESS PORT SECONDS | hold ADDRESS PORT N | "
+		"share-up|share-down ADDRESS PORT+1 SECONDS N | "
 		"udp-up|udp-down ADDRESS PORT SECONDS MBIT BYTES BATCH\n");
 	return 2;
 }

@@ -24,6 +24,7 @@ void print_latencies(uint64_t *ns, size_t n, uint64_t took_ns);
 
 /* Each serves until the program is ended. */
 _Noreturn void serve_tcp(int listener);
+_Noreturn void serve_bulk(int listener);
 _Noreturn void serve_udp(int sock);
 
 /* One request of a byte after the other, on one connection each, or each
@@ -33,6 +34,16 @@ void tcp_crr(const struct address *to, double seconds);
 
 /* n connections, then a line, then end of input, then one byte each. */
 void tcp_hold(const struct address *to, unsigned long n);
+
+/*
+ * n streams the same way at once, for `seconds` until they are at speed and
+ * for as long again: what arrived of each in the second half.
+ */
+void tcp_share(const struct address *to, double seconds, unsigned long n,
+	       int down);
+
+/* A blocking socket, connected, without delay. Ends the program if not. */
+int tcp_connected(const struct address *to);
 
 void udp_rr(const struct address *to, double seconds);
 

@@ -66,7 +66,7 @@ void serve_tcp(int listener)
 	}
 }
 
-static int connected(const struct address *to)
+int tcp_connected(const struct address *to)
 {
 	const int fd = (int)must(socket(to->sa.ss_family, SOCK_STREAM, 0),
 				 "socket");
@@ -100,7 +100,7 @@ static uint64_t *room_for_latencies(void)
 static void series(const struct address *to, double seconds, int anew)
 {
 	uint64_t *ns = room_for_latencies();
-	int fd = anew ? -1 : connected(to);
+	int fd = anew ? -1 : tcp_connected(to);
 	const uint64_t begin = clock_ns();
 	const uint64_t end = begin + (uint64_t)(seconds * 1e9);
 	uint64_t now = begin;
@@ -110,7 +110,7 @@ static void series(const struct address *to, double seconds, int anew)
 		const uint64_t start = now;
 
 		if (anew)
-			fd = connected(to);
+			fd = tcp_connected(to);
 		ask(fd);
 		if (anew)
 			close(fd);
@@ -138,7 +138,7 @@ static double connect_some(const struct address *a, int *fd,
 	const uint64_t start = clock_ns();
 
 	for (unsigned long i = from; i < to; i++)
-		fd[i] = connected(a);
+		fd[i] = tcp_connected(a);
 	return to > from ?
 	       (double)(to - from) * 1e9 / (double)(clock_ns() - start) : 0;
 }

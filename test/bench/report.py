@@ -124,6 +124,9 @@ def bars(results):
     last = results.median(row, "slipway", "last_per_s")
     yield least("connects per second at 15,000, of the first 500", 0.8,
                 last / first if first and last else None)
+    for way, row in each_way("1000 streams {}, most of least"):
+        yield most(f"1000 streams {way}, most of least", 2,
+                   results.median(row, "slipway"))
     row = "the same beside a bulk stream, p99"
     idle = results.median(row, "slipway", "idle_p99_us")
     yield most("p99 beside a bulk stream", 3 * idle + 1000 if idle else 0,

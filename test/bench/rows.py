@@ -18,7 +18,7 @@ import typing
 from contenders import FORWARD_PORT, LOAD, join, open_tap, quick_ports
 from scene import FAR4, Netns, sh
 
-IPERF_PORT, LOAD_PORT = 5201, 5202
+IPERF_PORT, LOAD_PORT = 5201, 5202      # of bulk: the one after it
 FAR_AWAY4 = "198.51.100.2"      # the world's, behind a delay
 GIB = 1 << 30
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -307,6 +307,18 @@ def beside_bulk(bench, c):
                           "idle_p99_us": idle["p99_us"]}
 
 
+def shares(down):
+    """1,000 streams at once: the most that one got, of the least."""
+    def run(bench, c):
+        with load_server(bench):
+            got = ask(c, "share-" + ("down" if down else "up"), FAR4,
+                      LOAD_PORT + 1, bench.seconds, 1000)
+        if not got or not got["least_kb"]:
+            return None
+        return got | {"value": got["most_kb"] / got["least_kb"]}
+    return run
+
+
 def is_relay(kind):
     return kind.name not in ("direct", "kernel NAT")
 
@@ -322,6 +334,10 @@ def rows():
             for way in ("up", "down"):
                 yield Row(f"TCP {n} stream{'s' * (n > 1)} {way}, MTU {mtu}",
                           "Gbit/s", tcp(n, way == "down"), mtu)
+    for way in ("up", "down"):
+        yield Row(f"1000 streams {way}, most of least", "", shares(way == "down"),
+                  1500, is_one_of("direct", "kernel NAT", "pasta", "PASTA",
+                                  "slipway"))
     yield Row("TCP request/response, one CPU, p50", "µs",
               latency("rr", True))
     yield Row("TCP request/response, p50", "µs", latency("rr"))

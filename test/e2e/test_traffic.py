@@ -7,11 +7,12 @@ import hashlib
 import os
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
 
-from scene import (FAR4, FAR6, HOST4, LONG, SILENT4, SMALL, UNREACHABLE4,
+from scene import (FAR4, FAR6, HOST4, LONG, PROGRAM, SILENT4, SMALL, UNREACHABLE4,
                    UNREACHABLE6, WORLD4, WORLD6, Netns, in_thread, need, sh,
                    sysctl, until)
 from servers import Server, UdpEcho, echo, listener
@@ -282,6 +283,28 @@ END""")
             transfer(far, near, 32 << 20)
         with pair(guest, scene.world, WORLD4) as (near, far):
             transfer(near, far, 32 << 20)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_many_streams_share(guest, scene, way):
+    """None of 300 gets less than half of what another gets."""
+    load = os.path.join(os.path.dirname(PROGRAM), "test", "bench", "load")
+    with scene.world:
+        server = subprocess.Popen([load, "serve", FAR4, "5202"], text=True,
+                                  stdout=subprocess.PIPE,
+                                  start_new_session=True)
+    try:
+        assert server.stdout.readline() == "listening\n"
+        with guest:
+            told = subprocess.run(
+                [load, "share-" + way, FAR4, "5203", "2", "300"], text=True,
+                stdout=subprocess.PIPE, check=True, timeout=60).stdout.split()
+    finally:
+        os.killpg(server.pid, 9)
+        server.wait()
+        server.stdout.close()
+    got = {k: float(v) for k, v in zip(told[::2], told[1::2])}
+    assert got["most_kb"] <= 2 * got["least_kb"], got
 
 
 def test_many_small_writes(ends):

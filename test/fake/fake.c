@@ -112,6 +112,11 @@ static void tcp_keepalive(void *ctx, int id)
 	sock(ctx, id);
 }
 
+static void tcp_crowd(void *ctx, int id, uint32_t n)
+{
+	sock(ctx, id)->crowd = n;
+}
+
 static void stream_close(void *ctx, int id, bool reset)
 {
 	(void)reset;
@@ -553,6 +558,7 @@ const struct env_ops *fake_ops(void)
 	static const struct env_ops ops = {
 		.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
 		.tcp_keepalive = tcp_keepalive,
+		.tcp_crowd = tcp_crowd,
 		.tcp_error = tcp_error,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },

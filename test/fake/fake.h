@@ -39,6 +39,7 @@ struct fake_socket {
 	bool open;
 	struct handle owner;
 	struct endpoint to;		/* connected, or sent to last */
+	uint32_t crowd;			/* what it was told last */
 	size_t sent_len;
 	uint8_t sent[FAKE_SENT_BYTES];	/* streams: in all; else: last */
 };

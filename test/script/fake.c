@@ -136,6 +136,12 @@ static void keepalive(void *ctx, int id)
 	see(ctx, "host gets s%d keepalive", id + 1);
 }
 
+static void crowd(void *ctx, int id, uint32_t n)
+{
+	(void)sock_of(ctx, id);
+	see(ctx, "host gets s%d crowd %u", id + 1, n);
+}
+
 static int udp_open(void *ctx, bool v6, struct handle h)
 {
 	(void)v6;
@@ -266,7 +272,7 @@ static const struct env_ops ops = {
 	.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
 	.tcp_error = tcp_error,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
-	.tcp_keepalive = keepalive,
+	.tcp_keepalive = keepalive, .tcp_crowd = crowd,
 	.udp_open = udp_open, .ping_open = udp_open,
 	.dgram_send = dgram_send, .dgram_recv = dgram_recv,
 	.dgram_fragment = dgram_fragment,

@@ -33,6 +33,7 @@ unsigned test_failures;
 	X(network_frames)						\
 	X(network_garbage)						\
 	X(network_policy)						\
+	X(proto_crowd)							\
 	X(proto_icmp_map)						\
 	X(proto_macs)							\
 	X(proto_ranges)							\
