@@ -27,6 +27,8 @@ static inline uint32_t guest_data_end(const struct sim_conn *c)
 void guest_send_syn(struct world *w, unsigned i);
 void guest_send_ack(struct world *w, unsigned i);
 void guest_send_rst(struct world *w, unsigned i, uint32_t seq, uint32_t ack);
+/* Answer s, for which there is no socket. */
+void guest_refuse(struct world *w, unsigned i, const struct tcp_segment *s);
 /* Send [seq, seq + len) and the FIN if it follows and may go. */
 void guest_send_data(struct world *w, unsigned i, uint32_t seq, uint32_t len);
 /* Send what the windows allow. */

@@ -12,6 +12,7 @@
 
 #define DOWN_BYTES	65536u		/* of DNS answers, on one connection */
 #define LINGER_NS	(1900 * WORLD_MS)	/* a last ACK is repeated */
+#define TIME_WAIT_NS	(60000 * WORLD_MS)	/* as Linux has it */
 #define DOWN_ANY	UINT32_MAX	/* how many is not known before */
 
 static uint32_t down_bytes(const struct world *w, unsigned i)
@@ -315,6 +316,38 @@ static bool acceptable(const struct sim_conn *c, const struct tcp_segment *s)
 	return !seq_lt(end, c->rcv_nxt) && !seq_lt(c->rcv_edge, s->seq);
 }
 
+/*
+ * Has its socket ended, by now? Out of LAST-ACK with the ACK of its FIN, out
+ * of TIME-WAIT after a while (RFC 9293 section 3.6); it begins anew with what
+ * has to be answered.
+ */
+static void leave(struct world *w, unsigned i, bool answered)
+{
+	struct sim_conn *c = &w->conns[i];
+
+	if (!c->fin_acked || !c->fin_seen)
+		return;
+	if (!c->time_wait_ns || answered)
+		c->time_wait_ns = w->now_ns;
+	if (!c->first_to_close)
+		c->state = G_GONE;
+}
+
+/*
+ * A segment for a connection that has no socket. Where both ends are told,
+ * nothing was lost and nothing asked for twice, there is nothing to say.
+ */
+static void nobody_there(struct world *w, unsigned i,
+			 const struct tcp_segment *s)
+{
+	const struct sim_conn *c = &w->conns[i];
+
+	if (c->state == G_GONE && plan_calm_link(&w->plan) && !c->repeated &&
+	    !(s->flags & TCP_RST))
+		world_fail(w, "a segment after the end, connection %u", i);
+	guest_refuse(w, i, s);
+}
+
 static void open_segment(struct world *w, unsigned i,
 			 const struct tcp_segment *s)
 {
@@ -344,6 +377,7 @@ static void open_segment(struct world *w, unsigned i,
 	if (has_text)
 		guest_send_ack(w, i);
 	guest_pump(w, i);
+	leave(w, i, has_text);
 }
 
 void guest_tcp_segment(struct world *w, unsigned i,
@@ -356,12 +390,15 @@ void guest_tcp_segment(struct world *w, unsigned i,
 		       "len %zu\n", (double)w->now_ns / 1e6, i, s->flags,
 		       s->seq - c->irs, s->ack - c->iss,
 		       (unsigned)s->window << c->peer_shift, s->data.len);
+	if (c->state == G_OPEN && c->time_wait_ns &&
+	    w->now_ns - c->time_wait_ns >= TIME_WAIT_NS)
+		c->state = G_GONE;
 	if (c->state == G_SYN_SENT)
 		take_synack(w, i, s);
 	else if (c->state == G_OPEN)
 		open_segment(w, i, s);
-	else if (!(s->flags & TCP_RST))
-		guest_send_rst(w, i, s->ack, s->seq + (uint32_t)s->data.len);
+	else
+		nobody_there(w, i, s);
 }
 
 void guest_tcp_refused(struct world *w, unsigned i)

@@ -157,10 +157,29 @@ void guest_send_rst(struct world *w, unsigned i, uint32_t seq, uint32_t ack)
 	transmit(w, i, &s, 0, 0);
 }
 
+/* RFC 9293 section 3.10.7.1 */
+void guest_refuse(struct world *w, unsigned i, const struct tcp_segment *s)
+{
+	struct tcp_segment rst = { .seq = s->ack, .flags = TCP_RST,
+				   .wscale = TCP_NO_WSCALE };
+
+	if (s->flags & TCP_RST)
+		return;
+	if (!(s->flags & TCP_ACK)) {
+		rst.seq = 0;
+		rst.ack = s->seq + (uint32_t)s->data.len +
+			  !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
+		rst.flags |= TCP_ACK;
+	}
+	transmit(w, i, &rst, 0, 0);
+}
+
 void guest_reset(struct world *w, unsigned i)
 {
 	struct sim_conn *c = &w->conns[i];
 
+	if (c->state == G_GONE)
+		return;			/* nothing is left to reset */
 	if (c->state == G_OPEN)
 		guest_send_rst(w, i, c->snd_nxt, c->rcv_nxt);
 	c->state = G_RESET;
@@ -184,6 +203,8 @@ void guest_send_data(struct world *w, unsigned i, uint32_t seq, uint32_t len)
 
 	put_sack(w, i, &s);
 	transmit(w, i, &s, seq - (c->iss + 1), len);
+	c->first_to_close |= fin && !c->fin_sent && !c->fin_seen;
+	c->repeated |= seq_lt(seq, c->snd_max);
 	c->fin_sent |= fin;
 	if (seq_lt(c->snd_max, seq + len + fin))
 		c->snd_max = seq + len + fin;
@@ -328,6 +349,7 @@ static void send_keepalive(struct world *w, unsigned i)
 		.window = take_window(w, i, false), .wscale = TCP_NO_WSCALE,
 	};
 
+	c->repeated = true;
 	transmit(w, i, &s, 0, 0);
 }
 

@@ -403,7 +403,8 @@ void sim_stream_close(void *ctx, int id, bool reset)
 			      plan_resets(plan_of(w, s)) || s->error ||
 			      !s->connected || w->stopping;
 
-	if (reset && !expected && w->conns[s->conn].state == G_OPEN)
+	if (reset && !expected && (w->conns[s->conn].state == G_OPEN ||
+				   w->conns[s->conn].state == G_GONE))
 		world_fail(w, "reset without cause, connection %u", s->conn);
 	if (!reset && (!s->fin_seen || !s->eof_given))
 		world_fail(w, "closed before both ends, connection %u",

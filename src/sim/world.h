@@ -19,6 +19,9 @@
  *   - Both byte streams, byte by byte, against a pattern; segments within
  *     the guest's window, acknowledgements only of what was sent, the
  *     gateway's own window never moved back.
+ *   - A guest without a socket, as LAST-ACK and TIME-WAIT leave it, answers
+ *     by a RST. That never ends the host's side; and where nothing is lost
+ *     or repeated there is no cause for one.
  *   - Datagrams, pings and DNS questions are counted where they cross the
  *     gateway's two edges, so that the counts must agree whatever the link
  *     loses: each datagram goes out once and unchanged, each answer comes
@@ -87,7 +90,10 @@ struct sim_sock {
 
 /* A TCP endpoint of the guest and the program behind it. */
 struct sim_conn {
-	enum { G_NEW, G_CLOSED, G_SYN_SENT, G_OPEN, G_RESET, G_REFUSED } state;
+	enum {
+		G_NEW, G_CLOSED, G_SYN_SENT, G_OPEN, G_RESET, G_REFUSED,
+		G_GONE,			/* ended well: there is no socket */
+	} state;
 	/* sending */
 	uint32_t iss, snd_una, snd_nxt, snd_max, snd_wnd;
 	uint32_t edge;			/* right edge promised to us */
@@ -98,6 +104,8 @@ struct sim_conn {
 	uint64_t timer_at;		/* the event under way for it */
 	unsigned retries, dups;
 	bool fin_sent, fin_acked;
+	bool first_to_close;		/* TIME-WAIT follows, not LAST-ACK */
+	bool repeated;			/* what is old: an ACK is due */
 	uint32_t up_len;		/* bytes of the stream */
 	uint8_t *up;			/* malloc()ed, or NULL: the pattern */
 	uint8_t *there;			/* per byte: it reached the gateway */
@@ -113,6 +121,7 @@ struct sim_conn {
 	bool connected_once;
 	bool host_done;			/* its end has all, and said all */
 	uint64_t host_done_ns, over_ns;
+	uint64_t time_wait_ns;		/* when it began, or began anew */
 	uint64_t reader_at;		/* its next look; 0 none planned */
 	uint64_t heard_at;
 	unsigned unanswered;		/* keepalives */

@@ -11,9 +11,10 @@
  * Seeds and scenarios were tried on mutants of the core: wrong acknowledgement
  * and SACK edges, data stored, trimmed or repaired off by one, FINs early,
  * lost or never repeated, windows never updated, never probed or not obeyed,
- * resets not told, not heard or told too late, timers never armed or never
- * ending, leaks of memory and of sockets, unverified checksums, answers of
- * strangers, given twice or under a wrong id. Each that was tried was found,
+ * resets not told, not heard or told too late, window updates for a guest that
+ * has closed, its RST taken for an end, timers never armed or never ending,
+ * leaks of memory and of sockets, unverified checksums, answers of strangers,
+ * given twice or under a wrong id. Each that was tried was found,
  * which is not to say that none is missed. What an honest guest cannot reach
  * they do not find: see test/unit/network_garbage.c for that.
  *
