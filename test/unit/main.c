@@ -31,6 +31,7 @@ unsigned test_failures;
 	X(network_autoconf)						\
 	X(network_batches)						\
 	X(network_frames)						\
+	X(network_gather)						\
 	X(network_garbage)						\
 	X(network_policy)						\
 	X(proto_crowd)							\

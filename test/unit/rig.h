@@ -19,7 +19,9 @@ struct rig {
 	struct env env;
 };
 
-static inline struct rig rig_start(const struct network_setup *setup)
+/* ops: those of fake_ops(), some of them the test's own. */
+static inline struct rig rig_start_with(const struct network_setup *setup,
+					const struct env_ops *ops)
 {
 	const size_t bytes = (network_bytes(setup) + 63) & ~(size_t)63;
 	struct rig r = { .fake = malloc(sizeof(*r.fake)),
@@ -30,9 +32,14 @@ static inline struct rig rig_start(const struct network_setup *setup)
 	fake_init(r.fake, setup, 1);
 	r.fake->scripted = true;
 	memset(r.mem, 0, bytes);
-	r.env = (struct env){ .ops = fake_ops(), .ctx = r.fake };
+	r.env = (struct env){ .ops = ops, .ctx = r.fake };
 	r.net = network_init(r.mem, setup, &r.env, RIG_START_NS);
 	return r;
+}
+
+static inline struct rig rig_start(const struct network_setup *setup)
+{
+	return rig_start_with(setup, fake_ops());
 }
 
 static inline void rig_end(struct rig *r, const char *name)
