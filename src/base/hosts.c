@@ -30,11 +30,19 @@ static int compare_order(const struct hosts_entry *a,
 	return (a->name > b->name) - (a->name < b->name);
 }
 
+/* Of one name, IPv4 goes first. */
+static int family(const struct hosts_entry *e)
+{
+	return !ip_is4(&e->ip);
+}
+
 static int compare_names(const struct hosts *h, uint32_t a, uint32_t b)
 {
 	const struct hosts_entry *x = &h->by_name[a], *y = &h->by_name[b];
-	const int c = compare_text(h->text + x->name, h->text + y->name);
+	int c = compare_text(h->text + x->name, h->text + y->name);
 
+	if (!c)
+		c = family(x) - family(y);
 	return c ? c : compare_order(x, y);
 }
 
@@ -119,24 +127,37 @@ bool hosts_open(struct view block, struct hosts *out)
 	return true;
 }
 
-const struct hosts_entry *hosts_by_name(const struct hosts *h,
-					const char *name, uint32_t *n)
+/* Where the name's entries of families from `first` on begin. */
+static uint32_t find_name(const struct hosts *h, const char *name, int first)
 {
 	uint32_t low = 0, high = h->n;
 
 	while (low < high) {
 		const uint32_t mid = low + (high - low) / 2;
+		const struct hosts_entry *e = &h->by_name[mid];
+		const int c = compare_text(h->text + e->name, name);
 
-		if (compare_text(h->text + h->by_name[mid].name, name) < 0)
+		if (c < 0 || (!c && family(e) < first))
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	*n = 0;
-	while (low + *n < h->n &&
-	       !compare_text(h->text + h->by_name[low + *n].name, name))
-		++*n;
-	return *n ? &h->by_name[low] : NULL;
+	return low;
+}
+
+bool hosts_by_name(const struct hosts *h, const char *name,
+		   struct hosts_found *out)
+{
+	const uint32_t v4 = find_name(h, name, 0);
+	const uint32_t v6 = find_name(h, name, 1);
+	const uint32_t end = find_name(h, name, 2);
+
+	*out = (struct hosts_found){ .n4 = v6 - v4, .n6 = end - v6 };
+	if (v4 < v6)
+		out->v4 = &h->by_name[v4];
+	if (v6 < end)
+		out->v6 = &h->by_name[v6];
+	return v4 < end;
 }
 
 const char *hosts_by_ip(const struct hosts *h, const struct ip *ip)

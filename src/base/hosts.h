@@ -4,8 +4,8 @@
  *
  * What hosts(5) says, made by one process and read by another: sorted, so
  * that a question costs a binary search however long the file is. The block
- * holds a head, the entries by name, their numbers by address, and the text
- * of the names. It is of one machine and one build, no wire format.
+ * holds a head, the entries by name and family, their numbers by address, and
+ * the text of the names. It is of one machine and one build, no wire format.
  */
 #ifndef BASE_HOSTS_H
 #define BASE_HOSTS_H
@@ -46,12 +46,15 @@ struct hosts {
 /* Look into a block, which is lent while *out is used. false: it is none. */
 MUST bool hosts_open(struct view block, struct hosts *out);
 
-/*
- * The entries of a name: the first of *n in a row, in the order of the
- * file. NULL, and 0, if there are none.
- */
-const struct hosts_entry *hosts_by_name(const struct hosts *h,
-					const char *name, uint32_t *n);
+/* The entries of a name, of each family in a row and in the file's order. */
+struct hosts_found {
+	const struct hosts_entry *v4, *v6;
+	uint32_t n4, n6;
+};
+
+/* Costs the same however many there are. false, with none: no such name. */
+bool hosts_by_name(const struct hosts *h, const char *name,
+		   struct hosts_found *out);
 
 /* The first name of an address; NULL if it has none. */
 const char *hosts_by_ip(const struct hosts *h, const struct ip *ip);

@@ -95,19 +95,21 @@ static bool answer_hosts(const struct dns *dns, const struct dns_question *q,
 			 struct wr *w)
 {
 	struct ip addrs[ADDRESSES_MAX];
-	const struct hosts_entry *e;
-	size_t n = 0;
-	uint32_t all;
+	const bool v4 = q->type == DNS_A;
+	struct hosts_found found;
+	size_t n;
 
 	if (q->type != DNS_A && q->type != DNS_AAAA)
 		return false;
-	e = hosts_by_name(&dns->hosts, q->name, &all);
-	for (uint32_t i = 0; i < all && n < ADDRESSES_MAX; i++)
-		if (ip_is4(&e[i].ip) == (q->type == DNS_A))
-			addrs[n++] = e[i].ip;
-	if (all)
-		dns_emit_response(w, q, DNS_NOERROR, addrs, n, TTL_S);
-	return all;
+	if (!hosts_by_name(&dns->hosts, q->name, &found))
+		return false;
+	n = v4 ? found.n4 : found.n6;
+	if (n > ADDRESSES_MAX)
+		n = ADDRESSES_MAX;
+	for (size_t i = 0; i < n; i++)
+		addrs[i] = (v4 ? found.v4 : found.v6)[i].ip;
+	dns_emit_response(w, q, DNS_NOERROR, addrs, n, TTL_S);
+	return true;
 }
 
 static bool answer_reverse_hosts(const struct dns *dns,

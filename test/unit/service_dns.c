@@ -939,16 +939,17 @@ static void check_hosts(void)
 		{ .ip = ip_from_v4(0x0a000009), .name = 8 },
 		{ .ip = ip_from_v4(0x0a000007), .name = 0 },
 		{ .ip = ip_from_v4(0x0a000009), .name = 12 },
+		{ .ip.b = { 32, 1, [15] = 7 }, .name = 0 },
 	};
 	const struct ip loopback = ip_from_v4(0x7f000001);
-	const size_t bytes = hosts_bytes(3, sizeof(text));
+	const size_t bytes = hosts_bytes(4, sizeof(text));
 	struct play *p = start(1);
 	void *block = malloc(bytes);
 	struct hosts hosts;
 
 	if (!block)
 		abort();
-	hosts_make_table(block, entries, 3, text, sizeof(text));
+	hosts_make_table(block, entries, 4, text, sizeof(text));
 	CHECK("a table", hosts_open((struct view){ block, bytes }, &hosts));
 	CHECK("no table", !hosts_open((struct view){ block, bytes - 1 },
 				      &hosts));
@@ -965,6 +966,9 @@ static void check_hosts(void)
 	ask_more(p, "9.0.0.10.in-addr.arpa", DNS_PTR, 4, -1);
 	CHECK("the first name", p->answers == 1 &&
 	      !memcmp(p->answer + p->len - 5, "\x03nas\0", 5));
+	ask_more(p, "printer", DNS_AAAA, 9, -1);
+	CHECK("IPv6", p->answers == 1 && p->answer[7] == 1 &&
+		      has_address(p, &entries[3].ip));
 	ask(p, "x.localhost", 5);
 	CHECK("localhost", p->answers == 1 && has_address(p, &loopback));
 	ask_more(p, "nas.home", 16, 6, -1);
