@@ -25,6 +25,7 @@ unsigned test_failures;
 	X(keeper_etctext)						\
 	X(keeper_forwards)						\
 	X(keeper_plan)							\
+	X(keeper_textfile)						\
 	X(linux_channel)						\
 	X(linux_listeners)						\
 	X(linux_nsswitch)						\
