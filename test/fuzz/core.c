@@ -189,6 +189,15 @@ static void send_packet(struct run *c, const struct ip_packet *ip,
 	deliver(c, meta, buf, (size_t)(w.p - buf));
 }
 
+/* Of that many zeros as many as a frame holds behind `before` bytes. */
+static size_t filler_bytes(const struct ip_packet *ip, size_t before,
+			   uint16_t zeros)
+{
+	const size_t room = UINT16_MAX - ip_header_bytes(&ip->src) - before;
+
+	return zeros < room ? zeros : room;
+}
+
 /* A small number, or a large one, of either sign: 5 bits shifted by 11. */
 static uint32_t far_or_near(uint16_t v)
 {
@@ -225,7 +234,7 @@ static void op_tcp(struct run *c, struct rd r)
 	}
 	tcp_emit(&w, &s, 0);
 	wr_bytes(&w, r.p, r.left);
-	wr_zero(&w, filler < 60000 ? filler : 60000);
+	wr_zero(&w, filler_bytes(&ip, (size_t)(w.p - l4), filler));
 	PROPERTY(!w.bad);
 	send_packet(c, &ip, &meta, l4, (size_t)(w.p - l4));
 }
@@ -241,7 +250,8 @@ static void op_udp(struct run *c, struct rd r)
 				 FRAME_GSO_NONE,
 		.gso_size = how & 1 ? rd_be16(&r) : 0,
 	};
-	const size_t len = r.left + (filler < 60000 ? filler : 60000);
+	const size_t len = r.left +
+			   filler_bytes(&ip, UDP_HEADER_BYTES + r.left, filler);
 	struct wr w = wr(l4, sizeof(l4));
 
 	ip.ttl = how & 2 ? how >> 2 : 64;
