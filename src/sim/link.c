@@ -52,12 +52,14 @@ static void complete(struct parcel *p, size_t len)
 
 static void damage(struct world *w, struct parcel *p, size_t len)
 {
+	uint32_t at;
+
 	if (p->meta.gso != FRAME_GSO_NONE || !len ||
 	    !rng_chance(&w->rng, w->plan.corrupt))
 		return;
 	complete(p, len);
-	p->frame[rng_below(&w->rng, (uint32_t)len)] ^=
-		(uint8_t)(1 + rng_below(&w->rng, 255));
+	at = rng_below(&w->rng, (uint32_t)len);
+	p->frame[at] ^= (uint8_t)(1 + rng_below(&w->rng, 255));
 	p->damaged = true;
 }
 

@@ -155,7 +155,8 @@ static void draw_guest(struct rng *r, struct plan_conn *c, unsigned mtu)
 
 static struct plan_conn conn_random(struct rng *r, unsigned mtu, bool calm)
 {
-	struct plan_conn c = plan_conn(bytes(r), bytes(r));
+	const uint32_t up = bytes(r), down = bytes(r);
+	struct plan_conn c = plan_conn(up, down);
 	const uint32_t fate = rng_below(r, 20);
 
 	c.connect = fate == 0 ? PLAN_REFUSE : fate == 1 ? PLAN_UNREACHABLE :
@@ -193,23 +194,20 @@ static struct plan_chat chat_random(struct rng *r, unsigned mtu)
 	};
 	const bool v6 = rng_chance(r, 300);
 	const uint32_t fits = mtu - (v6 ? 48 : 28);
-	struct plan_chat c = {
-		.peer = peers[rng_below(r, 6)],
-		.v6 = v6, .via_gateway = rng_chance(r, 150),
-		.guest_port = (uint8_t)rng_below(r, 3),
-		.ttl = rng_chance(r, 700) ? 64 :
-		       (uint8_t)(2 + rng_below(r, 254)),
-		.batch = 1,
-		.sends = 1 + rng_below(r, 4),
-		.replies = rng_below(r, 3),
-		.bytes = rng_chance(r, 800) ? rng_below(r, 200) :
-			 rng_below(r, fits + 1),
-		.reply_bytes = rng_chance(r, 800) ? rng_below(r, 200) :
-			       rng_below(r, (v6 ? fits : 65507) + 1),
-		.gap_ns = moment(r),
-		.delay_ns = rng_chance(r, 900) ? moment(r) :
-			    rng_below(r, 60000) * MS,
-	};
+	struct plan_chat c = { .v6 = v6, .batch = 1 };
+
+	c.peer = peers[rng_below(r, 6)];
+	c.via_gateway = rng_chance(r, 150);
+	c.guest_port = (uint8_t)rng_below(r, 3);
+	c.ttl = rng_chance(r, 700) ? 64 : (uint8_t)(2 + rng_below(r, 254));
+	c.sends = 1 + rng_below(r, 4);
+	c.replies = rng_below(r, 3);
+	c.bytes = rng_chance(r, 800) ? rng_below(r, 200) :
+				       rng_below(r, fits + 1);
+	c.reply_bytes = rng_chance(r, 800) ? rng_below(r, 200) :
+			rng_below(r, (v6 ? fits : 65507) + 1);
+	c.gap_ns = moment(r);
+	c.delay_ns = rng_chance(r, 900) ? moment(r) : rng_below(r, 60000) * MS;
 
 	if (rng_chance(r, 50))		/* the idle time-out passes between */
 		c.gap_ns = (100 + rng_below(r, 40)) * 1000 * MS;
@@ -223,25 +221,26 @@ static void draw_dns(struct rng *r, struct plan *p)
 	p->servers = rng_below(r, PLAN_SERVERS_MAX + 1);
 	p->asks = rng_chance(r, 300) ? rng_below(r, PLAN_ASKS_MAX + 1) : 0;
 	for (unsigned i = 0; i < p->servers; i++) {
+		struct plan_server *s = &p->server[i];
 		const bool good = rng_chance(r, 500);
 
-		p->server[i] = (struct plan_server){
-			.v6 = rng_chance(r, 300),
-			.answer = good ? 1000 : rng_below(r, 1000),
-			.delay_ns = moment(r) / (good ? 10 : 1),
-			.many = rng_chance(r, 300) ? 500 : 0,
-		};
+		s->v6 = rng_chance(r, 300);
+		s->answer = good ? 1000 : rng_below(r, 1000);
+		s->delay_ns = moment(r) / (good ? 10 : 1);
+		s->many = rng_chance(r, 300) ? 500 : 0;
 		if (good)
 			continue;
-		p->server[i].garbage = rng_below(r, 500);
-		p->server[i].servfail = rng_below(r, 300);
-		p->server[i].error = rng_below(r, 300);
+		s->garbage = rng_below(r, 500);
+		s->servfail = rng_below(r, 300);
+		s->error = rng_below(r, 300);
 	}
-	for (unsigned i = 0; i < p->asks; i++)
-		p->ask[i] = (struct plan_ask){
-			.v6 = rng_chance(r, 300), .own = rng_chance(r, 200),
-			.at_ns = moment(r),
-		};
+	for (unsigned i = 0; i < p->asks; i++) {
+		struct plan_ask *a = &p->ask[i];
+
+		a->v6 = rng_chance(r, 300);
+		a->own = rng_chance(r, 200);
+		a->at_ns = moment(r);
+	}
 	p->servers_change_ns = rng_chance(r, 100) ? moment(r) : PLAN_NEVER;
 }
 
@@ -295,13 +294,11 @@ static struct plan repair_random(struct rng *r, uint64_t seed)
 struct plan plan_random(uint64_t seed)
 {
 	struct rng r = { .state = seed * 2654435761u + 1 };
-	struct plan p = {
-		.seed = seed,
-		.mtu = rng_chance(&r, 800) ? 1500 : 1280 + rng_below(&r, 64241),
-		.max_flows = rng_chance(&r, 100) ? 16 : 64,
-		.check_every = rng_chance(&r, 100) ? 1 : 32,
-	};
+	struct plan p = { .seed = seed };
 
+	p.mtu = rng_chance(&r, 800) ? 1500 : 1280 + rng_below(&r, 64241);
+	p.max_flows = rng_chance(&r, 100) ? 16 : 64;
+	p.check_every = rng_chance(&r, 100) ? 1 : 32;
 	if (rng_chance(&r, 10))
 		return repair_random(&r, seed);
 	draw_link(&r, &p);

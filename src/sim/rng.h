@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/rng.h - repeatable chance: splitmix64 (Steele, Lea, Flood 2014). */
+/*
+ * sim/rng.h - repeatable chance: splitmix64 (Steele, Lea, Flood 2014).
+ *
+ * Draw in statements of their own: C leaves open in which order arguments
+ * and initializers are evaluated, and then a compiler chooses the world.
+ */
 #ifndef SIM_RNG_H
 #define SIM_RNG_H
 

@@ -220,9 +220,11 @@ static void start(struct world *w, const struct plan *plan)
 		};
 	network_set_resolvers(w->net, w->servers, plan->servers);
 	sim_guest_start(w);
-	for (unsigned i = 0; i < plan->garbage; i++)
-		world_after(w, rng_below(&w->rng, 1000000000), noise,
-			    rng_next(&w->rng), NULL, 0);
+	for (unsigned i = 0; i < plan->garbage; i++) {
+		const uint64_t at = rng_below(&w->rng, 1000000000);
+
+		world_after(w, at, noise, rng_next(&w->rng), NULL, 0);
+	}
 	if (plan->servers_change_ns != PLAN_NEVER)
 		world_after(w, plan->servers_change_ns, servers_change, 0,
 			    NULL, 0);
