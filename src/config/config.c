@@ -36,15 +36,28 @@ static int check_address(const struct config *c, struct fail *fail)
 	return 0;
 }
 
+/* A port of the host leads to one place. */
+static int check_publish(const struct config *c, struct fail *fail)
+{
+	for (unsigned i = 0; i < c->n_publish; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (publish_overlap(&c->publish[j], &c->publish[i]))
+				return fail_set(fail, "publish %s: %s has "
+						"that port already; publish "
+						"it once", c->publish[i].text,
+						c->publish[j].text);
+	return 0;
+}
+
 int config_check(const struct config *c, struct fail *fail)
 {
 	if (c->ipv6 && c->mtu < CONFIG_MTU_MIN_V6)
 		return fail_set(fail, "mtu %u: IPv6 needs at least %u; "
 				"give that, or --no-ipv6", c->mtu,
 				CONFIG_MTU_MIN_V6);
-	if (c->has_subnet && c->has_address)
-		return check_address(c, fail);
-	return 0;
+	if (c->has_subnet && c->has_address && check_address(c, fail) < 0)
+		return -1;
+	return check_publish(c, fail);
 }
 
 bool port_list_has(const struct port_list *list, uint16_t port)

@@ -14,12 +14,14 @@
 
 #include "base/addr.h"
 #include "base/fail.h"
+#include "config/publish.h"
 
 #define CONFIG_NAME_BYTES	33	/* 32 characters and NUL */
 #define CONFIG_HOSTNAME_BYTES	65	/* HOST_NAME_MAX and NUL */
 #define CONFIG_SEARCH_BYTES	256
 #define CONFIG_DNS_MAX		8
 #define CONFIG_RANGES_MAX	64
+#define CONFIG_PUBLISH_MAX	32
 #define CONFIG_PEER_SUFFIX	".vm"	/* of --qemu-dgram SOCK: PEER's */
 #define CONFIG_MTU_MIN		68u	/* RFC 791 */
 #define CONFIG_MTU_MIN_V6	1280u	/* RFC 8200 section 5 */
@@ -60,6 +62,8 @@ struct config {
 	enum localhost_mode localhost;
 	struct port_list localhost_ports;	/* if LOCALHOST_LIST */
 	struct port_list ignored_ports;
+	unsigned n_publish;
+	struct publish publish[CONFIG_PUBLISH_MAX];
 	bool generate_hosts, generate_resolv_conf;
 	/* of names */
 	unsigned n_dns;			/* 0: the host's */

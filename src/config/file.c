@@ -25,12 +25,12 @@ static const struct {
 	const char *name;
 	enum kind kind;
 } sections[] = {
-	{ "network", OURS }, { "dns", OURS },
+	{ "network", OURS }, { "dns", OURS }, { "publish", OURS },
 	{ "wsl2", WSL }, { "experimental", WSL },
 	{ "automount", FOREIGN }, { "interop", FOREIGN },
 	{ "user", FOREIGN }, { "boot", FOREIGN }, { "gpu", FOREIGN },
 	{ "time", FOREIGN }, { "general", FOREIGN },
-	{ "firewall", LATER }, { "publish", LATER },
+	{ "firewall", LATER },
 };
 
 struct state {
@@ -77,7 +77,7 @@ static void unknown_section(struct state *st, const char *section)
 			 n.best);
 	else
 		fail_set(st->fail, "%s:%u: [%s]: no such section; "
-			 "there are [network] and [dns]", st->name, st->line,
+			 "there are [network], [dns] and [publish]", st->name, st->line,
 			 section);
 	st->failed = true;
 }

@@ -81,6 +81,14 @@ const struct setting settings[] = {
 	{ .section = "network", .key = "ignoredPorts", .wsl = "experimental",
 	  .take = value_ignored_ports, .accepts = PORTS,
 	  .help = "ports that localhost = auto leaves out" },
+	{ .option = "publish", .letter = 'p',
+	  .argument = "[ADDR:]PORT[-PORT][:GUESTPORT]|auto",
+	  .section = "publish", .key = "ports",
+	  .take = value_publish, .commands = FOR_NETWORK,
+	  .accepts = "[ADDR:]PORT[-PORT][:GUESTPORT], such as 8080:80, or "
+		     "auto",
+	  .help = "give other machines a TCP port of the guest's (again: "
+		  "one more)" },
 	{ .option = "host-access", .argument = "gateway|off",
 	  .section = "network", .key = "hostAccess",
 	  .take = value_host_access, .commands = FOR_NETWORK,

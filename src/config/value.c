@@ -336,6 +336,29 @@ const char *value_ignored_ports(struct config *c, const char *text)
 	return ports(text, &c->ignored_ports);
 }
 
+const char *value_publish(struct config *c, const char *text)
+{
+	char word[PUBLISH_TEXT_BYTES];
+	unsigned n = c->n_publish;
+	const char *why;
+	size_t len;
+
+	while ((len = next_word(&text, word, sizeof(word))) > 0) {
+		if (len == SIZE_MAX)
+			return "too long";
+		if (n == CONFIG_PUBLISH_MAX)
+			return "more than 32 of them";
+		why = publish_parse(word, &c->publish[n]);
+		if (why)
+			return why;
+		n++;
+	}
+	if (n == c->n_publish)
+		return "empty";
+	c->n_publish = n;
+	return NULL;
+}
+
 const char *value_host_access(struct config *c, const char *text)
 {
 	if (!strcasecmp(text, "gateway"))

@@ -28,6 +28,7 @@ value_fn value_search;		/* domains; commas or blanks between */
 value_fn value_localhost;	/* auto, off, ports */
 value_fn value_localhost_forwarding;	/* bool: auto or off */
 value_fn value_ignored_ports;
+value_fn value_publish;		/* one or more are added */
 value_fn value_host_access;
 value_fn value_link_local;
 value_fn value_generate_hosts, value_generate_resolv_conf;

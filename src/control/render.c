@@ -30,8 +30,15 @@ static long long number_at(json_t *o, const char *outer, const char *key)
 
 static int is_open(json_t *forward)
 {
-	return !strcmp(text_at(forward, "ipv4", "state"), "open") ||
-	       !strcmp(text_at(forward, "ipv6", "state"), "open");
+	static const char *const families[] = { "ipv4", "ipv6" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *state = text_at(forward, families[i], "state");
+
+		if (!strcmp(state, "open") || !strcmp(state, "published"))
+			return 1;
+	}
+	return 0;
 }
 
 /* Add item to a list in a cell; false if it does not fit any more. */
@@ -200,6 +207,32 @@ static void print_forwards(FILE *out, json_t *o)
 	}
 }
 
+/* One line for each that there is, and for each that waits for its port. */
+static void print_published(FILE *out, json_t *o)
+{
+	json_t *entry, *p, *there = json_object_get(o, "published");
+	size_t i, j;
+
+	json_array_foreach(json_object_get(o, "publish"), i, entry) {
+		const char *text = json_string_value(entry);
+		unsigned n = 0;
+
+		json_array_foreach(there, j, p) {
+			const char *why = text_at(p, NULL, "why");
+
+			if (strcmp(text_at(p, NULL, "publish"), text))
+				continue;
+			n++;
+			fprintf(out, "%-12s%s -> %s%s%s\n", "published",
+				text_at(p, NULL, "at"), text_at(p, NULL, "to"),
+				*why ? ": " : "", why);
+		}
+		if (!n)
+			fprintf(out, "%-12s%s: the guest does not listen "
+				"there\n", "published", text);
+	}
+}
+
 static void print_dns(FILE *out, json_t *o)
 {
 	json_t *list = json_object_get(o, "dns"), *server;
@@ -267,6 +300,7 @@ void render_details(FILE *out, json_t *o)
 	print_dns(out, o);
 	pair(out, "host access", text_at(o, NULL, "host_access"), "");
 	print_forwards(out, o);
+	print_published(out, o);
 	print_counters(out, o);
 	pair(out, "log", text_at(o, NULL, "log"), "");
 	json_array_foreach(json_object_get(o, "warnings"), i, w)

@@ -71,13 +71,23 @@ static void put_addresses(json_t *root, const struct status *s)
 	json_object_set_new(root, "subnet", subnet);
 }
 
+static const char *state_text(enum forward_state state)
+{
+	switch (state) {
+	case FORWARD_OPEN:	return "open";
+	case FORWARD_PUBLISHED:	return "published";
+	case FORWARD_FAILED: case FORWARD_NONE:
+		break;
+	}
+	return "failed";
+}
+
 static json_t *half_json(const struct forward_half *h)
 {
 	char to[ENDPOINT_TEXT_BYTES];
 	json_t *j = json_pack("{s:s}", "to", endpoint_format(&h->to, to));
 
-	json_object_set_new(j, "state", json_string(
-		h->state == FORWARD_OPEN ? "open" : "failed"));
+	json_object_set_new(j, "state", json_string(state_text(h->state)));
 	if (h->state == FORWARD_FAILED)
 		json_object_set_new(j, "why", text_json(h->why));
 	return j;
@@ -98,6 +108,33 @@ static json_t *forwards_json(const struct status *s)
 		json_array_append_new(list, j);
 	}
 	return list;
+}
+
+static void put_published(json_t *root, const struct status *s)
+{
+	json_t *entries = json_array(), *list = json_array();
+
+	for (size_t i = 0; i < s->n_publish; i++)
+		json_array_append_new(entries,
+				      text_json(s->publish[i].text));
+	for (size_t i = 0; i < s->n_published; i++) {
+		const struct publish_status *p = &s->published[i];
+		char at[ENDPOINT_TEXT_BYTES], to[ENDPOINT_TEXT_BYTES];
+		json_t *j;
+
+		if (p->state == FORWARD_NONE)
+			continue;
+		j = json_pack("{s:o, s:s, s:s, s:s}", "publish",
+			      text_json(p->entry->text), "at",
+			      endpoint_format(&p->at, at), "to",
+			      endpoint_format(&p->to, to), "state",
+			      state_text(p->state));
+		if (p->state == FORWARD_FAILED)
+			json_object_set_new(j, "why", text_json(p->why));
+		json_array_append_new(list, j);
+	}
+	json_object_set_new(root, "publish", entries);
+	json_object_set_new(root, "published", list);
 }
 
 static void put_counters(json_t *root, const struct status_counters *c)
@@ -155,12 +192,25 @@ static void warn_forward(json_t *list, const struct forward_status *f)
 	}
 }
 
+static void warn_published(json_t *list, const struct publish_status *p)
+{
+	char at[ENDPOINT_TEXT_BYTES], text[192];
+
+	if (p->state != FORWARD_FAILED)
+		return;
+	snprintf(text, sizeof(text), "%s is not published: %s",
+		 endpoint_format(&p->at, at), p->why);
+	json_array_append_new(list, text_json(text));
+}
+
 static json_t *warnings(const struct status *s)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < s->n_forwards; i++)
 		warn_forward(list, &s->forwards[i]);
+	for (size_t i = 0; i < s->n_published; i++)
+		warn_published(list, &s->published[i]);
 	if (!s->ping4 || (s->v6 && !s->ping6))
 		json_array_append_new(list, json_string(
 			"the host does not let you ping; to allow it: "
@@ -209,6 +259,7 @@ static json_t *status_json(const struct status *s)
 	json_object_set_new(root, "localhost",
 			    json_string(localhost_text(s->localhost)));
 	json_object_set_new(root, "forwards", forwards_json(s));
+	put_published(root, s);
 	if (s->counters)
 		put_counters(root, s->counters);
 	json_object_set_new(root, "ping", json_pack("{s:b}", "ipv4",

@@ -5,7 +5,8 @@
  * Members of the object: name, pid (of `slipway run`), keeper, command,
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
  * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, localhost,
- * forwards [{port, ipv4, ipv6: {to, state, why}}…], flows {tcp, udp, icmp,
+ * forwards [{port, ipv4, ipv6: {to, state, why}}…], publish [TEXT…],
+ * published [{publish (one of those texts), at, to, state, why}…], flows {tcp, udp, icmp,
  * relays, max}, traffic {…}, questions {asked,
  * from_cache, failed} (DNS), drops {REASON: COUNT} (those not zero), ping
  * {ipv4, ipv6}, log (a path), warnings [TEXT…]. Without IPv6 its members
@@ -31,6 +32,7 @@ enum forward_state {
 	FORWARD_NONE,			/* nothing to forward to */
 	FORWARD_OPEN,
 	FORWARD_FAILED,
+	FORWARD_PUBLISHED,		/* what is published serves it */
 };
 
 struct forward_half {
@@ -42,6 +44,14 @@ struct forward_half {
 struct forward_status {
 	uint16_t port;			/* on the host's localhost */
 	struct forward_half half[2];	/* 127.0.0.1, ::1 */
+};
+
+struct publish_status {
+	const struct publish *entry;	/* of the configuration */
+	struct endpoint at;		/* of the host; 0.0.0.0, ::: all */
+	struct endpoint to;		/* in the guest */
+	enum forward_state state;
+	char why[STATUS_WHY_BYTES];	/* if FAILED */
 };
 
 struct status_counters {
@@ -68,6 +78,10 @@ struct status {
 	bool ping4, ping6;
 	const struct forward_status *forwards;
 	size_t n_forwards;
+	const struct publish *publish;	/* what is asked for */
+	size_t n_publish;
+	const struct publish_status *published;	/* what there is of it */
+	size_t n_published;
 	const struct status_counters *counters;	/* NULL: not known */
 	bool no_route_free;		/* a route of the host lies over net4 */
 	const char *const *log_tail;	/* warnings from the log */

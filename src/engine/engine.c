@@ -205,12 +205,28 @@ static void next_machine(struct engine *e)
 	network_rejoined(e->net);
 }
 
+/* Who that is: all zero where it cannot be told. */
+static struct endpoint client_of(int fd)
+{
+	struct endpoint from = { 0 };
+	struct sockaddr_any sa;
+	socklen_t len = sizeof(sa);
+
+	if (getpeername(fd, &sa.sa, &len) == 0)
+		(void)!sockaddr_to(&sa, &from);
+	return from;
+}
+
 /* A guest without a helper is connected to as by any other machine. */
-static void offer(void *ctx, int fd, const struct endpoint *to)
+static void offer(void *ctx, int fd, const struct endpoint *to,
+		  bool by_frames)
 {
 	struct engine *e = ctx;
+	struct endpoint from = { 0 };
 
-	network_offer(e->net, fd, to, now_ns());
+	if (by_frames)
+		from = client_of(fd);
+	network_offer(e->net, fd, &from, to, now_ns());
 }
 
 /*
@@ -351,7 +367,7 @@ static bool keeper_message(struct engine *e)
 	else if (m.kind == MSG_FORWARD_ADD && n == sizeof(m.forward) &&
 		 n_fds == 1)
 		relays_forward_add(e->relays, m.forward.id, fds[--n_fds],
-				   &m.forward.to);
+				   &m.forward.to, m.forward.by_frames);
 	else if (m.kind == MSG_FORWARD_DEL && n == sizeof(m.forward))
 		relays_forward_del(e->relays, m.forward.id);
 	else if (m.kind == MSG_STATS_GET)

@@ -40,6 +40,7 @@ struct relay {
 struct forward {
 	uint32_t id;
 	int fd;			/* -1: not in use */
+	bool by_frames;
 	struct endpoint to;
 };
 
@@ -325,8 +326,8 @@ static void accept_all(struct relays *r, const struct forward *f)
 			continue;
 		if (fd < 0)
 			return;
-		if (r->inside_ch < 0)
-			r->offer(r->offer_ctx, fd, &f->to);
+		if (r->inside_ch < 0 || f->by_frames)
+			r->offer(r->offer_ctx, fd, &f->to, f->by_frames);
 		else
 			accept_one(r, f, fd);
 	}
@@ -401,7 +402,7 @@ void relays_turn_end(struct relays *r)
 }
 
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
-			const struct endpoint *to)
+			const struct endpoint *to, bool by_frames)
 {
 	uint32_t i = 0;
 
@@ -414,7 +415,8 @@ void relays_forward_add(struct relays *r, uint32_t id, int fd,
 	}
 	if (i == r->forwards_used)
 		r->forwards_used++;
-	r->forwards[i] = (struct forward){ .id = id, .fd = fd, .to = *to };
+	r->forwards[i] = (struct forward){ .id = id, .fd = fd, .to = *to,
+					   .by_frames = by_frames };
 }
 
 void relays_forward_del(struct relays *r, uint32_t id)
@@ -424,6 +426,8 @@ void relays_forward_del(struct relays *r, uint32_t id)
 
 		if (f->fd < 0 || f->id != id)
 			continue;
+		/* The keeper may still have it, and give it again. */
+		(void)!epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, f->fd, NULL);
 		close(f->fd);
 		f->fd = -1;
 		return;

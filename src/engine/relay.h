@@ -36,14 +36,16 @@
 
 #define RELAY_MAX		16384
 #define RELAY_FDS		6	/* of each, with bytes in both pipes */
-#define RELAY_FORWARDS_MAX	2048
+#define RELAY_FORWARDS_MAX	4096
 #define RELAY_TURN_BYTES	(1u << 20)
 #define RELAY_SLOT_BASE		0x90000000u	/* handles of relay sockets */
 #define RELAY_FORWARD_BASE	0xa0000000u	/* handles of listeners */
 
 struct relays;
 
-typedef void relay_offer_fn(void *ctx, int fd, const struct endpoint *to);
+/* by_frames: the guest shall see who connects. */
+typedef void relay_offer_fn(void *ctx, int fd, const struct endpoint *to,
+			    bool by_frames);
 
 size_t relays_bytes(void);
 /*
@@ -54,9 +56,12 @@ size_t relays_bytes(void);
 struct relays *relays_init(void *mem, int epoll_fd, int inside_ch,
 			   uint32_t most, relay_offer_fn *offer, void *ctx);
 
-/* Take listening socket fd for the forward that the keeper calls id. */
+/*
+ * Take listening socket fd for the forward that the keeper calls id.
+ * by_frames: its clients are handed to offer, too.
+ */
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
-			const struct endpoint *to);
+			const struct endpoint *to, bool by_frames);
 void relays_forward_del(struct relays *r, uint32_t id);
 
 /* An event of a handle at or above RELAY_SLOT_BASE. */

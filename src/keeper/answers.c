@@ -59,6 +59,10 @@ static char *status_text(const struct keeper *k,
 	s.n_log_tail = k->in.log.n_tail;
 	s.forwards = k->forwards.status;
 	s.n_forwards = k->forwards.n;
+	s.publish = k->in.config->publish;
+	s.n_publish = k->in.config->n_publish;
+	s.published = k->published.status;
+	s.n_published = k->published.n;
 	s.counters = counters;
 	s.no_route_free = overlapped(k);
 	/* Not yet known is no reason to warn. */

@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/forwards.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "keeper/owner.h"
-#include "linux/channel.h"
-#include "linux/messages.h"
-#include "linux/sockaddr.h"
-
-#define BACKLOG		4096
-#define SEARCH_EVERY_NS	1000000000u	/* owners: /proc is not free */
-#define SEND_WAIT_MS	1000
+#include "keeper/published.h"
 
 static struct ip loopback(unsigned half)
 {
@@ -71,134 +60,18 @@ static bool wanted(const struct config *c, uint16_t port)
 	return false;
 }
 
-/* To the engine; it may be busy, but not for long. */
-static int tell(const struct forwards *f, const struct msg_forward *m, int fd)
-{
-	struct pollfd p = { .fd = f->engine_ch, .events = POLLOUT };
-	int rc;
-
-	do
-		rc = channel_send(f->engine_ch, m, sizeof(*m), &fd, fd >= 0);
-	while (rc == -EAGAIN && poll(&p, 1, SEND_WAIT_MS) > 0);
-	return rc;
-}
-
-/* A listening socket, or -errno. */
-static int listen_at(const struct endpoint *at)
-{
-	const int on = 1;
-	struct sockaddr_any sa;
-	const socklen_t len = sockaddr_from(&sa, at);
-	const int fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC |
-			      SOCK_NONBLOCK, 0);
-	int error;
-
-	if (fd < 0)
-		return -errno;
-	/* Without it a restarted server waits a minute for its port. */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (sa.sa.sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, &sa.sa, len) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	error = errno;
-	close(fd);
-	return -error;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* Who has the port, without searching for it again and again. */
-static const char *owner(struct forwards *f, const struct endpoint *at)
-{
-	const uint64_t now = now_ns();
-
-	if (f->last_search_ns && now - f->last_search_ns < SEARCH_EVERY_NS)
-		return f->last_port == at->port ? f->last_owner :
-						  "another process";
-	f->last_search_ns = now;
-	f->last_port = at->port;
-	if (!owner_of(at, f->dir, f->last_owner, sizeof(f->last_owner)))
-		strcpy(f->last_owner, "another process");
-	return f->last_owner;
-}
-
-/* In words: why at could not be bound. */
-static void explain(struct forwards *f, const struct endpoint *at, int error,
-		    char why[STATUS_WHY_BYTES])
-{
-	switch (error) {
-	case EADDRINUSE:
-		snprintf(why, STATUS_WHY_BYTES, "%s has the port",
-			 owner(f, at));
-		break;
-	case EACCES:
-		snprintf(why, STATUS_WHY_BYTES, "not allowed; as root: sysctl "
-			 "-w net.ipv4.ip_unprivileged_port_start=%u",
-			 at->port);
-		break;
-	default:
-		snprintf(why, STATUS_WHY_BYTES, "%s", strerror(error));
-		break;
-	}
-}
-
-static void unbind(struct forwards *f, size_t i, unsigned half)
-{
-	struct forward *fw = &f->forward[i];
-	const struct msg_forward del = { .kind = MSG_FORWARD_DEL,
-					 .id = fw->id[half] };
-
-	if (fw->fd[half] < 0)
-		return;
-	shutdown(fw->fd[half], SHUT_RDWR);
-	close(fw->fd[half]);
-	fw->fd[half] = -1;
-	(void)tell(f, &del, -1);
-}
-
 /* Bind one half and give it to the engine. */
 static void bind_half(struct forwards *f, size_t i, unsigned half,
 		      const struct endpoint *to)
 {
-	struct forward *fw = &f->forward[i];
 	struct forward_half *st = &f->status[i].half[half];
 	const struct endpoint at = { .ip = loopback(half),
 				     .port = f->status[i].port };
-	struct msg_forward add = { .kind = MSG_FORWARD_ADD, .to = *to };
-	char text[ENDPOINT_TEXT_BYTES];
-	int rc = fw->fd[half];
+	const struct hostport_way way = { .to = *to };
 
-	if (rc < 0)
-		rc = listen_at(&at);
-	if (rc > (int)f->fd_max) {	/* the rest is for other things */
-		close(rc);
-		rc = -EMFILE;
-	}
 	st->to = *to;
-	if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL) {
-		st->state = FORWARD_NONE;	/* a host without IPv6 */
-		return;
-	}
-	if (rc < 0) {
-		st->state = FORWARD_FAILED;
-		explain(f, &at, -rc, st->why);
-		log_print(f->log, LOG_INFO, "%s is not forwarded: %s",
-			  endpoint_format(&at, text), st->why);
-		return;
-	}
-	fw->fd[half] = rc;
-	fw->id[half] = add.id = ++f->next_id;
-	st->state = FORWARD_OPEN;
-	if (tell(f, &add, rc) < 0)
-		log_print(f->log, LOG_ERROR, "the engine does not take %s",
-			  endpoint_format(&at, text));
+	st->state = hostports_bind(f->ports, &f->forward[i].port[half], &at,
+				   "", &way, st->why);
 }
 
 /* Make a half what its listeners ask for; anew: try a failed one again. */
@@ -207,12 +80,16 @@ static void settle(struct forwards *f, size_t i, unsigned half, bool anew)
 	struct forward *fw = &f->forward[i];
 	struct forward_half *st = &f->status[i].half[half];
 	struct endpoint to = { .port = f->status[i].port };
-	const struct msg_forward del = { .kind = MSG_FORWARD_DEL,
-					 .id = fw->id[half] };
 
 	if (!forwards_target(fw->listener, fw->n_listeners, half, &to.ip)) {
-		unbind(f, i, half);
+		hostports_unbind(f->ports, &fw->port[half], false);
 		st->state = FORWARD_NONE;
+		return;
+	}
+	if (published_covers(f->published, to.port, half)) {
+		hostports_unbind(f->ports, &fw->port[half], false);
+		st->state = FORWARD_PUBLISHED;
+		st->to = to;
 		return;
 	}
 	switch (st->state) {
@@ -220,13 +97,13 @@ static void settle(struct forwards *f, size_t i, unsigned half, bool anew)
 		if (ip_equal(&st->to.ip, &to.ip))
 			return;
 		/* The socket stays: clients in its queue are not lost. */
-		(void)tell(f, &del, -1);
+		hostports_withdraw(f->ports, &fw->port[half]);
 		break;
 	case FORWARD_FAILED:
 		if (!anew)
 			return;
 		break;
-	case FORWARD_NONE:
+	case FORWARD_NONE: case FORWARD_PUBLISHED:
 		break;
 	}
 	bind_half(f, i, half, &to);
@@ -250,7 +127,7 @@ static bool grow(struct forwards *f)
 	f->status = st;
 	memset(&fw[f->n], 0, sizeof(*fw));
 	memset(&st[f->n], 0, sizeof(*st));
-	fw[f->n].fd[0] = fw[f->n].fd[1] = -1;
+	fw[f->n].port[0].fd = fw[f->n].port[1].fd = -1;
 	return true;
 }
 
@@ -264,7 +141,7 @@ static ssize_t entry(struct forwards *f, uint16_t port, bool make)
 		return -1;
 	if (!grow(f)) {
 		if (!f->full)
-			log_print(f->log, LOG_WARN, "more than %u ports: the "
+			log_print(f->ports->log, LOG_WARN, "more than %u ports: the "
 				  "rest is not on localhost", FORWARDS_MAX);
 		f->full = true;
 		return -1;
@@ -320,14 +197,19 @@ void forwards_listener(struct forwards *f, const struct endpoint *at,
 	}
 }
 
+void forwards_again(struct forwards *f, uint16_t port, unsigned half)
+{
+	const ssize_t i = entry(f, port, false);
+
+	if (i >= 0)
+		settle(f, (size_t)i, half, true);
+}
+
 void forwards_shut(struct forwards *f)
 {
 	for (size_t i = 0; i < f->n; i++)
 		for (unsigned half = 0; half < 2; half++)
-			if (f->forward[i].fd[half] >= 0) {
-				shutdown(f->forward[i].fd[half], SHUT_RDWR);
-				close(f->forward[i].fd[half]);
-				f->forward[i].fd[half] = -1;
-			}
+			hostports_unbind(f->ports, &f->forward[i].port[half],
+					 true);
 	f->n = 0;
 }

@@ -12,10 +12,6 @@
  *   ::1         ::1 or ::, another IPv6 address, IPv4 loopback or
  *               wildcard, another IPv4 address
  *
- * The listening socket is made here and lent to the engine, which accepts.
- * Our copy is shut down when the listener goes: the port is then free, no
- * matter when the engine closes its own.
- *
  * A port that is in use on the host is reported and left alone: it is
  * tried again when the guest listens on it anew, and not before.
  *
@@ -32,7 +28,9 @@
 #include "base/addr.h"
 #include "config/config.h"
 #include "control/status.h"
-#include "keeper/log.h"
+#include "keeper/hostports.h"
+
+struct published;
 
 #define FORWARDS_MAX	1000	/* the engine has room for two sockets each */
 #define FORWARD_LISTENERS_MAX	8
@@ -45,31 +43,27 @@ struct guest_listener {
 struct forward {
 	struct guest_listener listener[FORWARD_LISTENERS_MAX];
 	unsigned n_listeners;
-	int fd[2];		/* 127.0.0.1, ::1; -1: not bound */
-	uint32_t id[2];		/* as the engine knows it */
+	struct hostport port[2];	/* 127.0.0.1, ::1 */
 };
 
 struct forwards {
 	const struct config *config;	/* borrowed, all of them */
-	const char *dir;		/* runtime directory, for owner_of() */
-	struct log *log;
-	int engine_ch;
-	unsigned fd_max;		/* highest descriptor that may be used */
-	uint32_t next_id;
-	uint64_t last_search_ns;	/* when an owner was last looked for, */
-	uint16_t last_port;		/* of what, and who it was */
-	char last_owner[STATUS_WHY_BYTES - 24];
+	struct hostports *ports;
+	const struct published *published;
 	bool full;			/* has been logged */
 	size_t n;
 	struct forward *forward;	/* n entries, allocated */
 	struct forward_status *status;	/* beside them, sorted by nothing */
 };
 
-/* The members marked borrowed are set by the caller, the rest zero. */
+/* The first three members are set by the caller, the rest is zero. */
 
 /* A listener of the guest began, or ended if gone. */
 void forwards_listener(struct forwards *f, const struct endpoint *at,
 		       bool v6only, bool gone);
+
+/* That half of a port is published from now on, or no longer. */
+void forwards_again(struct forwards *f, uint16_t port, unsigned half);
 
 /* Free every port at once; the engine is told nothing. */
 void forwards_shut(struct forwards *f);

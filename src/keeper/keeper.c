@@ -225,7 +225,7 @@ static void send_hosts(struct keeper *k)
 		close(fd);
 }
 
-static void publish(struct keeper *k)
+static void appear(struct keeper *k)
 {
 	char path[NAMES_PATH_BYTES];
 	struct fail fail;
@@ -275,7 +275,42 @@ static void front_event(struct keeper *k)
 	k->phase = OVER;
 }
 
-/* Whether a machine listens cannot be seen: what is asked for is opened. */
+static void listener(struct keeper *k, const struct endpoint *at,
+		     bool v6only, bool gone)
+{
+	/* What goes over to the other goes there by its last word. */
+	if (gone)
+		forwards_listener(&k->forwards, at, v6only, gone);
+	published_listener(&k->published, at, v6only, gone);
+	if (!gone)
+		forwards_listener(&k->forwards, at, v6only, gone);
+	published_bind(&k->published);
+}
+
+/*
+ * Whether a machine listens cannot be seen: what is asked for is opened, all
+ * at once but for `auto`.
+ */
+static void publish_ports(struct keeper *k)
+{
+	const struct config *c = k->in.config;
+
+	for (unsigned i = 0; i < c->n_publish; i++) {
+		const struct publish *p = &c->publish[i];
+		struct endpoint at = {
+			.ip = p->has_ip && !ip_is4(&p->ip) ?
+				k->in.plan.guest6 : k->in.plan.guest4,
+		};
+
+		for (unsigned n = 0; !p->automatic && n <= (unsigned)
+					(p->last - p->first); n++) {
+			at.port = (uint16_t)(p->guest_first + n);
+			published_listener(&k->published, &at, false, false);
+		}
+	}
+}
+
+/* The same for localhost. */
 static void forward_ports(struct keeper *k)
 {
 	const struct config *c = k->in.config;
@@ -303,8 +338,11 @@ static void tell_front(struct keeper *k)
 	strcpy(m.name, k->in.name);
 	m.namespaces = mask;
 	k->phase = UP;
-	if (k->machine)
+	if (k->machine) {
+		publish_ports(k);
 		forward_ports(k);
+		published_bind(&k->published);
+	}
 	if (channel_send(k->front_ch, &m, sizeof(m), fds, n) < 0)
 		k->phase = OVER;
 }
@@ -348,8 +386,8 @@ static void inside_event(struct keeper *k)
 	else if (n == sizeof(m.failed) && m.kind == MSG_GUEST_FAILED)
 		fatal(k, 125, m.failed.fail.text);
 	else if (n == sizeof(m.listener) && m.kind == MSG_LISTENER)
-		forwards_listener(&k->forwards, &m.listener.at,
-				  m.listener.v6only, m.listener.gone);
+		listener(k, &m.listener.at, m.listener.v6only,
+			 m.listener.gone);
 	else if (n <= 0)
 		fatal_end(k, "the guest's helper");
 	while (n_fds)
@@ -493,6 +531,7 @@ static void end(struct keeper *k)
 	uint64_t until_ns;
 
 	forwards_shut(&k->forwards);
+	published_shut(&k->published);
 	instance_close(&k->in, k->in.config->verbose || k->failed.kind);
 	if (k->failed.kind)
 		(void)!channel_send(k->front_ch, &k->failed,
@@ -573,17 +612,26 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		return;
 	}
 	watch_signals(k, true);
-	k->forwards = (struct forwards){ .config = config, .dir = k->in.dir,
-					 .log = &k->in.log,
-					 .engine_ch = k->engine_ch,
-					 .fd_max = k->fds > FDS_OWN ?
-						   k->fds - FDS_OWN : 0 };
+	k->ports = (struct hostports){
+		.dir = k->in.dir, .log = &k->in.log,
+		.engine_ch = k->engine_ch,
+		.fd_max = k->fds > FDS_OWN ? k->fds - FDS_OWN : 0,
+	};
+	k->forwards = (struct forwards){
+		.config = config, .ports = &k->ports,
+		.published = &k->published,
+	};
+	k->published = (struct published){
+		.config = config, .ports = &k->ports,
+		.forwards = &k->forwards,
+		.guest = { k->in.plan.guest4, k->in.plan.guest6 },
+	};
 	if (k->machine)
 		start_engine(k, config->qemu_dgram ? LINK_DATAGRAM :
 			     LINK_STREAM, k->link_fd, 0);
 	send_resolvers(k);
 	send_hosts(k);
-	publish(k);
+	appear(k);
 }
 
 _Noreturn static void run(const struct config *config, char *const *command,

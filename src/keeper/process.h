@@ -11,6 +11,7 @@
 #include "keeper/forwards.h"
 #include "keeper/front.h"
 #include "keeper/instance.h"
+#include "keeper/published.h"
 #include "linux/guestns.h"
 #include "linux/messages.h"
 
@@ -23,7 +24,9 @@ struct keeper {
 	enum phase phase;
 	struct instance in;
 	struct clients clients;
-	struct forwards forwards;
+	struct hostports ports;
+	struct forwards forwards;	/* of localhost */
+	struct published published;
 	struct guest_ns ns;
 	struct msg_engine_ready engine_ready;
 	pid_t inside, engine;

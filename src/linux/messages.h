@@ -92,6 +92,8 @@ struct msg_forward {
 	uint32_t kind;
 	uint32_t id;		/* keeper's; unique while in use */
 	struct endpoint to;	/* guest address to connect to */
+	bool by_frames;		/* over the link, not by the inside helper:
+				   the guest is to see who connects */
 };
 
 struct msg_engine_ready {

@@ -196,17 +196,34 @@ static uint16_t free_port(const struct network *net, struct flow_key key)
 	return 0;
 }
 
-void network_offer(struct network *net, int id, const struct endpoint *to,
-		   uint64_t now_ns)
+/* May the guest see that address as who connects, and answer there? */
+static bool can_be_seen(const struct network *net, const struct ip *ip,
+			const struct ip *guest)
+{
+	return ip_is4(ip) == ip_is4(guest) && !ip_is_unspecified(ip) &&
+	       !ip_is_loopback(ip) && !ip_is_multicast(ip) &&
+	       !ip_is_link_local(ip) && !ip_is_broadcast(ip) &&
+	       !prefix_has(ip_is4(ip) ? &net->setup.net4 :
+						&net->setup.net6,
+			   ip);
+}
+
+void network_offer(struct network *net, int id, const struct endpoint *from,
+		   const struct endpoint *to, uint64_t now_ns)
 {
 	struct proto *p = &net->p;
 	struct flow_key key = {
 		.guest_ip = to->ip, .guest_port = to->port,
-		.peer_ip = *proto_gateway(p, &to->ip), .kind = FLOW_TCP,
+		.peer_ip = from->ip, .peer_port = from->port,
+		.kind = FLOW_TCP,
 	};
 
 	p->now_ns = now_ns;
-	key.peer_port = free_port(net, key);
+	if (!can_be_seen(net, &from->ip, &to->ip) ||
+	    flow_find(&p->flows, &key)) {
+		key.peer_ip = *proto_gateway(p, &to->ip);
+		key.peer_port = free_port(net, key);
+	}
 	if (key.peer_port)
 		p->drops[tcp_offer(p, &key, id)]++;
 	else

@@ -89,11 +89,13 @@ void network_sock_event(struct network *net, struct handle h,
 
 /*
  * A client of the host's asks for a port of the guest's: connect the stream
- * id, which the driver has accepted, to it. The guest sees the gateway. id
- * is taken; if it cannot be done it is reset.
+ * id, which the driver has accepted, to it. The guest sees `from` if that
+ * is an address at which it could answer, else the gateway: a client on the
+ * host's loopback, one of the guest's own subnet, none (all zero). id is
+ * taken; if it cannot be done it is reset.
  */
-void network_offer(struct network *net, int id, const struct endpoint *to,
-		   uint64_t now_ns);
+void network_offer(struct network *net, int id, const struct endpoint *from,
+		   const struct endpoint *to, uint64_t now_ns);
 
 /* When network_timers() is due next: absolute, UINT64_MAX for never. */
 uint64_t network_next_timer(const struct network *net);

@@ -479,6 +479,24 @@ def test_a_forward_carries_half_close_and_much_data(root):
             assert send_hashed(near, 64 << 20) == received(60)
 
 
+def test_a_forward_goes_on_where_its_listener_changes(root):
+    """127.0.0.1 leads to ::1 until there is something better."""
+    def told():
+        with contextlib.suppress(OSError), \
+                socket.create_connection(("127.0.0.1", 8000), 5) as s:
+            return s.recv(10)
+    with contextlib.closing(root.guest()) as guest:
+        with guest:
+            six = Server("::1", lambda c: c.sendall(b"six"), 8000)
+        until(lambda: told() == b"six", 3)
+        with guest:
+            four = Server("127.0.0.1", lambda c: c.sendall(b"four"), 8000)
+        until(lambda: told() == b"four", 3)
+        four.close()
+        until(lambda: told() == b"six", 3)
+        six.close()
+
+
 def test_no_stall_in_a_minute(guest, scene):
     """One stream, watched: data arrives in every half second."""
     seconds = 60 if LONG else 3

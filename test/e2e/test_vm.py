@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from scene import WORLD4, WORLD6, until
+from scene import HOST4, WORLD4, WORLD6, until
 from servers import Server, web
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "vm"))
@@ -57,6 +57,7 @@ class Served:
 def served(root, world, tmp_path_factory):
     s = Served(root, tmp_path_factory.mktemp("vm"), "machine",
                "--mtu", "1400", "--localhost", "8080",
+               "-p", "8090:8080",
                "--host-access", "gateway", "--search", "lan.test",
                "--hostname", "ship")
     yield s
@@ -114,6 +115,17 @@ def test_the_host_reaches_its_port_at_localhost(served):
     assert served.sh("httpd -h /www -p 8080")[0] == 0
     for host in ("127.0.0.1", "[::1]"):
         assert curl(f"http://{host}:8080/hello").stdout == "from the machine\n"
+
+
+def test_other_machines_reach_what_is_published(served, scene):
+    with scene.world:
+        done = subprocess.run(["curl", "-sm", "10",
+                               f"http://{HOST4}:8090/hello"],
+                              capture_output=True, text=True)
+    assert done.stdout == "from the machine\n"
+    # Its own TIME-WAIT tells with whom it spoke.
+    _, seen = served.sh("netstat -tna")
+    assert f"{WORLD4}:" in seen, seen
 
 
 def test_both_ways_carry_much_unharmed(served):

@@ -319,13 +319,14 @@ void fake_offer(struct fake *f)
 		.ip = f->v6 ? f->setup.guest6 : f->setup.guest4,
 		.port = SHOW_GUEST_PORT,
 	};
+	const struct endpoint nobody = { 0 };
 
 	f->stream = open_sock(f, (struct handle){ 0 }, true);
 	ASSERT(f->stream >= 0);
 	f->sock[f->stream].outcome = 0;
 	f->tcp_peer = f->v6 ? f->setup.gateway6 : f->setup.gateway4;
 	f->show.peer_port = 0;
-	network_offer(f->net, f->stream, &to, f->now_ns);
+	network_offer(f->net, f->stream, &nobody, &to, f->now_ns);
 }
 
 bool fake_fini(struct fake *f)

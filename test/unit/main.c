@@ -20,11 +20,13 @@ unsigned test_failures;
 	X(base_wheel)							\
 	X(config_file)							\
 	X(config_options)						\
+	X(config_publish)							\
 	X(control_status)						\
 	X(flow_table)							\
 	X(keeper_etctext)						\
 	X(keeper_forwards)						\
 	X(keeper_plan)							\
+	X(keeper_published)						\
 	X(keeper_textfile)						\
 	X(linux_channel)						\
 	X(linux_listeners)						\
@@ -34,6 +36,7 @@ unsigned test_failures;
 	X(network_frames)						\
 	X(network_gather)						\
 	X(network_garbage)						\
+	X(network_offer)						\
 	X(network_policy)						\
 	X(proto_crowd)							\
 	X(proto_icmp_map)						\

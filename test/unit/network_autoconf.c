@@ -193,10 +193,12 @@ static bool reaches(struct rig *r, const struct mac *mac)
 {
 	const struct endpoint to = { .ip = r->fake->setup.guest4,
 				     .port = FAKE_PORT };
+	const struct endpoint nobody = { 0 };
 	const uint64_t before = r->fake->frames;
 	struct eth eth;
 
-	network_offer(r->net, fake_accept(r->fake), &to, RIG_START_NS);
+	network_offer(r->net, fake_accept(r->fake), &nobody, &to,
+		      RIG_START_NS);
 	network_turn_end(r->net, RIG_START_NS);
 	CHECK("a SYN", r->fake->frames == before + 1);
 	return seen(r, &eth).proto == PROTO_TCP && mac_equal(&eth.dst, mac);

@@ -130,10 +130,14 @@ static void one_offer(struct fake *w, struct network *net, uint64_t now)
 		.ip = dice(w, 2) ? w->setup.guest4 : w->setup.guest6,
 		.port = (uint16_t)(FAKE_PORT + dice(w, FAKE_PORTS)),
 	};
+	const struct endpoint from = {
+		.ip = dice(w, 2) ? w->setup.gateway4 : w->setup.guest6,
+		.port = (uint16_t)dice(w, 3),
+	};
 	const int id = fake_accept(w);
 
 	if (id >= 0)
-		network_offer(net, id, &to, now);
+		network_offer(net, id, &from, &to, now);
 }
 
 void test_network_garbage(void);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper/hostports.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "keeper/owner.h"
+#include "linux/channel.h"
+#include "linux/messages.h"
+#include "linux/sockaddr.h"
+
+#define BACKLOG		4096
+#define SEARCH_EVERY_NS	1000000000u	/* owners: /proc is not free */
+#define SEND_WAIT_MS	1000
+
+/* To the engine; it may be busy, but not for long. */
+static int tell(const struct hostports *hp, const struct msg_forward *m,
+		int fd)
+{
+	struct pollfd p = { .fd = hp->engine_ch, .events = POLLOUT };
+	int rc;
+
+	do
+		rc = channel_send(hp->engine_ch, m, sizeof(*m), &fd, fd >= 0);
+	while (rc == -EAGAIN && poll(&p, 1, SEND_WAIT_MS) > 0);
+	return rc;
+}
+
+/* A listening socket, or -errno. */
+static int listen_at(const struct endpoint *at, const char *dev)
+{
+	const int on = 1;
+	struct sockaddr_any sa;
+	const socklen_t len = sockaddr_from(&sa, at);
+	const int fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC |
+			      SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	/* Without it a restarted server waits a minute for its port. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (sa.sa.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if ((!*dev || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev,
+				 (socklen_t)strlen(dev)) == 0) &&
+	    bind(fd, &sa.sa, len) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Who has the port, without searching for it again and again. */
+static const char *owner(struct hostports *hp, const struct endpoint *at)
+{
+	const uint64_t now = now_ns();
+
+	if (hp->last_search_ns && now - hp->last_search_ns < SEARCH_EVERY_NS)
+		return hp->last_port == at->port ? hp->last_owner :
+						   "another process";
+	hp->last_search_ns = now;
+	hp->last_port = at->port;
+	if (!owner_of(at, hp->dir, hp->last_owner, sizeof(hp->last_owner)))
+		strcpy(hp->last_owner, "another process");
+	return hp->last_owner;
+}
+
+/* In words: why at could not be bound. */
+static void explain(struct hostports *hp, const struct endpoint *at,
+		    int error, char why[STATUS_WHY_BYTES])
+{
+	switch (error) {
+	case EADDRINUSE:
+		snprintf(why, STATUS_WHY_BYTES, "%s has the port",
+			 owner(hp, at));
+		break;
+	case EACCES:
+		snprintf(why, STATUS_WHY_BYTES, "not allowed; as root: sysctl "
+			 "-w net.ipv4.ip_unprivileged_port_start=%u",
+			 at->port);
+		break;
+	case ENODEV:
+		snprintf(why, STATUS_WHY_BYTES, "the host has no such "
+			 "interface");
+		break;
+	default:
+		snprintf(why, STATUS_WHY_BYTES, "%s", strerror(error));
+		break;
+	}
+}
+
+enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
+				  const struct endpoint *at, const char *dev,
+				  const struct hostport_way *way,
+				  char why[STATUS_WHY_BYTES])
+{
+	struct msg_forward add = { .kind = MSG_FORWARD_ADD, .to = way->to,
+				   .by_frames = way->by_frames };
+	char text[ENDPOINT_TEXT_BYTES];
+	int rc = p->fd;
+
+	if (rc < 0)
+		rc = listen_at(at, dev);
+	if (rc > (int)hp->fd_max) {	/* the rest is for other things */
+		close(rc);
+		rc = -EMFILE;
+	}
+	if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)
+		return FORWARD_NONE;	/* a host without IPv6 */
+	if (rc < 0) {
+		explain(hp, at, -rc, why);
+		log_print(hp->log, LOG_INFO, "%s is not forwarded: %s",
+			  endpoint_format(at, text), why);
+		return FORWARD_FAILED;
+	}
+	p->fd = rc;
+	p->id = add.id = ++hp->next_id;
+	if (tell(hp, &add, rc) < 0)
+		log_print(hp->log, LOG_ERROR, "the engine does not take %s",
+			  endpoint_format(at, text));
+	return FORWARD_OPEN;
+}
+
+void hostports_withdraw(struct hostports *hp, const struct hostport *p)
+{
+	const struct msg_forward del = { .kind = MSG_FORWARD_DEL,
+					 .id = p->id };
+
+	if (p->fd >= 0)
+		(void)tell(hp, &del, -1);
+}
+
+void hostports_unbind(struct hostports *hp, struct hostport *p,
+		      bool engine_gone)
+{
+	if (p->fd < 0)
+		return;
+	shutdown(p->fd, SHUT_RDWR);
+	close(p->fd);
+	if (!engine_gone)
+		hostports_withdraw(hp, p);
+	p->fd = -1;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper/published.h - the guest's ports on the host's other addresses
+ *
+ * Each entry of the configuration (config/publish.h) stands for ports of the
+ * host, each with two halves, IPv4 and IPv6. A half is bound while the guest
+ * listens on its port at an address that other machines can be led to, so a
+ * client is refused where nothing listens, and a range costs what is in use
+ * of it. What is accepted goes to the guest in frames, from the client's own
+ * address (network/network.h).
+ *
+ * A listener on the guest's loopback only is not published: other machines
+ * have no business there; it is logged. Where the host's own loopback is
+ * what is published, all listeners count, as on localhost.
+ *
+ * A half that takes in the host's loopback also serves localhost there, and
+ * keeper/forwards.h leaves it alone.
+ *
+ * Limits: PUBLISHED_MAX halves, PUBLISHED_LISTENERS_MAX listeners.
+ */
+#ifndef KEEPER_PUBLISHED_H
+#define KEEPER_PUBLISHED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "config/config.h"
+#include "control/status.h"
+#include "keeper/forwards.h"
+#include "keeper/hostports.h"
+
+#define PUBLISHED_MAX		1024
+#define PUBLISHED_LISTENERS_MAX	1024
+
+struct published_listener {
+	struct guest_listener at;
+	uint16_t port;
+};
+
+struct published_half {
+	struct hostport port;
+	unsigned half;			/* 0: IPv4, 1: IPv6 */
+	bool covers;			/* the host's loopback, too */
+	bool by_frames;
+};
+
+struct published {
+	const struct config *config;	/* borrowed, all of them */
+	struct hostports *ports;
+	struct forwards *forwards;
+	struct ip guest[2];		/* its addresses; IPv6 may be :: */
+	bool full;			/* has been logged */
+	size_t n_listeners, n;
+	struct published_listener *listener;	/* allocated, all three */
+	struct published_half *half;
+	struct publish_status *status;	/* beside them */
+};
+
+/* The members before `full` are set by the caller, the rest is zero. */
+
+/*
+ * A listener of the guest began, or ended if gone: what is no longer
+ * wanted is unbound. Then tell keeper/forwards.h, then published_bind().
+ */
+void published_listener(struct published *p, const struct endpoint *at,
+			bool v6only, bool gone);
+
+/* Bind what is wanted and is not. */
+void published_bind(struct published *p);
+
+/* Is that half of the host's loopback served from here? */
+bool published_covers(const struct published *p, uint16_t port,
+		      unsigned half);
+
+/* Free every port at once; the engine is told nothing. */
+void published_shut(struct published *p);
+
+/*
+ * The guest's address that a half leads to, given one listener; false: none
+ * that other machines may be led to. Pure.
+ */
+bool published_target(const struct guest_listener *l, unsigned half,
+		      const struct ip guest[2], struct ip *out);
+
+#endif

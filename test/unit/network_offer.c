@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* test/unit/network_offer.c - whom the guest sees when others connect to it. */
+#include "network/network.h"
+#include "rig.h"
+#include "wire/eth.h"
+#include "wire/ip.h"
+
+/* Who a SYN to the guest is from, if `from` connects. */
+static struct endpoint seen(struct rig *r, const struct endpoint *from,
+			    bool v6)
+{
+	const struct network_setup *s = &r->fake->setup;
+	const struct endpoint to = { .ip = v6 ? s->guest6 : s->guest4,
+				     .port = FAKE_PORT };
+	const uint64_t before = r->fake->frames;
+	struct ip_packet ip = { 0 };
+	struct eth eth;
+	struct rd in;
+
+	network_offer(r->net, fake_accept(r->fake), from, &to, RIG_START_NS);
+	network_turn_end(r->net, RIG_START_NS);
+	CHECK("one SYN", r->fake->frames == before + 1);
+	in = rd(r->fake->frame, r->fake->frame_len);
+	CHECK("Ethernet", eth_parse(&in, &eth) == DROP_OK);
+	CHECK("IP", ip_parse_packet(in, v6, &ip) == DROP_OK);
+	CHECK("TCP", ip.proto == PROTO_TCP && ip.payload.len >= 20);
+	return (struct endpoint){
+		.ip = ip.src,
+		.port = (uint16_t)(ip.payload.p[0] << 8 | ip.payload.p[1]),
+	};
+}
+
+static const struct {
+	const char *from;
+	bool v6, itself;	/* else the gateway is seen */
+} cases[] = {
+	{ "192.0.2.77", false, true },
+	{ "10.1.2.3", false, true },
+	{ "2001:db8::77", true, true },
+	{ "127.0.0.1", false, false },
+	{ "::1", true, false },
+	{ "169.254.1.1", false, false },
+	{ "fe80::1", true, false },
+	{ "0.0.0.0", false, false },
+	{ "::", true, false },
+	{ "192.0.2.77", true, false },
+	{ "2001:db8::77", false, false },
+};
+
+static void check_one(struct rig *r, const struct ip *ip, const char *name,
+		      bool v6, bool itself)
+{
+	const struct network_setup *s = &r->fake->setup;
+	const struct endpoint from = { .ip = *ip, .port = 40000 };
+	const struct endpoint who = seen(r, &from, v6);
+
+	CHECK(name, ip_equal(&who.ip, itself ? ip :
+			     v6 ? &s->gateway6 : &s->gateway4));
+	CHECK(name, itself ? who.port == 40000 : who.port >= 49152);
+}
+
+void test_network_offer(void);
+void test_network_offer(void)
+{
+	const struct network_setup setup = fake_setup();
+	struct rig r = rig_start(&setup);
+	struct ip ip;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK(cases[i].from, ip_parse(cases[i].from, &ip));
+		check_one(&r, &ip, cases[i].from, cases[i].v6,
+			  cases[i].itself);
+	}
+	check_one(&r, &setup.guest4, "of its own subnet", false, false);
+	check_one(&r, &setup.guest6, "of its own IPv6 subnet", true, false);
+	CHECK("an address", ip_parse("192.0.2.77", &ip));
+	check_one(&r, &ip, "the same once more", false, false);
+	rig_end(&r, "offers");
+}
