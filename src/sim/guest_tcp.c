@@ -340,8 +340,10 @@ static void leave(struct world *w, unsigned i, bool answered)
 static void nobody_there(struct world *w, unsigned i,
 			 const struct tcp_segment *s)
 {
-	const struct sim_conn *c = &w->conns[i];
+	struct sim_conn *c = &w->conns[i];
 
+	/* RFC 9293 figure 9; and each ACK of its FIN may have been lost. */
+	c->may_reset |= (s->flags & TCP_SYN) || c->first_to_close;
 	if (c->state == G_GONE && plan_calm_link(&w->plan) && !c->repeated &&
 	    !(s->flags & TCP_RST))
 		world_fail(w, "a segment after the end, connection %u", i);

@@ -404,7 +404,8 @@ void sim_stream_close(void *ctx, int id, bool reset)
 			      !s->connected || w->stopping;
 
 	if (reset && !expected && (w->conns[s->conn].state == G_OPEN ||
-				   w->conns[s->conn].state == G_GONE))
+				   (w->conns[s->conn].state == G_GONE &&
+				    !w->conns[s->conn].may_reset)))
 		world_fail(w, "reset without cause, connection %u", s->conn);
 	if (!reset && (!s->fin_seen || !s->eof_given))
 		world_fail(w, "closed before both ends, connection %u",

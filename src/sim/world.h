@@ -20,8 +20,9 @@
  *     the guest's window, acknowledgements only of what was sent, the
  *     gateway's own window never moved back.
  *   - A guest without a socket, as LAST-ACK and TIME-WAIT leave it, answers
- *     by a RST. That never ends the host's side; and where nothing is lost
- *     or repeated there is no cause for one.
+ *     by a RST. That never ends the host's side, unless it answers an old
+ *     SYN or comes after TIME-WAIT; and where nothing is lost or repeated
+ *     there is no cause for one.
  *   - Datagrams, pings and DNS questions are counted where they cross the
  *     gateway's two edges, so that the counts must agree whatever the link
  *     loses: each datagram goes out once and unchanged, each answer comes
@@ -119,6 +120,7 @@ struct sim_conn {
 	struct { uint32_t from, to; } ooo[16];
 	unsigned n_ooo;
 	bool connected_once;
+	bool may_reset;			/* its RST from no socket is no fault */
 	bool host_done;			/* its end has all, and said all */
 	uint64_t host_done_ns, over_ns;
 	uint64_t time_wait_ns;		/* when it began, or began anew */
