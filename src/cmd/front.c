@@ -5,13 +5,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "config/file.h"
 #include "config/options.h"
 #include "config/settings.h"
-#include "keeper/keeper.h"
 #include "keeper/nsfds.h"
 #include "linux/channel.h"
 
@@ -35,7 +35,7 @@ static void print_note(void *ctx, enum log_level level, const char *text)
 static void defaults(struct config *c, unsigned command)
 {
 	config_defaults(c);
-	if (command == FOR_SERVE) {
+	if (command != FOR_RUN) {
 		c->host_access = CONFIG_ACCESS_OFF;
 		c->localhost = LOCALHOST_OFF;
 	}
@@ -51,7 +51,7 @@ int front_settings(struct config *c, unsigned command, char **argv,
 	defaults(c, command);
 	if (file_read_all(c, extra, verbose ? &notes : NULL, fail) < 0)
 		return -1;
-	if (!options_parse(c, command, false, argv, fail))
+	if (!options_parse(c, command, command == FOR_ATTACH, argv, fail))
 		return -1;
 	return config_check(c, fail);
 }
@@ -89,13 +89,13 @@ static int await(int ch, struct guest_ns *ns, struct front_ready *ready,
 	return 0;
 }
 
-int front_start(const struct config *c, char *const *command, int link_fd,
-		struct guest_ns *ns, struct front_ready *ready, int *link,
-		struct fail *fail)
+int front_start(const struct config *c, char *const *command,
+		const struct keeper_guest *guest, struct guest_ns *ns,
+		struct front_ready *ready, int *link, struct fail *fail)
 {
 	int ch[2], status = channel_pair(ch, false);
 	const pid_t keeper = status < 0 ? status :
-			     keeper_start(c, command, ch[1], link_fd);
+			     keeper_start(c, command, ch[1], guest);
 
 	if (keeper < 0) {
 		fail_set(fail, "the keeper cannot be started: %s; try again",
@@ -149,6 +149,18 @@ void front_bye(int ch)
 		if (n <= 0 || m.kind == FRONT_GONE || m.kind == FRONT_FAILED)
 			return;
 	}
+}
+
+int front_take_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 void front_tell_ready(int fd)

@@ -28,8 +28,9 @@ static void greet(const struct front_ready *ready)
 static int with_keeper(const struct config *c, struct session *s, bool shell,
 		       struct fail *fail)
 {
+	const struct keeper_guest new = KEEPER_GUEST_NEW;
 	struct front_ready ready;
-	int status = front_start(c, s->argv, -1, &s->ns, &ready, &s->link_fd,
+	int status = front_start(c, s->argv, &new, &s->ns, &ready, &s->link_fd,
 				 fail);
 
 	if (status)

@@ -6,9 +6,7 @@
  * a signal, `slipway stop`, or the keeper's end.
  */
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/front.h"
@@ -56,28 +54,16 @@ static int wait_for_end(int link, int signals, struct vmsocket *s,
 	}
 }
 
-/* Blocked for good: they are read, not caught. */
-static int take_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 static int serve(const struct config *c, struct vmsocket *s,
 		 struct fail *fail)
 {
-	const int signals = take_signals();
+	const int signals = front_take_signals();
+	const struct keeper_guest guest = { s->fd, GUEST_NS_NONE };
 	char *const words[] = { (char *)(uintptr_t)"vm", s->own.sun_path,
 				NULL };
 	struct guest_ns ns;
 	struct front_ready ready;
-	int link, status = front_start(c, words, s->fd, &ns, &ready, &link,
+	int link, status = front_start(c, words, &guest, &ns, &ready, &link,
 				       fail);
 
 	vmsocket_lent(s);

@@ -74,6 +74,9 @@ struct config {
 	const char *file;		/* --config; borrowed; NULL */
 	const char *qemu;		/* --qemu; borrowed; NULL */
 	const char *qemu_dgram;		/* --qemu-dgram, likewise */
+	const char *attach;		/* of attach: its operand, likewise */
+	const char *pid_file;		/* --pid-file, likewise */
+	bool background;
 	bool as_root, quiet, verbose, json, help, version;
 	int ready_fd;			/* -1: none */
 };

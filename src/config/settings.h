@@ -20,8 +20,9 @@ enum for_command {		/* bits: which commands a setting is for */
 	FOR_STATUS	= 1 << 3,
 	FOR_HOST_IP	= 1 << 4,
 	FOR_SERVE	= 1 << 5,
-	FOR_ALL		= (1 << 6) - 1,
-	FOR_NETWORK	= FOR_RUN | FOR_SERVE,	/* that make one */
+	FOR_ATTACH	= 1 << 6,
+	FOR_ALL		= (1 << 7) - 1,
+	FOR_NETWORK	= FOR_RUN | FOR_SERVE | FOR_ATTACH, /* that make one */
 };
 
 struct setting {

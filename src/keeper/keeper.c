@@ -127,6 +127,7 @@ static int start_guest(struct keeper *k)
 {
 	const struct config *c = k->in.config;
 	struct guest_setup setup = {
+		.join = k->ns, .target = c->attach,
 		.user_ns = geteuid() != 0,
 		.mac = k->in.plan.guest_mac, .mtu = c->mtu,
 		.net4 = k->in.plan.net4, .net6 = k->in.plan.net6,
@@ -135,14 +136,16 @@ static int start_guest(struct keeper *k)
 		.ip6 = k->in.plan.guest6, .gateway6 = k->in.gateway6,
 		.hostname = c->hostname[0] ? c->hostname : NULL,
 	};
-	char *resolv_conf, *hosts;
+	char *resolv_conf = NULL, *hosts = NULL;
 	int helper[2];
 	const int rc = open_channels(k, helper);
 
 	if (rc < 0)
 		return rc;
-	setup.resolv_conf = resolv_conf = instance_resolv_conf(&k->in);
-	setup.hosts = hosts = instance_hosts(&k->in);
+	if (k->ns.net < 0) {
+		setup.resolv_conf = resolv_conf = instance_resolv_conf(&k->in);
+		setup.hosts = hosts = instance_hosts(&k->in);
+	}
 	setup.keeper_ch = helper[0];
 	setup.engine_ch = helper[1];
 	k->inside = guest_start(&setup);
@@ -150,6 +153,11 @@ static int start_guest(struct keeper *k)
 	free(hosts);
 	close(helper[0]);
 	close(helper[1]);
+	/* Root enters a network without becoming nobody in its users. */
+	if (k->ns.user >= 0 && geteuid() == 0) {
+		close(k->ns.user);
+		k->ns.user = -1;
+	}
 	return k->inside < 0 ? (int)k->inside : 0;
 }
 
@@ -567,26 +575,30 @@ static unsigned raise_limit(void)
 	return rl.rlim_cur < INT_MAX ? (unsigned)rl.rlim_cur : INT_MAX;
 }
 
-/* Of all descriptors, only these two: at 3 and, if there is one, at 4. */
-static void keep_only(int *ch, int *link_fd)
+/* Of all descriptors, only those of these that there are, from 3 on. */
+static void keep_only(int *const fds[], size_t n)
 {
-	const int high = fcntl(*ch, F_DUPFD_CLOEXEC, 5);
-	const int high_link = *link_fd < 0 ? -1 :
-			      fcntl(*link_fd, F_DUPFD_CLOEXEC, 5);
+	int next = 3;
 
-	*ch = dup3(high, 3, O_CLOEXEC);
-	*link_fd = high_link < 0 ? -1 : dup3(high_link, 4, O_CLOEXEC);
-	close_range(*link_fd < 0 ? 4 : 5, ~0u, 0);
+	for (size_t i = 0; i < n; i++)
+		if (*fds[i] >= 0)
+			*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, 3 + (int)n);
+	for (size_t i = 0; i < n; i++)
+		if (*fds[i] >= 0)
+			*fds[i] = dup3(*fds[i], next++, O_CLOEXEC);
+	close_range((unsigned)next, ~0u, 0);
 }
 
 /* Nothing of the user's terminal, pipes or directory is held on to. */
-static void let_go(int *ch, int *link_fd)
+static void let_go(struct keeper *k)
 {
+	int *const kept[] = { &k->front_ch, &k->link_fd, &k->ns.user,
+			      &k->ns.net };
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
-	keep_only(ch, link_fd);
+	keep_only(kept, sizeof(kept) / sizeof(kept[0]));
 	setsid();
 	umask(077);
 	prctl(PR_SET_NAME, "slipway-keeper");
@@ -635,24 +647,24 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 }
 
 _Noreturn static void run(const struct config *config, char *const *command,
-			  pid_t front, int ch, int link_fd)
+			  pid_t front, int ch,
+			  const struct keeper_guest *guest)
 {
 	/* Static: the clients would be large for a stack. */
 	static struct keeper k = {
 		.phase = GUEST, .inside = -1, .engine = -1,
-		.link_fd = -1,
-		.front_ch = -1, .inside_ch = -1, .engine_ch = -1,
+		.inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER,
-		.ns = { -1, -1, -1, -1 },
 	};
 
 	k.clients.listen_fd = -1;
-	let_go(&ch, &link_fd);
 	k.front_ch = ch;
+	k.link_fd = guest->link_fd;
+	k.machine = guest->link_fd >= 0;
+	k.ns = guest->ns;
+	let_go(&k);
 	k.fds = raise_limit();
-	k.link_fd = link_fd;
-	k.machine = link_fd >= 0;
 	begin(&k, config, front, command);
 	while (k.phase != OVER)
 		turn(&k);
@@ -661,7 +673,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 }
 
 pid_t keeper_start(const struct config *config, char *const *command, int ch,
-		   int link_fd)
+		   const struct keeper_guest *guest)
 {
 	const pid_t front = getpid();
 	const pid_t pid = fork();
@@ -669,6 +681,6 @@ pid_t keeper_start(const struct config *config, char *const *command, int ch,
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		run(config, command, front, ch, link_fd);
+		run(config, command, front, ch, guest);
 	return pid;
 }

@@ -8,7 +8,7 @@
  * socket, and sees to it that all ends with the command. It touches no
  * packet.
  *
- *   GUEST    the inside helper makes the namespaces and the tap
+ *   GUEST    the inside helper makes or joins the namespaces, makes the tap
  *   ENGINE   the engine starts; the control socket answers already
  *   UP       the front has been told; the command runs
  *   OVER     FRONT_BYE, or end of file from anyone: all that bears the
@@ -28,6 +28,17 @@
 
 #include "base/check.h"
 #include "config/config.h"
+#include "linux/guestns.h"
+
+/* Where the guest is, if not in namespaces that we are to make. */
+struct keeper_guest {
+	int link_fd;		/* socket of a virtual machine's link, as the
+				   config says; -1: no machine */
+	struct guest_ns ns;	/* net, and user if that is not ours: there
+				   already, see linux/targetns.h; else -1 */
+};
+
+#define KEEPER_GUEST_NEW ((struct keeper_guest){ -1, GUEST_NS_NONE })
 
 /**
  * keeper_start() - fork the keeper
@@ -35,8 +46,7 @@
  * @command:	NULL-terminated; for the name and for status
  * @ch:		its end of a channel to the front; the caller still has to
  *		close its own copy
- * @link_fd:	socket of a virtual machine's link, as the config says; -1:
- *		the guest is a command, in namespaces
+ * @guest:	its descriptors are borrowed: the child has its own
  *
  * In the child every other descriptor is closed; it is a session of its
  * own. All else is told over the channel.
@@ -44,6 +54,6 @@
  * Return: its pid, or -errno of fork().
  */
 MUST pid_t keeper_start(const struct config *config, char *const *command,
-			int ch, int link_fd);
+			int ch, const struct keeper_guest *guest);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ static void keep_only(int a, int b)
 }
 
 /* What the keeper is to a terminal, to signals and to ps is not ours. */
-static void become_helper(pid_t keeper)
+static void become_helper(pid_t keeper, bool maps)
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -63,7 +64,7 @@ static void become_helper(pid_t keeper)
 	umask(022);
 	prctl(PR_SET_NAME, "slipway-inside");
 	/* The maps of a new user namespace are ours to write only so. */
-	prctl(PR_SET_DUMPABLE, 1);
+	prctl(PR_SET_DUMPABLE, maps);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != keeper)
 		_exit(1);
@@ -91,9 +92,58 @@ static int make_namespaces(const struct guest_setup *s, struct fail *fail)
 	return 0;
 }
 
+static int may_not(const struct guest_setup *s, int error, struct fail *fail)
+{
+	if (error != EPERM)
+		return fail_set(fail, "%s: cannot be joined: %s; try again",
+				s->target, strerror(error));
+	return fail_set(fail, "%s: you may not join its network namespace; "
+			"run slipway as the user who made it, or as root",
+			s->target);
+}
+
+/*
+ * The user namespace first: it gives the right to join the other. Nobody
+ * there is to see into a process of the host's.
+ */
+static int join_namespaces(const struct guest_setup *s, struct fail *fail)
+{
+	if (s->join.user >= 0 && setns(s->join.user, CLONE_NEWUSER))
+		return may_not(s, errno, fail);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (setns(s->join.net, CLONE_NEWNET))
+		return may_not(s, errno, fail);
+	return 0;
+}
+
+/* What somebody has configured is his: we neither use nor change it. */
+static int check_unused(const struct guest_setup *s, struct fail *fail)
+{
+	struct netlink *nl;
+	int has;
+
+	if (if_nametoindex(IFNAME))
+		return fail_set(fail, "%s: it has an interface " IFNAME
+				" already; end what made it (slipway status), "
+				"or start the container with --network none",
+				s->target);
+	nl = netlink_open();
+	has = nl ? netlink_has_default(nl, s->v6) : -errno;
+	netlink_close(nl);
+	if (has < 0)
+		return fail_set(fail, "%s: its routes cannot be read: %s; try "
+				"again", s->target, strerror(-has));
+	if (has)
+		return fail_set(fail, "%s: it has a default route already, so "
+				"it has a network; remove that, or start the "
+				"container with --network none", s->target);
+	return 0;
+}
+
 /*
  * Everybody inside may ping and bind low ports. In a user namespace only
- * groups that are mapped may be named. A /proc/sys that is read-only, as
+ * groups that are mapped may be named: a container's are often the first
+ * 65,536. A /proc/sys that is read-only, as
  * in a container, leaves both as they are.
  */
 static void allow_ping_and_ports(void)
@@ -102,7 +152,8 @@ static void allow_ping_and_ports(void)
 	char own[32];
 
 	snprintf(own, sizeof(own), "%u %u", getgid(), getgid());
-	if (procfile_write(range, "0 2147483647"))
+	if (procfile_write(range, "0 2147483647") &&
+	    procfile_write(range, "0 65535"))
 		procfile_try(range, own);
 	procfile_try("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 }
@@ -187,7 +238,11 @@ bool guest_ready_take(const struct msg_guest_ready *m, const int *fds,
 {
 	size_t at = 3;
 
-	if (n_fds != at + m->own_user + m->own_uts)
+	if (m->joined && n_fds == 1) {
+		*tap = fds[0];
+		return true;
+	}
+	if (m->joined || n_fds != at + m->own_user + m->own_uts)
 		return false;
 	*tap = fds[0];
 	*ns = (struct guest_ns){
@@ -200,7 +255,26 @@ bool guest_ready_take(const struct msg_guest_ready *m, const int *fds,
 	return true;
 }
 
-/* Make the guest, enter the sandbox, tell the keeper. 0 or -1. */
+/* Enter the sandbox, tell the keeper with n descriptors. 0 or -1. */
+static int report(const struct guest_setup *s, struct inside *in,
+		  const struct msg_guest_ready *ready, int *fds, int n,
+		  struct fail *fail)
+{
+	int err;
+
+	if (inside_open(in, s->keeper_ch, s->engine_ch, fail) ||
+	    sandbox_enter(in->own_mounts ? SANDBOX_INSIDE : SANDBOX_ATTACHED,
+			  fail))
+		return -1;
+	err = channel_send(s->keeper_ch, ready, sizeof(*ready), fds,
+			   (size_t)n);
+	while (n > 0)		/* the tap above all must end with the engine */
+		close(fds[--n]);
+	return err ? fail_set(fail, "cannot reach the keeper: %s",
+			      strerror(-err)) : 0;
+}
+
+/* Make the guest and serve as its helper from then on. 0 or -1. */
 static int make_guest(const struct guest_setup *s, struct inside *in,
 		      struct fail *fail)
 {
@@ -209,7 +283,7 @@ static int make_guest(const struct guest_setup *s, struct inside *in,
 		.own_user = s->user_ns, .own_uts = s->hostname,
 	};
 	int fds[READY_FDS];
-	int n, err;
+	int n;
 
 	if (make_namespaces(s, fail))
 		return -1;
@@ -218,26 +292,41 @@ static int make_guest(const struct guest_setup *s, struct inside *in,
 	    mounts_make(&in->mounts, s->resolv_conf, s->hosts, s->user_ns,
 			fail))
 		return -1;
+	in->own_mounts = true;
 	n = open_namespaces(s, fds, fail);
-	if (n < 0 || inside_open(in, s->keeper_ch, s->engine_ch, fail) ||
-	    sandbox_enter(SANDBOX_INSIDE, fail))
+	return n < 0 ? -1 : report(s, in, &ready, fds, n, fail);
+}
+
+/* The same where the namespaces are there, and joined. */
+static int attach_guest(const struct guest_setup *s, struct inside *in,
+			struct fail *fail)
+{
+	struct msg_guest_ready ready = {
+		.kind = MSG_GUEST_READY, .joined = true,
+	};
+	int tap;
+
+	if (check_unused(s, fail))
 		return -1;
-	err = channel_send(s->keeper_ch, &ready, sizeof(ready), fds,
-			   (size_t)n);
-	while (n > 0)		/* the tap above all must end with the engine */
-		close(fds[--n]);
-	return err ? fail_set(fail, "cannot reach the keeper: %s",
-			      strerror(-err)) : 0;
+	tap = tap_open(IFNAME, &ready.offloads, fail);
+	if (tap < 0 || configure_net(s, fail))
+		return -1;
+	return report(s, in, &ready, &tap, 1, fail);
 }
 
 _Noreturn static void helper(const struct guest_setup *s, pid_t keeper)
 {
 	static struct inside in;
 	struct msg_failed failed = { .kind = MSG_GUEST_FAILED };
+	const bool join = s->join.net >= 0;
+	int err = join ? join_namespaces(s, &failed.fail) : 0;
 
 	keep_only(s->keeper_ch, s->engine_ch);
-	become_helper(keeper);
-	if (make_guest(s, &in, &failed.fail) == 0)
+	become_helper(keeper, !join);
+	if (!err)
+		err = join ? attach_guest(s, &in, &failed.fail) :
+			     make_guest(s, &in, &failed.fail);
+	if (!err)
 		inside_serve(&in);
 	else
 		(void)!channel_send(s->keeper_ch, &failed, sizeof(failed),

@@ -2,8 +2,8 @@
 /*
  * linux/guestns.h - a guest made of namespaces, and its inside helper.
  *
- * guest_start() forks the inside helper, which makes the namespaces,
- * configures them, sends MSG_GUEST_READY with the tap and the namespaces
+ * guest_start() forks the inside helper, which makes the namespaces, or
+ * joins one that is there, configures them, sends MSG_GUEST_READY with the tap and the namespaces
  * to the keeper, and then serves until either channel's other end is gone:
  *   - lists TCP listeners (every 20 ms), tells the keeper what changed;
  *   - opens sockets in the guest for the engine (MSG_CONNECT).
@@ -13,6 +13,12 @@
  * helper. Commands join it and then make an *inner* user namespace (see
  * guest_join()), so that not even --root inside can ptrace the helper.
  * Root gets no user namespace.
+ *
+ * Of a namespace that is there already (a container's) only the network is
+ * configured: mounts and host name are its owner's, and an interface or a
+ * default route that it has is not touched, but an error. The root of its
+ * user namespace cannot ptrace the helper either, whose memory belongs to
+ * the user namespace that it was started in.
  */
 #ifndef LINUX_GUESTNS_H
 #define LINUX_GUESTNS_H
@@ -25,7 +31,17 @@
 #include "base/check.h"
 #include "base/fail.h"
 
+/* Descriptors of a guest's namespaces; -1 where it has the host's. */
+struct guest_ns {
+	int user, net, mnt, uts;
+};
+
+#define GUEST_NS_NONE	((struct guest_ns){ -1, -1, -1, -1 })
+
 struct guest_setup {
+	struct guest_ns join;		/* net, and user if that is not ours:
+					   to join; else net is -1. Borrowed */
+	const char *target;		/* what to call join in errors */
 	bool user_ns;			/* make the outer user namespace */
 	struct mac mac;			/* of the guest's eth0 */
 	unsigned mtu;			/* 68..65520; with v6 from 1280 */
@@ -51,18 +67,14 @@ struct guest_setup {
  */
 MUST pid_t guest_start(const struct guest_setup *setup);
 
-/* Descriptors of a guest's namespaces; -1 where it has the host's. */
-struct guest_ns {
-	int user, net, mnt, uts;
-};
-
 struct msg_guest_ready;
 
 /**
  * guest_ready_take() - sort what came with MSG_GUEST_READY
  * @m:		the message, of the right length
  * @fds:	the n_fds descriptors received with it
- * @tap, @ns:	set on success: then all descriptors are theirs
+ * @tap, @ns:	set on success: then all descriptors are theirs. ns is left
+ *		alone if the guest joined namespaces that there were
  *
  * The namespaces are handed out as descriptors, because nobody may look
  * them up in /proc: the helper is not dumpable. Whoever holds them keeps

@@ -155,7 +155,7 @@ static void tick(struct inside *in)
 		return;
 	check_listeners(in);
 	in->next_tick_ns = now + TICK_NS;
-	if (now < in->next_heal_ns)
+	if (!in->own_mounts || now < in->next_heal_ns)
 		return;
 	mounts_heal(&in->mounts);
 	in->next_heal_ns = now + HEAL_NS;
@@ -175,7 +175,8 @@ void inside_serve(struct inside *in)
 	struct pollfd p[N] = {
 		[KEEPER] = { .fd = in->keeper_ch, .events = POLLIN },
 		[ENGINE] = { .fd = in->engine_ch },
-		[MOUNTS] = { .fd = in->mounts.changed, .events = POLLPRI },
+		[MOUNTS] = { .fd = in->own_mounts ? in->mounts.changed : -1,
+			     .events = POLLPRI },
 	};
 
 	for (;;) {

@@ -4,7 +4,7 @@
  *
  * One loop for three things: it tells the keeper which TCP listeners come
  * and go, opens TCP connections in the guest for the engine, and heals the
- * guest's mounts.
+ * guest's mounts, if they are ours.
  */
 #ifndef LINUX_INSIDE_H
 #define LINUX_INSIDE_H
@@ -20,7 +20,8 @@
 
 struct inside {
 	int keeper_ch, engine_ch;	/* non-blocking */
-	struct mounts mounts;		/* set by the caller */
+	bool own_mounts;		/* set by the caller, and if so: */
+	struct mounts mounts;
 	int diag;			/* listeners_open() */
 	uint64_t next_tick_ns;		/* CLOCK_MONOTONIC */
 	uint64_t next_heal_ns;

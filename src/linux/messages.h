@@ -49,12 +49,12 @@ struct msg_failed {
 	struct fail fail;
 };
 
-/* Descriptors: tap, network, mount, then user and UTS namespace if it has
-   its own. See guest_ready_take(). */
+/* Descriptors: tap; then, unless it joined what there was, network and mount
+   namespace, and user and UTS if it has its own. See guest_ready_take(). */
 struct msg_guest_ready {
 	uint32_t kind;
 	uint32_t offloads;	/* TUN_F_* that the kernel accepted */
-	bool own_user, own_uts;
+	bool joined, own_user, own_uts;
 };
 
 struct msg_listener {

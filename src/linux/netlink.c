@@ -375,6 +375,29 @@ int netlink_overlaps(struct netlink *nl, const struct prefix *p)
 	return err ? err : o.found;
 }
 
+static int find_default(const struct nlmsghdr *h, void *arg)
+{
+	const struct route r = route_read(h);
+	bool *found = arg;
+
+	if (r.table == RT_TABLE_MAIN && r.type == RTN_UNICAST &&
+	    r.dst.bits == 0)
+		*found = true;
+	return MNL_CB_OK;
+}
+
+int netlink_has_default(struct netlink *nl, bool v6)
+{
+	bool found = false;
+	int err = dump_routes(nl, AF_INET, find_default, &found);
+
+	if (!err && v6)
+		err = dump_routes(nl, AF_INET6, find_default, &found);
+	if (err == -EAFNOSUPPORT || err == -EOPNOTSUPP)
+		err = 0;
+	return err ? err : found;
+}
+
 static int keep_default(const struct nlmsghdr *h, void *arg)
 {
 	const struct route r = route_read(h);

@@ -51,6 +51,12 @@ enum route_kind netlink_route_kind(struct netlink *nl, const struct ip *ip);
 MUST int netlink_overlaps(struct netlink *nl, const struct prefix *p);
 
 /*
+ * Has the main table a default route that leads somewhere, of IPv4 or, if
+ * asked for, of IPv6? 1, 0, -errno.
+ */
+MUST int netlink_has_default(struct netlink *nl, bool v6);
+
+/*
  * The IPv4 default route's gateway (for `host-ip` in a guest, without
  * starting ip(8)): main table, lowest metric. true if there is one.
  */

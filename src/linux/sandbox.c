@@ -56,7 +56,7 @@
 #define NOBODY 65534
 #define OWN_UIDS	0x7fff0000u	/* that no distribution gives away */
 
-/* What both roles call, or their libc on their behalf. */
+/* What all roles call, or their libc on their behalf. */
 static const int common_calls[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close),
 	SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
@@ -136,18 +136,36 @@ static int allow_engine(scmp_filter_ctx ctx)
 	return err;
 }
 
+static int allow_attached(scmp_filter_ctx ctx)
+{
+	const int err = allow_socket(ctx, AF_INET, SOCK_STREAM);
+
+	return err ? err : allow_socket(ctx, AF_INET6, SOCK_STREAM);
+}
+
 static int allow_inside(scmp_filter_ctx ctx)
 {
-	int err = ALLOW_ALL(ctx, inside_calls);
+	int err = allow_attached(ctx);
 
 	if (!err)
-		err = allow_socket(ctx, AF_INET, SOCK_STREAM);
-	if (!err)
-		err = allow_socket(ctx, AF_INET6, SOCK_STREAM);
+		err = ALLOW_ALL(ctx, inside_calls);
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mount),
 				       1, SCMP_A3(SCMP_CMP_EQ, MS_BIND, 0));
 	return err;
+}
+
+static int allow_role(scmp_filter_ctx ctx, enum sandbox_role role)
+{
+	switch (role) {
+	case SANDBOX_ENGINE:
+		return allow_engine(ctx);
+	case SANDBOX_INSIDE:
+		return allow_inside(ctx);
+	case SANDBOX_ATTACHED:
+		return allow_attached(ctx);
+	}
+	return -EINVAL;
 }
 
 static int enter_seccomp(enum sandbox_role role)
@@ -171,8 +189,7 @@ static int enter_seccomp(enum sandbox_role role)
 	if (!err)
 		err = allow_data(ctx);
 	if (!err)
-		err = role == SANDBOX_ENGINE ? allow_engine(ctx) :
-					       allow_inside(ctx);
+		err = allow_role(ctx, role);
 	if (!err)
 		err = seccomp_load(ctx);
 	seccomp_release(ctx);

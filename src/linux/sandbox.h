@@ -10,20 +10,21 @@
 
 enum sandbox_role {
 	SANDBOX_ENGINE,		/* frames and flows: sockets, no files */
-	SANDBOX_INSIDE,		/* sockets and sock_diag in the guest */
+	SANDBOX_INSIDE,		/* sockets and sock_diag in the guest, mounts */
+	SANDBOX_ATTACHED,	/* the same without mounts */
 };
 
 /**
  * sandbox_enter() - drop all that the role does not need, for good
  *
- * Both: not dumpable, no_new_privs, own session, core limit 0, and a
+ * All: not dumpable, no_new_privs, own session, core limit 0, and a
  * seccomp allow-list of the role's system calls (others end the process
  * and are logged by the kernel). Engine: an empty root (own user and mount
  * namespace if not root; the network namespace stays), no capability in
  * any set, no file access by Landlock where there is one, and, if it was
  * root, a uid of its own, gid 65534 and no groups; the gid stays if the host lets only
  * that ping. Inside: of its capabilities CAP_SYS_ADMIN, with which it may
- * only make bind mounts.
+ * only make bind mounts. Attached: no capability, and no mounts.
  *
  * Takes about 1 ms. A build with sanitizers keeps its files, its system
  * calls and is dumpable, for their run-time needs all of that.
