@@ -9,7 +9,7 @@ PACKAGES_BUILD="gcc meson ninja-build pkg-config libc6-dev linux-libc-dev
 PACKAGES_PLAY="python3 curl iproute2 iputils-ping bind9-dnsutils
 	util-linux"
 PACKAGES_TEST="bash python3-pytest python3-scapy iperf3 nftables procps
-	qemu-system-x86 traceroute iputils-tracepath dropbear-bin
+	bubblewrap qemu-system-x86 traceroute iputils-tracepath dropbear-bin
 	knot-dnsutils mtr-tiny ncat ngtcp2-client ngtcp2-server openssl"
 PACKAGES_BENCH="iperf3 nftables passt slirp4netns strace"
 

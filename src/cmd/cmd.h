@@ -18,6 +18,7 @@ enum exit_status {
 /* Each gets the words after its name; returns what to exit with. */
 int cmd_run(char **argv);
 int cmd_exec(char **argv);
+int cmd_attach(char **argv);
 int cmd_serve(char **argv);
 int cmd_stop(char **argv);
 int cmd_status(char **argv);

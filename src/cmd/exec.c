@@ -42,7 +42,7 @@ static int enter(int fd, struct session *s, struct fail *fail)
 	good = gateway && ip_parse(gateway, &s->gateway4) &&
 	       nsfds_unpack(fds, n_fds, (unsigned)json_integer_value(
 				json_object_get(reply, "namespaces")),
-			    &s->ns) && s->ns.net >= 0 && s->ns.mnt >= 0;
+			    &s->ns) && s->ns.net >= 0;
 	json_decref(reply);
 	if (good)
 		return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/front.h - what `run`, `serve` and `attach` have in common: a keeper behind them. */
+/* cmd/front.h - what run, serve and attach have in common: a keeper. */
 #ifndef CMD_FRONT_H
 #define CMD_FRONT_H
 
@@ -12,9 +12,9 @@
 #include "linux/guestns.h"
 
 /*
- * All settings of the command (FOR_RUN, FOR_SERVE or FOR_ATTACH): files first, then the
- * options of argv again, over them; operands may be between those of attach,
- * and are sorted apart. 0, or -1 with fail set.
+ * All settings of the command (FOR_RUN, FOR_SERVE or FOR_ATTACH): files
+ * first, then the options of argv again, over them; operands may be between
+ * those of attach, and are sorted apart. 0, or -1 with fail set.
  */
 MUST int front_settings(struct config *c, unsigned command, char **argv,
 			struct fail *fail);

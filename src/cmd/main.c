@@ -23,6 +23,12 @@ static const struct command {
 	  "run COMMAND, or a shell, in a guest of its own",
 	  "Runs COMMAND, or a shell, in a network of its own until it ends.\n"
 	  "Options end at the first word that is none." },
+	{ "attach", FOR_ATTACH, true, cmd_attach, " PID|PATH|NAME",
+	  "a network for a container that has none",
+	  "Gives a network to a network namespace that is there: that of the\n"
+	  "process PID, that of the file PATH, or NAME of ip netns; until ^C,\n"
+	  "slipway stop, or the end of that process. The DNS server is the\n"
+	  "gateway; no file inside is changed." },
 	{ "serve", FOR_SERVE, false, cmd_serve, " --qemu[-dgram] SOCK [OPTION...]",
 	  "a network for a virtual machine",
 	  "Makes a network for a virtual machine, prints the options by which\n"

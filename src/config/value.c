@@ -385,6 +385,19 @@ const char *value_generate_resolv_conf(struct config *c, const char *text)
 	return boolean(text, &c->generate_resolv_conf);
 }
 
+const char *value_background(struct config *c, const char *text)
+{
+	return boolean(text, &c->background);
+}
+
+const char *value_pid_file(struct config *c, const char *text)
+{
+	if (!*text)
+		return "empty";
+	c->pid_file = text;
+	return NULL;
+}
+
 const char *value_root(struct config *c, const char *text)
 {
 	return boolean(text, &c->as_root);

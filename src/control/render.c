@@ -293,6 +293,7 @@ void render_details(FILE *out, json_t *o)
 	     text_at(o, "guest", "ipv6"));
 	pair(out, "gateway", text_at(o, "gateway", "ipv4"),
 	     text_at(o, "gateway", "ipv6"));
+	pair(out, "nameserver", text_at(o, "gateway", "ipv4"), "");
 	pair(out, "subnet", text_at(o, "subnet", "ipv4"),
 	     text_at(o, "subnet", "ipv6"));
 	pair(out, "mac", text_at(o, "guest", "mac"), "");

@@ -3,8 +3,8 @@
  * linux/guestns.h - a guest made of namespaces, and its inside helper.
  *
  * guest_start() forks the inside helper, which makes the namespaces, or
- * joins one that is there, configures them, sends MSG_GUEST_READY with the tap and the namespaces
- * to the keeper, and then serves until either channel's other end is gone:
+ * joins one that is there, configures them, sends MSG_GUEST_READY with the
+ * tap and the namespaces to the keeper, and then serves until either channel's other end is gone:
  *   - lists TCP listeners (every 20 ms), tells the keeper what changed;
  *   - opens sockets in the guest for the engine (MSG_CONNECT).
  *

@@ -101,8 +101,9 @@ def test_a_wsl_conf_is_read_too(root, tmp_path):
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-@pytest.mark.parametrize("command", [[], ["run"], ["exec"], ["stop"],
-                                     ["status"], ["host-ip"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["attach"], ["serve"],
+                                     ["exec"], ["stop"], ["status"],
+                                     ["host-ip"]])
 def test_help_and_version_everywhere(root, command, flag):
     done = root(*command, flag)
     assert done.returncode == 0 and done.stdout and not done.stderr
