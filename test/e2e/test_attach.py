@@ -207,6 +207,8 @@ def test_root_attaches_a_users_container(root, user, world):
             assert carries(box)
             done = root("exec", "box", "ip", "addr", "show", "eth0")
             assert box.addresses()[0] in done.stdout
+            done = root("exec", "box", "readlink", "/proc/self/ns/user")
+            assert done.stdout.strip() == os.readlink("/proc/self/ns/user")
 
 
 def test_its_name_is_that_of_the_process(slipway, box):
@@ -309,6 +311,7 @@ def test_a_signal_ends_it(root, root_box, number):
     attach = Attach(root, root_box.pid)
     attach.front.send_signal(number)
     assert attach.front.wait(2) == 0
+    assert "eth0" not in root_box.sh("ip link").stdout
     root.gone()
     attach.close()
 
