@@ -83,6 +83,13 @@ struct env_mark {
 	 * the last one, which may be shorter.
 	 */
 	uint16_t segment;
+	/*
+	 * Of sockets that were adopted: the host's address that it came to,
+	 * or is to come from, and, where the address alone does not say it
+	 * (link-local), its interface. All zero: the host's own choice.
+	 */
+	uint32_t dev;
+	struct ip local;
 };
 
 /* A network error that the host learned of a datagram, ping or SYN sent. */
@@ -128,6 +135,11 @@ struct env_ops {
 
 	/* Datagrams: one unconnected socket. An id or -ENV_*. */
 	int (*udp_open)(void *ctx, bool v6, struct handle owner);
+	/*
+	 * A datagram socket that the driver has bound gets its owner: events
+	 * go there from now on, and marks tell `local`. 0, or -ENV_LIMIT.
+	 */
+	int (*udp_adopt)(void *ctx, int id, struct handle owner);
 	/* Echo: the host chooses the identifier. -ENV_ACCESS: not allowed. */
 	int (*ping_open)(void *ctx, bool v6, struct handle owner);
 	/*

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "linux/hostenv.h"
 
+#include <netinet/in.h>	/* before <linux/…>, which would have its own */
+
 #include <errno.h>
-#include <time.h>
 #include <linux/errqueue.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "linux/netlink.h"
@@ -238,6 +239,27 @@ static void stream_close(void *ctx, int id, bool reset)
 	close(id);
 }
 
+/* Network errors, and with each datagram what belongs to its mark. */
+static void report_datagrams(int fd, int family)
+{
+	if (family == AF_INET6) {
+		set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+		set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
+		set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+	} else {
+		set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+		set_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
+		set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
+	}
+}
+
+static void expect_batches(int fd)
+{
+	set_int(fd, SOL_UDP, UDP_GRO, 1);	/* Linux 5.0 */
+	/* As much as the host lets everybody have: bursts of batches. */
+	set_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_QUEUE_BYTES);
+}
+
 /* A datagram socket that reports network errors; registered. */
 static int dgram_open(struct hostenv *he, int family, int proto,
 		      struct handle owner)
@@ -248,16 +270,9 @@ static int dgram_open(struct hostenv *he, int family, int proto,
 
 	if (fd < 0)
 		return failed();
-	if (family == AF_INET6) {
+	if (family == AF_INET6)
 		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-		set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
-		set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1);
-		set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
-	} else {
-		set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
-		set_int(fd, IPPROTO_IP, IP_RECVTTL, 1);
-		set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
-	}
+	report_datagrams(fd, family);
 	if (enrol(he, fd, EPOLLIN, owner) < 0) {
 		error = failed();
 		close(fd);
@@ -271,12 +286,25 @@ static int udp_open(void *ctx, bool v6, struct handle owner)
 	const int fd = dgram_open(ctx, v6 ? AF_INET6 : AF_INET, IPPROTO_UDP,
 				  owner);
 
-	if (fd < 0)
-		return fd;
-	set_int(fd, SOL_UDP, UDP_GRO, 1);	/* Linux 5.0 */
-	/* As much as the host lets everybody have: bursts of batches. */
-	set_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_QUEUE_BYTES);
+	if (fd >= 0)
+		expect_batches(fd);
 	return fd;
+}
+
+/* As udp_open(), for a socket that there is: it tells what it came to. */
+static int udp_adopt(void *ctx, int id, struct handle owner)
+{
+	struct sockaddr_any sa = { .sa.sa_family = AF_INET };
+	socklen_t len = sizeof(sa);
+
+	(void)!getsockname(id, &sa.sa, &len);
+	report_datagrams(id, sa.sa.sa_family);
+	if (sa.sa.sa_family == AF_INET6)
+		set_int(id, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	else
+		set_int(id, IPPROTO_IP, IP_PKTINFO, 1);
+	expect_batches(id);
+	return enrol(ctx, id, EPOLLIN, owner) < 0 ? -ENV_LIMIT : 0;
 }
 
 static int ping_open(void *ctx, bool v6, struct handle owner)
@@ -285,10 +313,11 @@ static int ping_open(void *ctx, bool v6, struct handle owner)
 		    dgram_open(ctx, AF_INET, IPPROTO_ICMP, owner);
 }
 
-/* Room for the control messages of a mark: three integers. */
+/* Room for the control messages of a mark: three integers, an address. */
 union mark_control {
 	struct cmsghdr head;
-	uint8_t room[3 * CMSG_SPACE(sizeof(int))];
+	uint8_t room[3 * CMSG_SPACE(sizeof(int)) +
+		     CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
 static size_t put_int(uint8_t *at, int level, int type, int value)
@@ -314,6 +343,25 @@ static size_t put_segment(uint8_t *at, uint16_t segment)
 	return CMSG_SPACE(sizeof(segment));
 }
 
+/* From which of the host's addresses. */
+static size_t put_local(uint8_t *at, const struct env_mark *mark)
+{
+	const bool v4 = ip_is4(&mark->local);
+	struct in6_pktinfo six = { .ipi6_ifindex = mark->dev };
+	const struct in_pktinfo four = {
+		.ipi_spec_dst.s_addr = v4 ? htonl(ip_to_v4(mark->local)) : 0,
+	};
+	const size_t len = v4 ? sizeof(four) : sizeof(six);
+	struct cmsghdr *c = (void *)at;
+
+	memcpy(&six.ipi6_addr, mark->local.b, sizeof(six.ipi6_addr));
+	c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	c->cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(c), v4 ? (const void *)&four : &six, len);
+	return CMSG_SPACE(len);
+}
+
 /* What differs from the socket's own. Bytes written. */
 static size_t put_mark(union mark_control *control, bool v4,
 		       const struct env_mark *mark)
@@ -329,6 +377,8 @@ static size_t put_mark(union mark_control *control, bool v4,
 			     v4 ? IP_TOS : IPV6_TCLASS, mark->tos);
 	if (mark && mark->segment)
 		n += put_segment(control->room + n, mark->segment);
+	if (mark && !ip_is_unspecified(&mark->local))
+		n += put_local(control->room + n, mark);
 	return n;
 }
 
@@ -343,6 +393,25 @@ static int cmsg_value(const struct cmsghdr *c)
 	return value;
 }
 
+/* Which of the host's addresses it came to; the interface if that matters. */
+static void get_local(const struct cmsghdr *c, struct env_mark *out)
+{
+	struct in6_pktinfo six;
+	struct in_pktinfo four;
+
+	if (c->cmsg_level == IPPROTO_IP) {
+		memcpy(&four, CMSG_DATA(c), sizeof(four));
+		out->local = ip_from_v4(ntohl(four.ipi_spec_dst.s_addr));
+		return;
+	}
+	memcpy(&six, CMSG_DATA(c), sizeof(six));
+	memcpy(out->local.b, &six.ipi6_addr, sizeof(out->local.b));
+	if (ip_is_link_local(&out->local))
+		out->dev = six.ipi6_ifindex;
+	else if (ip_is_multicast(&out->local))
+		out->local = (struct ip){ 0 };
+}
+
 static void get_mark(struct msghdr *m, struct env_mark *out)
 {
 	*out = (struct env_mark){ 0 };
@@ -355,6 +424,8 @@ static void get_mark(struct msghdr *m, struct env_mark *out)
 			out->ttl = (uint8_t)cmsg_value(c);
 		else if (c->cmsg_type == (v4 ? IP_TOS : IPV6_TCLASS))
 			out->tos = (uint8_t)cmsg_value(c);
+		else if (c->cmsg_type == (v4 ? IP_PKTINFO : IPV6_PKTINFO))
+			get_local(c, out);
 	}
 }
 
@@ -598,7 +669,7 @@ const struct env_ops hostenv_ops = {
 	.tcp_adopt = tcp_adopt, .tcp_keepalive = tcp_keepalive,
 	.tcp_crowd = tcp_crowd,
 	.tcp_error = tcp_error,
-	.udp_open = udp_open,
+	.udp_open = udp_open, .udp_adopt = udp_adopt,
 	.ping_open = ping_open,
 	.dgram_send = dgram_send,
 	.dgram_fragment = dgram_fragment,

@@ -243,12 +243,14 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 	}
 	if (!udp.dst_port)
 		return DROP_VALUE;
+	key.guest_port = udp.src_port;
+	key.peer_port = udp.dst_port;
+	if (udp_is_called(&net->p, &key, &to))
+		return udp_from_guest(&net->p, &key, &to, ip, &udp, size);
 	drop = route(net, ip, &r);
 	if (drop != DROP_OK)
 		return drop;
 	to = (struct endpoint){ .ip = r.to, .port = udp.dst_port };
-	key.guest_port = udp.src_port;
-	key.peer_port = udp.dst_port;
 	return udp_from_guest(&net->p, &key, &to, ip, &udp, size);
 }
 

@@ -80,6 +80,8 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 		  !setup->learn_mac);
 	net->p.gateway4 = setup->gateway4;
 	net->p.gateway6 = setup->gateway6;
+	net->p.net4 = setup->net4;
+	net->p.net6 = setup->net6;
 	net->p.mtu = setup->mtu;
 	net->p.now_ns = now_ns;
 	net->p.datagram = net->datagram;
@@ -196,18 +198,6 @@ static uint16_t free_port(const struct network *net, struct flow_key key)
 	return 0;
 }
 
-/* May the guest see that address as who connects, and answer there? */
-static bool can_be_seen(const struct network *net, const struct ip *ip,
-			const struct ip *guest)
-{
-	return ip_is4(ip) == ip_is4(guest) && !ip_is_unspecified(ip) &&
-	       !ip_is_loopback(ip) && !ip_is_multicast(ip) &&
-	       !ip_is_link_local(ip) && !ip_is_broadcast(ip) &&
-	       !prefix_has(ip_is4(ip) ? &net->setup.net4 :
-						&net->setup.net6,
-			   ip);
-}
-
 void network_offer(struct network *net, int id, const struct endpoint *from,
 		   const struct endpoint *to, uint64_t now_ns)
 {
@@ -219,7 +209,7 @@ void network_offer(struct network *net, int id, const struct endpoint *from,
 	};
 
 	p->now_ns = now_ns;
-	if (!can_be_seen(net, &from->ip, &to->ip) ||
+	if (!proto_can_be_seen(p, &from->ip, &to->ip) ||
 	    flow_find(&p->flows, &key)) {
 		key.peer_ip = *proto_gateway(p, &to->ip);
 		key.peer_port = free_port(net, key);
@@ -228,6 +218,39 @@ void network_offer(struct network *net, int id, const struct endpoint *from,
 		p->drops[tcp_offer(p, &key, id)]++;
 	else
 		p->env.ops->tcp.close(p->env.ctx, id, true);
+}
+
+void network_udp_offer(struct network *net, uint32_t name, int id,
+		       const struct endpoint *to, bool own, uint64_t now_ns)
+{
+	struct proto *p = &net->p;
+	struct handle h;
+
+	p->now_ns = now_ns;
+	if (net->n_udp_offers == NETWORK_UDP_OFFERS_MAX ||
+	    !udp_offer(p, id, to, own, &h)) {
+		p->drops[DROP_FLOWS]++;
+		p->env.ops->dgram_close(p->env.ctx, id);
+		return;
+	}
+	net->udp_offers[net->n_udp_offers++] = (struct udp_offer){
+		.name = name, .map = h,
+	};
+}
+
+void network_udp_withdraw(struct network *net, uint32_t name,
+			  uint64_t now_ns)
+{
+	net->p.now_ns = now_ns;
+	for (unsigned i = 0; i < net->n_udp_offers; i++) {
+		struct udp_offer *o = &net->udp_offers[i];
+
+		if (o->name != name)
+			continue;
+		udp_withdraw(&net->p, o->map);
+		*o = net->udp_offers[--net->n_udp_offers];
+		return;
+	}
 }
 
 uint64_t network_next_timer(const struct network *net)
@@ -324,10 +347,22 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 
 void network_check(const struct network *net)
 {
-	uint32_t slot = 0;
+	const struct flow_table *t = &net->p.flows;
+	uint32_t slot = 0, exchanges = 0, called = 0;
 
-	flow_table_check(&net->p.flows);
-	for (struct flow *f; (f = flow_next(&net->p.flows, &slot)); slot++)
-		if (f->key.kind == FLOW_TCP)
-			tcp_check(&net->p, (struct tcp *)(void *)f);
+	flow_table_check(t);
+	for (struct flow *f; (f = flow_next(t, &slot)); slot++) {
+		const union slot *s = (union slot *)(void *)f;
+
+		if (f->key.kind == FLOW_TCP) {
+			tcp_check(&net->p, &s->tcp);
+		} else if (f->key.kind == FLOW_UDP_MAP) {
+			ASSERT(s->udp_map.offered || s->udp_map.exchanges);
+			exchanges += s->udp_map.exchanges;
+		} else if (f->key.kind == FLOW_UDP) {
+			called += s->udp.called;
+		}
+	}
+	ASSERT(exchanges == t->used[FLOW_UDP]);
+	ASSERT(called == net->p.called);
 }

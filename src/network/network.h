@@ -25,6 +25,7 @@
 #include "env/env.h"
 
 #define NETWORK_RESOLVERS_MAX 8
+#define NETWORK_UDP_OFFERS_MAX 4096
 
 struct network_setup {
 	struct mac gateway_mac, guest_mac;
@@ -96,6 +97,18 @@ void network_sock_event(struct network *net, struct handle h,
  */
 void network_offer(struct network *net, int id, const struct endpoint *from,
 		   const struct endpoint *to, uint64_t now_ns);
+
+/*
+ * The same for datagrams: what comes to the bound socket id, which is taken,
+ * goes to the guest's port `to`, from who sent it, and the guest's answers
+ * go back from the address that was spoken to, until network_udp_withdraw()
+ * is given the same name. own: datagrams that the guest itself begins at that
+ * port leave from there, too (the socket is bound to no address).
+ */
+void network_udp_offer(struct network *net, uint32_t name, int id,
+		       const struct endpoint *to, bool own, uint64_t now_ns);
+void network_udp_withdraw(struct network *net, uint32_t name,
+			  uint64_t now_ns);
 
 /* When network_timers() is due next: absolute, UINT64_MAX for never. */
 uint64_t network_next_timer(const struct network *net);

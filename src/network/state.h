@@ -29,6 +29,12 @@ union slot {
 	struct ping ping;
 };
 
+/* A socket of the host's that leads to a port of the guest's. */
+struct udp_offer {
+	uint32_t name;			/* the driver's */
+	struct handle map;
+};
+
 struct network {
 	struct proto p;			/* first: what proto/ is lent */
 	struct network_setup setup;
@@ -41,6 +47,8 @@ struct network {
 	uint64_t frames_from_guest, bytes_from_guest;
 	uint8_t datagram[2 * FRAME_MAX_BYTES];
 	struct udp_gather gather;
+	unsigned n_udp_offers;
+	struct udp_offer udp_offers[NETWORK_UDP_OFFERS_MAX];
 };
 
 /* Of what the gateway says itself. */

@@ -27,6 +27,15 @@ void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
 	ip_emit(w, &ip, l4_len);
 }
 
+bool proto_can_be_seen(const struct proto *p, const struct ip *ip,
+		       const struct ip *guest)
+{
+	return ip_is4(ip) == ip_is4(guest) && !ip_is_unspecified(ip) &&
+	       !ip_is_loopback(ip) && !ip_is_multicast(ip) &&
+	       !ip_is_link_local(ip) && !ip_is_broadcast(ip) &&
+	       !prefix_has(ip_is4(ip) ? &p->net4 : &p->net6, ip);
+}
+
 bool proto_send(struct proto *p, const struct frame_meta *meta,
 		const struct span *v, unsigned n)
 {

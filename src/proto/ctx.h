@@ -33,6 +33,7 @@ struct proto {
 	struct mac gateway_mac;
 	struct macs macs;		/* the guest's */
 	struct ip gateway4, gateway6;
+	struct prefix net4, net6;	/* the guest's subnets */
 	unsigned mtu;			/* of the guest's link */
 
 	uint64_t now_ns;		/* of this turn */
@@ -41,6 +42,8 @@ struct proto {
 	uint32_t half_open;		/* TCP flows not yet established */
 	struct crowd up, down;		/* TCP flows with bulk */
 	struct tcp *owed;		/* flows with work for the turn's end */
+	uint32_t called;		/* UDP exchanges that peers began, now */
+	uint64_t udp_offers;		/* ever, but for guests' own maps */
 	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
 	struct udp_gather *gather;	/* of this turn, see proto/udp.h */
 
@@ -89,6 +92,13 @@ static inline const struct ip *proto_gateway(const struct proto *p,
 {
 	return ip_is4(ip) ? &p->gateway4 : &p->gateway6;
 }
+
+/*
+ * May the guest see that address as who speaks to it at `guest`, and answer
+ * there? Else the gateway is shown.
+ */
+bool proto_can_be_seen(const struct proto *p, const struct ip *ip,
+		       const struct ip *guest);
 
 /*
  * Whom the guest is to hear an error from about a packet of src's (its own

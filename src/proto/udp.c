@@ -7,126 +7,13 @@
 #include "proto/datagram.h"
 #include "proto/icmp_map.h"
 
-#define IDLE_NS		(UINT64_C(120) * 1000000000)	/* RFC 4787 REQ-5 */
-#define IDLE_DNS_NS	(UINT64_C(15) * 1000000000)	/* one question */
-#define PORT_DNS	53
 #define PACKET_BYTES	65535u		/* of the longest that a frame holds */
 #define TURN_DATAGRAMS	64		/* read per socket and turn */
 #define QUOTE_BYTES	64		/* of the payload, in an ICMP error */
 
-static uint64_t idle_limit(const struct udp_flow *u)
-{
-	return u->flow.key.peer_port == PORT_DNS ? IDLE_DNS_NS : IDLE_NS;
-}
-
-static struct udp_map *as_map(struct flow *f)
-{
-	return (struct udp_map *)(void *)f;
-}
-
 static struct udp_flow *as_flow(struct flow *f)
 {
 	return (struct udp_flow *)(void *)f;
-}
-
-void udp_map_free(struct proto *p, struct udp_map *m)
-{
-	p->env.ops->dgram_close(p->env.ctx, m->sock);
-	flow_free(&p->flows, &m->flow);
-}
-
-static void exchange_free(struct proto *p, struct udp_flow *u)
-{
-	struct flow *f = flow_get(&p->flows, u->map);
-
-	ASSERT(f);
-	udp_turn_end(p);		/* what waits may be of this one */
-	wheel_cancel(&p->wheel, &u->timer);
-	flow_free(&p->flows, &u->flow);
-	if (--as_map(f)->exchanges == 0)
-		udp_map_free(p, as_map(f));
-}
-
-/* The map of a guest's port, new if need be; NULL with the reason. */
-static struct udp_map *map_open(struct proto *p, const struct flow_key *key,
-				enum drop *why)
-{
-	const struct flow_key map_key = {
-		.guest_ip = key->guest_ip,
-		.guest_port = key->guest_port,
-		.kind = FLOW_UDP_MAP,
-	};
-	struct flow *f = flow_find(&p->flows, &map_key);
-
-	if (f)
-		return as_map(f);
-	f = flow_alloc(&p->flows, &map_key);
-	if (!f) {
-		*why = DROP_FLOWS;
-		return NULL;
-	}
-	as_map(f)->sock = p->env.ops->udp_open(p->env.ctx,
-					       !ip_is4(&key->guest_ip),
-					       flow_handle(&p->flows, f));
-	if (as_map(f)->sock < 0) {
-		flow_free(&p->flows, f);
-		*why = DROP_SYSTEM;
-		return NULL;
-	}
-	return as_map(f);
-}
-
-static struct udp_flow *exchange_open(struct proto *p,
-				      const struct flow_key *key,
-				      const struct endpoint *to,
-				      enum drop *why)
-{
-	struct udp_map *m = map_open(p, key, why);
-	struct flow *f;
-
-	if (!m)
-		return NULL;
-	f = flow_alloc(&p->flows, key);
-	if (!f) {
-		*why = DROP_FLOWS;
-		if (!m->exchanges)
-			udp_map_free(p, m);
-		return NULL;
-	}
-	m->exchanges++;
-	as_flow(f)->map = flow_handle(&p->flows, &m->flow);
-	as_flow(f)->to = *to;
-	return as_flow(f);
-}
-
-/* The guest's name for a peer of the host's: its loopback is the gateway. */
-static struct endpoint guest_view(const struct proto *p,
-				  const struct endpoint *peer)
-{
-	struct endpoint e = *peer;
-
-	if (ip_is_loopback(&e.ip))
-		e.ip = *proto_gateway(p, &e.ip);
-	return e;
-}
-
-static struct udp_flow *exchange_find(struct proto *p,
-				      const struct udp_map *m,
-				      const struct endpoint *peer)
-{
-	struct flow_key key = {
-		.guest_ip = m->flow.key.guest_ip,
-		.guest_port = m->flow.key.guest_port,
-		.peer_ip = peer->ip, .peer_port = peer->port,
-		.kind = FLOW_UDP,
-	};
-	struct flow *f = flow_find(&p->flows, &key);
-
-	if (!f) {		/* spoken to by another of its addresses */
-		key.peer_ip = guest_view(p, peer).ip;
-		f = flow_find(&p->flows, &key);
-	}
-	return f ? as_flow(f) : NULL;
 }
 
 /* Rebuild the datagram that failed, as the guest sent it, and quote it. */
@@ -170,7 +57,7 @@ static void drain_errors(struct proto *p, struct udp_map *m,
 		if (!p->env.ops->dgram_error(p->env.ctx, m->sock, &e, payload,
 					     sizeof(payload)))
 			return;
-		u = exchange_find(p, m, &e.to);
+		u = udp_exchange_of(p, m, &e.to);
 		if (!u && !e.to.port)
 			u = sender;
 		if (u)
@@ -194,19 +81,19 @@ static enum drop send_to_host(struct proto *p, const struct udp_flow *u,
 			      const struct ip_packet *ip, const struct span *v)
 {
 	const size_t each = mark->segment ? mark->segment : v->len;
-	struct flow *f = flow_get(&p->flows, u->map);
-	struct udp_map *m;
+	struct udp_map *m = udp_map_of(p, u);
+	struct env_mark by = *mark;
 	int r;
 
-	ASSERT(f);
-	m = as_map(f);
+	by.local = u->local;
+	by.dev = u->dev;
 	if (UDP_HEADER_BYTES + IPV6_HEADER_BYTES + each > PROTO_NARROW_BYTES &&
 	    m->whole != ip->dont_fragment) {
 		m->whole = ip->dont_fragment;
-		p->env.ops->dgram_fragment(p->env.ctx, m->sock, ip->v6,
-					   !m->whole);
+		p->env.ops->dgram_fragment(p->env.ctx, m->sock,
+					   !ip_is4(&u->to.ip), !m->whole);
 	}
-	r = p->env.ops->dgram_send(p->env.ctx, m->sock, &u->to, mark, v, 1);
+	r = p->env.ops->dgram_send(p->env.ctx, m->sock, &u->to, &by, v, 1);
 	if (r >= 0)
 		return DROP_OK;
 	if (r == -ENV_TOO_BIG)
@@ -299,9 +186,8 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 			 const struct endpoint *to, const struct ip_packet *ip,
 			 const struct udp *udp, size_t segment)
 {
-	struct flow *f = flow_find(&p->flows, key);
 	enum drop why = DROP_OK;
-	struct udp_flow *u = f ? as_flow(f) : exchange_open(p, key, to, &why);
+	struct udp_flow *u = udp_exchange_find(p, key);
 	const struct span v = { .p = (void *)(uintptr_t)udp->data.p,
 				.len = udp->data.len };
 	const struct env_mark mark = {
@@ -310,10 +196,11 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 	};
 
 	if (!u)
+		u = udp_exchange_open(p, key, to, &why);
+	if (!u)
 		return why;
-	u->idle_ns = p->now_ns;
-	if (!timer_armed(&u->timer))
-		wheel_arm(&p->wheel, &u->timer, p->now_ns + idle_limit(u));
+	u->answered = true;
+	udp_exchange_used(p, u);
 	if (!segment && may_gather(p, ip, udp->data.len))
 		return gather(p, u, ip, &mark, udp->data);
 	udp_turn_end(p);
@@ -379,22 +266,22 @@ struct series {
 	unsigned n;			/* 0: none */
 };
 
-static void pass_on(struct proto *p, const struct udp_map *m,
-		    struct series *s)
+static void pass_on(struct proto *p, struct udp_map *m, struct series *s)
 {
 	const struct endpoint guest = {
 		.ip = m->flow.key.guest_ip, .port = m->flow.key.guest_port,
 	};
-	struct udp_flow *u = exchange_find(p, m, &s->peer);
+	enum drop why = DROP_NOFLOW;
+	struct udp_flow *u = udp_exchange_from(p, m, &s->peer, &s->mark, &why);
 	const unsigned n = s->n;
 	struct endpoint from;
 
 	s->n = 0;
 	if (!u) {
-		p->drops[DROP_NOFLOW] += n;
+		p->drops[why] += n;
 		return;
 	}
-	u->idle_ns = p->now_ns;
+	udp_exchange_used(p, u);
 	from = (struct endpoint){ .ip = u->flow.key.peer_ip,
 				  .port = u->flow.key.peer_port };
 	s->mark.ttl = proto_ttl_to_guest(s->mark.ttl,
@@ -418,7 +305,9 @@ static bool continues(const struct proto *p, const struct series *s,
 	return s->n && s->n < UDP_GATHER_MAX && !mark->segment &&
 	       ip_equal(&peer->ip, &s->peer.ip) &&
 	       peer->port == s->peer.port && mark->ttl == s->mark.ttl &&
-	       mark->tos == s->mark.tos && len && len <= s->segment &&
+	       mark->tos == s->mark.tos && mark->dev == s->mark.dev &&
+	       ip_equal(&mark->local, &s->mark.local) &&
+	       len && len <= s->segment &&
 	       s->len == s->n * s->segment &&
 	       headers + s->segment <= p->mtu &&
 	       headers + s->len + len <= PACKET_BYTES;
@@ -428,7 +317,7 @@ static bool continues(const struct proto *p, const struct series *s,
  * Take the len bytes that lie behind the series: they belong to it, or it
  * is passed on and they begin another. Datagrams that were taken.
  */
-static unsigned take(struct proto *p, const struct udp_map *m,
+static unsigned take(struct proto *p, struct udp_map *m,
 		     struct series *s, const struct endpoint *peer,
 		     const struct env_mark *mark, size_t len)
 {
@@ -456,6 +345,7 @@ void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
 {
 	struct series s = { .n = 0 };
 
+	m->exchanges++;		/* it stays, whatever becomes of its own */
 	if (events & ENV_FAILED)
 		drain_errors(p, m, NULL);
 	for (unsigned i = 0; i < TURN_DATAGRAMS; i++) {
@@ -473,14 +363,5 @@ void udp_host_event(struct proto *p, struct udp_map *m, unsigned events)
 	}
 	if (s.n)
 		pass_on(p, m, &s);
-}
-
-void udp_timer(struct proto *p, struct udp_flow *u)
-{
-	const uint64_t end = u->idle_ns + idle_limit(u);
-
-	if (end > p->now_ns)
-		wheel_arm(&p->wheel, &u->timer, end);
-	else
-		exchange_free(p, u);
+	udp_map_leave(p, m);
 }

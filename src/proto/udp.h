@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proto/udp.h - the guest's UDP exchanges over the host's sockets
+ * proto/udp.h - the guest's datagrams, to and from the host's sockets
  *
  * Theory of operation
  * ===================
- *
- * A guest's (address, port) has one *map* while it talks to anybody: one
- * unconnected host socket, so every peer sees the same source port
- * (endpoint-independent mapping, RFC 4787 section 4.1). Each peer that it
- * wrote to has an *exchange* under that map; datagrams of others are
- * refused (section 5: filtering by address and port). An exchange ends
- * when it was idle for its time-out, a map with its last exchange.
  *
  * Errors that the host learns about a datagram come back as ICMP errors
  * that quote it.
@@ -21,15 +14,17 @@
  * another comes or the turn ends; what a socket has is read until it has no
  * more. So nothing waits longer than its turn, and nothing overtakes.
  *
- * Limits. One flow-table slot per map and per exchange; UDP_BATCH_MAX
- * datagrams of a guest's frame, UDP_GATHER_MAX that are put together.
+ * Whose they are, and by which socket they go, is in proto/udp_map.h.
+ *
+ * Limits. UDP_BATCH_MAX datagrams of a guest's frame, UDP_GATHER_MAX that
+ * are put together.
  */
 #ifndef PROTO_UDP_H
 #define PROTO_UDP_H
 
-#include "base/wheel.h"
 #include "flow/table.h"
 #include "proto/ctx.h"
+#include "proto/udp_map.h"
 #include "wire/udp.h"
 
 #define UDP_BATCH_MAX	128u	/* datagrams in a frame: as many as Linux sends */
@@ -48,21 +43,6 @@ struct udp_gather {
 	struct ip_packet first;		/* its views are of `quote` */
 	uint8_t quote[UDP_QUOTE_BYTES];
 	uint8_t data[UDP_GATHER_BYTES];
-};
-
-struct udp_map {
-	struct flow flow;		/* first; FLOW_UDP_MAP */
-	int sock;
-	bool whole;			/* the socket sends no fragments */
-	uint32_t exchanges;
-};
-
-struct udp_flow {
-	struct flow flow;		/* first; FLOW_UDP */
-	struct timer timer;
-	struct handle map;
-	uint64_t idle_ns;		/* since when nothing was sent */
-	struct endpoint to;		/* the peer as the host reaches it */
 };
 
 /*
@@ -86,9 +66,5 @@ void udp_to_guest(struct proto *p, const struct endpoint *from,
 void udp_turn_end(struct proto *p);
 
 void udp_host_event(struct proto *p, struct udp_map *m, unsigned events);
-void udp_timer(struct proto *p, struct udp_flow *u);
-
-/* For network_fini(): close without further ado. */
-void udp_map_free(struct proto *p, struct udp_map *m);
 
 #endif

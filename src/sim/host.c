@@ -223,7 +223,7 @@ const struct env_ops sim_env_ops = {
 	.tcp_adopt = tcp_adopt,
 	.tcp_keepalive = tcp_keepalive,
 	.tcp_crowd = tcp_crowd,
-	.udp_open = sim_udp_open,
+	.udp_open = sim_udp_open, .udp_adopt = tcp_adopt,
 	.ping_open = sim_ping_open,
 	.dgram_send = sim_dgram_send,
 	.dgram_fragment = sim_dgram_fragment,

@@ -71,7 +71,7 @@ static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 	return open_any(ctx, h, to);
 }
 
-static int tcp_adopt(void *ctx, int id, struct handle h)
+static int adopt(void *ctx, int id, struct handle h)
 {
 	struct fake *f = ctx;
 
@@ -556,13 +556,14 @@ static int link_send(void *ctx, const struct frame_meta *meta,
 const struct env_ops *fake_ops(void)
 {
 	static const struct env_ops ops = {
-		.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
+		.tcp_connect = tcp_connect, .tcp_adopt = adopt,
 		.tcp_keepalive = tcp_keepalive,
 		.tcp_crowd = tcp_crowd,
 		.tcp_error = tcp_error,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },
-		.udp_open = open_dgram, .ping_open = open_dgram,
+		.udp_open = open_dgram, .udp_adopt = adopt,
+		.ping_open = open_dgram,
 		.dgram_send = dgram_send, .dgram_recv = dgram_recv,
 		.dgram_fragment = dgram_fragment,
 		.dgram_error = dgram_error, .dgram_close = dgram_close,

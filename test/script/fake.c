@@ -273,7 +273,7 @@ static const struct env_ops ops = {
 	.tcp_error = tcp_error,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
 	.tcp_keepalive = keepalive, .tcp_crowd = crowd,
-	.udp_open = udp_open, .ping_open = udp_open,
+	.udp_open = udp_open, .udp_adopt = tcp_adopt, .ping_open = udp_open,
 	.dgram_send = dgram_send, .dgram_recv = dgram_recv,
 	.dgram_fragment = dgram_fragment,
 	.dgram_error = dgram_error, .dgram_close = dgram_close,

@@ -38,6 +38,7 @@ unsigned test_failures;
 	X(network_garbage)						\
 	X(network_offer)						\
 	X(network_policy)						\
+	X(network_udp_offer)						\
 	X(proto_crowd)							\
 	X(proto_icmp_map)						\
 	X(proto_macs)							\

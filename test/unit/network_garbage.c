@@ -140,6 +140,21 @@ static void one_offer(struct fake *w, struct network *net, uint64_t now)
 		network_offer(net, id, &from, &to, now);
 }
 
+/* A socket of the host's is bound, or closed, for one of them. */
+static void one_udp_offer(struct fake *w, struct network *net, uint64_t now)
+{
+	const struct endpoint to = {
+		.ip = dice(w, 2) ? w->setup.guest4 : w->setup.guest6,
+		.port = (uint16_t)(FAKE_PORT + dice(w, FAKE_PORTS)),
+	};
+	const uint32_t name = dice(w, 10);
+	const int id = fake_accept(w);
+
+	network_udp_withdraw(net, name, now);
+	if (id >= 0)
+		network_udp_offer(net, name, id, &to, dice(w, 2), now);
+}
+
 void test_network_garbage(void);
 void test_network_garbage(void)
 {
@@ -163,6 +178,8 @@ void test_network_garbage(void)
 		one_frame(w, net, now);
 		if (dice(w, 50) == 0)
 			one_offer(w, net, now);
+		if (dice(w, 50) == 0)
+			one_udp_offer(w, net, now);
 		for (int i = 0; i < FAKE_SOCKETS; i++)
 			if (w->sock[i].open && dice(w, 4) == 0)
 				network_sock_event(net, w->sock[i].owner,
