@@ -124,17 +124,23 @@ const char *publish_parse(const char *text, struct publish *out)
 		why = ports_part(out, &text);
 	if (why)
 		return why;
-	if (!strcmp(text, "/udp"))
-		return "this version publishes TCP only";
-	if (*text && strcmp(text, "/tcp"))
-		return "not [ADDR:]PORT[-PORT][:GUESTPORT]";
+	out->udp = !strcmp(text, "/udp");
+	if (*text && !out->udp && strcmp(text, "/tcp"))
+		return "not [ADDR:]PORT[-PORT][:GUESTPORT][/udp]";
 	return NULL;
+}
+
+bool publish_is_for(const struct publish *p, bool udp)
+{
+	return p->automatic || p->udp == udp;
 }
 
 bool publish_overlap(const struct publish *a, const struct publish *b)
 {
 	if (a->automatic || b->automatic)
 		return a->automatic && b->automatic;
+	if (a->udp != b->udp)
+		return false;
 	if (a->last < b->first || b->last < a->first)
 		return false;
 	if (*a->dev && *b->dev && strcmp(a->dev, b->dev))

@@ -2,13 +2,14 @@
 /*
  * config/publish.h - which ports of the host are a guest's, as it is written:
  *
- *	[ADDR[%DEV]:]PORT[-PORT][:GUESTPORT][/tcp]
+ *	[ADDR[%DEV]:]PORT[-PORT][:GUESTPORT][/tcp|/udp]
  *	auto
  *
  * ADDR is one of the host's, IPv6 in brackets; without it all of both
  * families are meant. %DEV alone means all that come in by that interface.
  * A range leads to as many ports of the guest's, from GUESTPORT on. auto:
- * each port at which the guest listens on all of its addresses.
+ * each port, of TCP and UDP, at which the guest listens on all of its
+ * addresses.
  */
 #ifndef CONFIG_PUBLISH_H
 #define CONFIG_PUBLISH_H
@@ -24,7 +25,8 @@
 
 struct publish {
 	char text[PUBLISH_TEXT_BYTES];	/* as it was written */
-	bool automatic;
+	bool automatic;			/* TCP and UDP */
+	bool udp;			/* else TCP */
 	bool has_ip;
 	struct ip ip;
 	char dev[PUBLISH_DEV_BYTES];	/* "": any */
@@ -34,6 +36,9 @@ struct publish {
 
 /* NULL, or why text is none (a static string); then *out is undefined. */
 MUST const char *publish_parse(const char *text, struct publish *out);
+
+/* Is it about that protocol? */
+bool publish_is_for(const struct publish *p, bool udp);
 
 /* Would the two want the same port of the same address? */
 bool publish_overlap(const struct publish *a, const struct publish *b);

@@ -74,7 +74,7 @@ const struct setting settings[] = {
 	  .take = value_localhost, .commands = FOR_NETWORK,
 	  .accepts = "auto, off, or " PORTS,
 	  .normal = "auto; of serve and attach: off",
-	  .help = "which of the guest's TCP ports the host has on localhost" },
+	  .help = "which of the guest's ports the host has on localhost" },
 	{ .section = "network", .key = "localhostForwarding", .wsl = "wsl2",
 	  .take = value_localhost_forwarding, .accepts = BOOLEAN,
 	  .normal = "true",
@@ -83,13 +83,13 @@ const struct setting settings[] = {
 	  .take = value_ignored_ports, .accepts = PORTS,
 	  .help = "ports that localhost = auto leaves out" },
 	{ .option = "publish", .letter = 'p',
-	  .argument = "[ADDR:]PORT[-PORT][:GUESTPORT]|auto",
+	  .argument = "[ADDR:]PORT[-PORT][:GUESTPORT][/udp]|auto",
 	  .section = "publish", .key = "ports",
 	  .take = value_publish, .commands = FOR_NETWORK,
-	  .accepts = "[ADDR:]PORT[-PORT][:GUESTPORT], such as 8080:80, or "
-		     "auto",
-	  .help = "give other machines a TCP port of the guest's (again: "
-		  "one more)" },
+	  .accepts = "[ADDR:]PORT[-PORT][:GUESTPORT][/udp], such as 8080:80, "
+		     "or auto",
+	  .help = "give other machines a port of the guest's (again: one "
+		  "more)" },
 	{ .option = "host-access", .argument = "gateway|off",
 	  .section = "network", .key = "hostAccess",
 	  .take = value_host_access, .commands = FOR_NETWORK,

@@ -28,6 +28,12 @@ static long long number_at(json_t *o, const char *outer, const char *key)
 	return (long long)json_integer_value(json_object_get(o, key));
 }
 
+/* What stands behind a port that is not of TCP. */
+static const char *udp_mark(json_t *o)
+{
+	return strcmp(text_at(o, NULL, "protocol"), "udp") ? "" : "/udp";
+}
+
 static int is_open(json_t *forward)
 {
 	static const char *const families[] = { "ipv4", "ipv6" };
@@ -73,8 +79,8 @@ static void forwards_cell(char *cell, json_t *o)
 	json_array_foreach(list, i, f) {
 		if (!is_open(f))
 			continue;
-		snprintf(item, sizeof(item), "%lld",
-			 number_at(f, NULL, "port"));
+		snprintf(item, sizeof(item), "%lld%s",
+			 number_at(f, NULL, "port"), udp_mark(f));
 		left_out += !add_item(cell, item);
 	}
 	if (!*cell && !left_out && !strcmp(text_at(o, NULL, "localhost"),
@@ -184,9 +190,9 @@ static void print_half(FILE *out, json_t *f, const char *family,
 	if (!half)
 		return;
 	why = text_at(half, NULL, "why");
-	fprintf(out, "%-12s%s:%lld -> %s%s%s\n", "localhost", at,
-		number_at(f, NULL, "port"), text_at(half, NULL, "to"),
-		*why ? ": " : "", why);
+	fprintf(out, "%-12s%s:%lld%s -> %s%s%s\n", "localhost", at,
+		number_at(f, NULL, "port"), udp_mark(f),
+		text_at(half, NULL, "to"), *why ? ": " : "", why);
 }
 
 static void print_forwards(FILE *out, json_t *o)
@@ -223,9 +229,10 @@ static void print_published(FILE *out, json_t *o)
 			if (strcmp(text_at(p, NULL, "publish"), text))
 				continue;
 			n++;
-			fprintf(out, "%-12s%s -> %s%s%s\n", "published",
-				text_at(p, NULL, "at"), text_at(p, NULL, "to"),
-				*why ? ": " : "", why);
+			fprintf(out, "%-12s%s%s -> %s%s%s\n", "published",
+				text_at(p, NULL, "at"), udp_mark(p),
+				text_at(p, NULL, "to"), *why ? ": " : "",
+				why);
 		}
 		if (!n)
 			fprintf(out, "%-12s%s: the guest does not listen "

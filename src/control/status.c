@@ -99,7 +99,8 @@ static json_t *forwards_json(const struct status *s)
 
 	for (size_t i = 0; i < s->n_forwards; i++) {
 		const struct forward_status *f = &s->forwards[i];
-		json_t *j = json_pack("{s:i}", "port", (int)f->port);
+		json_t *j = json_pack("{s:i, s:s}", "port", (int)f->port,
+				      "protocol", f->udp ? "udp" : "tcp");
 
 		if (f->half[0].state != FORWARD_NONE)
 			json_object_set_new(j, "ipv4", half_json(&f->half[0]));
@@ -124,8 +125,9 @@ static void put_published(json_t *root, const struct status *s)
 
 		if (p->state == FORWARD_NONE)
 			continue;
-		j = json_pack("{s:o, s:s, s:s, s:s}", "publish",
-			      text_json(p->entry->text), "at",
+		j = json_pack("{s:o, s:s, s:s, s:s, s:s}", "publish",
+			      text_json(p->entry->text), "protocol",
+			      p->udp ? "udp" : "tcp", "at",
 			      endpoint_format(&p->at, at), "to",
 			      endpoint_format(&p->to, to), "state",
 			      state_text(p->state));
@@ -174,20 +176,21 @@ static void warn_forward(json_t *list, const struct forward_status *f)
 {
 	static const char *const at[] = { "127.0.0.1", "[::1]" };
 	const struct forward_half *h = f->half;
+	const char *udp = f->udp ? "/udp" : "";
 	char text[192];
 
 	if (h[0].state == FORWARD_FAILED && h[1].state == FORWARD_FAILED &&
 	    !strcmp(h[0].why, h[1].why)) {
-		snprintf(text, sizeof(text), "localhost:%u is not forwarded: "
-			 "%s", f->port, h[0].why);
+		snprintf(text, sizeof(text), "localhost:%u%s is not "
+			 "forwarded: %s", f->port, udp, h[0].why);
 		json_array_append_new(list, text_json(text));
 		return;
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		if (h[i].state != FORWARD_FAILED)
 			continue;
-		snprintf(text, sizeof(text), "%s:%u is not forwarded: %s",
-			 at[i], f->port, h[i].why);
+		snprintf(text, sizeof(text), "%s:%u%s is not forwarded: %s",
+			 at[i], f->port, udp, h[i].why);
 		json_array_append_new(list, text_json(text));
 	}
 }
@@ -198,8 +201,8 @@ static void warn_published(json_t *list, const struct publish_status *p)
 
 	if (p->state != FORWARD_FAILED)
 		return;
-	snprintf(text, sizeof(text), "%s is not published: %s",
-		 endpoint_format(&p->at, at), p->why);
+	snprintf(text, sizeof(text), "%s%s is not published: %s",
+		 endpoint_format(&p->at, at), p->udp ? "/udp" : "", p->why);
 	json_array_append_new(list, text_json(text));
 }
 

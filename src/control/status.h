@@ -5,9 +5,9 @@
  * Members of the object: name, pid (of `slipway run`), keeper, command,
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
  * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, localhost,
- * forwards [{port, ipv4, ipv6: {to, state, why}}…], publish [TEXT…],
- * published [{publish (one of those texts), at, to, state, why}…], flows {tcp, udp, icmp,
- * relays, max}, traffic {…}, questions {asked,
+ * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], publish
+ * [TEXT…], published [{publish (one of those texts), protocol, at, to, state,
+ * why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
  * from_cache, failed} (DNS), drops {REASON: COUNT} (those not zero), ping
  * {ipv4, ipv6}, log (a path), warnings [TEXT…]. Without IPv6 its members
  * are absent; flows, traffic and drops if the engine did not answer. A
@@ -43,6 +43,7 @@ struct forward_half {
 
 struct forward_status {
 	uint16_t port;			/* on the host's localhost */
+	bool udp;			/* else TCP */
 	struct forward_half half[2];	/* 127.0.0.1, ::1 */
 };
 
@@ -50,6 +51,7 @@ struct publish_status {
 	const struct publish *entry;	/* of the configuration */
 	struct endpoint at;		/* of the host; 0.0.0.0, ::: all */
 	struct endpoint to;		/* in the guest */
+	bool udp;			/* else TCP */
 	enum forward_state state;
 	char why[STATUS_WHY_BYTES];	/* if FAILED */
 };

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "engine/exchanges.h"
 #include "engine/relay.h"
 #include "linux/channel.h"
 #include "linux/framesocket.h"
@@ -58,6 +59,7 @@ struct engine {
 	struct hostenv host;
 	struct network *net;
 	struct relays *relays;
+	struct exchanges *exchanges;
 	bool link_ready;
 	int timer_fd;
 	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
@@ -112,7 +114,7 @@ static uint64_t raise_limit(void)
 
 /* What they are for: nobody may take those of the others. */
 struct budget {
-	uint32_t relays, flows;
+	uint32_t relays, exchanges, flows;
 };
 
 static struct budget share_out(uint64_t fds)
@@ -122,7 +124,9 @@ static struct budget share_out(uint64_t fds)
 
 	if (fds / RELAYS_SHARE < b.relays)
 		b.relays = (uint32_t)(fds / RELAYS_SHARE);
-	left = fds - FDS_RESERVED - (uint64_t)b.relays * RELAY_FDS;
+	b.exchanges = b.relays < EXCHANGES_MAX ? b.relays : EXCHANGES_MAX;
+	left = fds - FDS_RESERVED - (uint64_t)b.relays * RELAY_FDS -
+	       b.exchanges;
 	if (left < b.flows)
 		b.flows = (uint32_t)left;
 	return b;
@@ -277,6 +281,9 @@ static int prepare(struct engine *e, struct fail *fail)
 			      now_ns());
 	e->relays = relays_init(reserve(relays_bytes()), e->host.epoll_fd,
 				e->setup.inside_ch, budget.relays, offer, e);
+	e->exchanges = exchanges_init(reserve(exchanges_bytes()), &env,
+				      e->host.epoll_fd, e->setup.inside_ch,
+				      budget.exchanges);
 	return 0;
 }
 
@@ -301,7 +308,7 @@ static void send_stats(const struct engine *e)
 	m.flows_tcp = s.flows_tcp;
 	m.flows_udp = s.flows_udp;
 	m.flows_icmp = s.flows_icmp;
-	m.relays = relays_count(e->relays);
+	m.relays = relays_count(e->relays) + exchanges_count(e->exchanges);
 	m.flows_max = s.flows_max;
 	m.frames_from_guest = s.frames_from_guest;
 	m.frames_to_guest = s.frames_to_guest;
@@ -347,6 +354,27 @@ static void take_hosts(struct engine *e, const struct msg_hosts *m, int fd)
 	e->hosts = new;
 }
 
+/* Takes fd. */
+static void add_forward(struct engine *e, const struct msg_forward *m, int fd)
+{
+	if (!m->udp)
+		relays_forward_add(e->relays, m->id, fd, &m->to,
+				   m->by_frames);
+	else if (m->by_frames || e->setup.inside_ch < 0)
+		network_udp_offer(e->net, m->id, fd, &m->to,
+				  m->own && m->by_frames, now_ns());
+	else
+		exchanges_forward_add(e->exchanges, m->id, fd, &m->to);
+}
+
+/* It is one of theirs. */
+static void del_forward(struct engine *e, uint32_t id)
+{
+	relays_forward_del(e->relays, id);
+	exchanges_forward_del(e->exchanges, id);
+	network_udp_withdraw(e->net, id, now_ns());
+}
+
 /* One message of the keeper's. false: it is gone. */
 static bool keeper_message(struct engine *e)
 {
@@ -366,15 +394,23 @@ static bool keeper_message(struct engine *e)
 		take_hosts(e, &m.hosts, n_fds ? fds[0] : -1);
 	else if (m.kind == MSG_FORWARD_ADD && n == sizeof(m.forward) &&
 		 n_fds == 1)
-		relays_forward_add(e->relays, m.forward.id, fds[--n_fds],
-				   &m.forward.to, m.forward.by_frames);
+		add_forward(e, &m.forward, fds[--n_fds]);
 	else if (m.kind == MSG_FORWARD_DEL && n == sizeof(m.forward))
-		relays_forward_del(e->relays, m.forward.id);
+		del_forward(e, m.forward.id);
 	else if (m.kind == MSG_STATS_GET)
 		send_stats(e);
 	while (n_fds)
 		close(fds[--n_fds]);
 	return true;
+}
+
+/* Takes fd. */
+static void connected(struct engine *e, uint32_t id, int fd, int error)
+{
+	if (id & EXCHANGE_ID)
+		exchanges_connected(e->exchanges, id, fd, now_ns());
+	else
+		relays_connected(e->relays, id, fd, error);
 }
 
 /* One answer of the inside helper's. false: it is gone. */
@@ -389,14 +425,13 @@ static bool inside_message(struct engine *e)
 	if (n == -EAGAIN)
 		return true;
 	if (n == -EMFILE && m.kind == MSG_CONNECTED) {
-		relays_connected(e->relays, m.id, -1, EMFILE);
+		connected(e, m.id, -1, EMFILE);
 		return true;
 	}
 	if (n <= 0)
 		return false;
 	if (n == sizeof(m) && m.kind == MSG_CONNECTED)
-		relays_connected(e->relays, m.id, n_fds ? fds[--n_fds] : -1,
-				 m.error);
+		connected(e, m.id, n_fds ? fds[--n_fds] : -1, m.error);
 	while (n_fds)
 		close(fds[--n_fds]);
 	return true;
@@ -427,7 +462,9 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 	default:
 		break;
 	}
-	if (h.slot >= RELAY_SLOT_BASE)
+	if (h.slot >= EXCHANGE_SLOT_BASE)
+		exchanges_event(e->exchanges, h, now);
+	else if (h.slot >= RELAY_SLOT_BASE)
 		relays_event(e->relays, h, ev->events);
 	else
 		network_sock_event(e->net, h, hostenv_events(ev->events), now);
@@ -472,11 +509,14 @@ static void read_frames(struct engine *e, uint64_t now)
  */
 static int set_alarm(struct engine *e, uint64_t now)
 {
+	const uint64_t idle = exchanges_next_timer(e->exchanges);
 	uint64_t next = network_next_timer(e->net);
 	struct itimerspec at = { .it_value = { 0 } };
 
 	if (network_busy(e->net) || relays_busy(e->relays) || e->link_ready)
 		return 0;
+	if (idle < next)
+		next = idle;
 	if (e->host.pool.cached && e->active_ns + QUIET_NS < next)
 		next = e->active_ns + QUIET_NS;
 	if (next <= now)
@@ -505,6 +545,7 @@ static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 		read_frames(e, now);
 	if (network_next_timer(e->net) <= now)
 		network_timers(e->net, now);
+	exchanges_expire(e->exchanges, now);
 	network_turn_end(e->net, now);
 	relays_turn_end(e->relays);
 	if (e->host.pool.cached && now - e->active_ns >= QUIET_NS)

@@ -47,15 +47,17 @@ bool forwards_target(const struct guest_listener *l, size_t n, unsigned half,
 	return best < 5;
 }
 
-static bool wanted(const struct config *c, uint16_t port)
+static bool wanted(const struct config *c, const struct listener *l)
 {
+	const uint16_t port = l->at.port;
+
 	switch (c->localhost) {
 	case LOCALHOST_OFF:
 		return false;
 	case LOCALHOST_LIST:
 		return port_list_has(&c->localhost_ports, port);
 	case LOCALHOST_AUTO:
-		return !port_list_has(&c->ignored_ports, port);
+		return !l->casual && !port_list_has(&c->ignored_ports, port);
 	}
 	return false;
 }
@@ -67,7 +69,8 @@ static void bind_half(struct forwards *f, size_t i, unsigned half,
 	struct forward_half *st = &f->status[i].half[half];
 	const struct endpoint at = { .ip = loopback(half),
 				     .port = f->status[i].port };
-	const struct hostport_way way = { .to = *to };
+	const struct hostport_way way = { .to = *to,
+					  .udp = f->status[i].udp };
 
 	st->to = *to;
 	st->state = hostports_bind(f->ports, &f->forward[i].port[half], &at,
@@ -86,7 +89,7 @@ static void settle(struct forwards *f, size_t i, unsigned half, bool anew)
 		st->state = FORWARD_NONE;
 		return;
 	}
-	if (published_covers(f->published, to.port, half)) {
+	if (published_covers(f->published, to.port, f->status[i].udp, half)) {
 		hostports_unbind(f->ports, &fw->port[half], false);
 		st->state = FORWARD_PUBLISHED;
 		st->to = to;
@@ -132,10 +135,10 @@ static bool grow(struct forwards *f)
 }
 
 /* The entry of a port, made if it is not there; -1: no room. */
-static ssize_t entry(struct forwards *f, uint16_t port, bool make)
+static ssize_t entry(struct forwards *f, uint16_t port, bool udp, bool make)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (f->status[i].port == port)
+		if (f->status[i].port == port && f->status[i].udp == udp)
 			return (ssize_t)i;
 	if (!make)
 		return -1;
@@ -147,6 +150,7 @@ static ssize_t entry(struct forwards *f, uint16_t port, bool make)
 		return -1;
 	}
 	f->status[f->n].port = port;
+	f->status[f->n].udp = udp;
 	return (ssize_t)f->n++;
 }
 
@@ -174,20 +178,19 @@ static void del_listener(struct forward *fw, const struct ip *ip, bool v6only)
 		}
 }
 
-void forwards_listener(struct forwards *f, const struct endpoint *at,
-		       bool v6only, bool gone)
+void forwards_listener(struct forwards *f, const struct listener *l, bool gone)
 {
 	ssize_t i;
 
-	if (!at->port || !wanted(f->config, at->port))
+	if (!l->at.port || !wanted(f->config, l))
 		return;
-	i = entry(f, at->port, !gone);
+	i = entry(f, l->at.port, l->udp, !gone);
 	if (i < 0)
 		return;
 	if (gone)
-		del_listener(&f->forward[i], &at->ip, v6only);
+		del_listener(&f->forward[i], &l->at.ip, l->v6only);
 	else
-		add_listener(&f->forward[i], &at->ip, v6only);
+		add_listener(&f->forward[i], &l->at.ip, l->v6only);
 	settle(f, (size_t)i, 0, !gone);
 	settle(f, (size_t)i, 1, !gone);
 	if (f->forward[i].n_listeners == 0) {
@@ -197,9 +200,10 @@ void forwards_listener(struct forwards *f, const struct endpoint *at,
 	}
 }
 
-void forwards_again(struct forwards *f, uint16_t port, unsigned half)
+void forwards_again(struct forwards *f, uint16_t port, bool udp,
+		    unsigned half)
 {
-	const ssize_t i = entry(f, port, false);
+	const ssize_t i = entry(f, port, udp, false);
 
 	if (i >= 0)
 		settle(f, (size_t)i, half, true);

@@ -2,15 +2,18 @@
 /*
  * keeper/forwards.h - the guest's listening ports on the host's localhost
  *
- * The inside helper tells which TCP listeners begin and end in the guest.
- * For each port there is one entry here with the guest's listeners on it
- * and two halves: 127.0.0.1 and ::1 of the host. A half is bound while any
+ * The inside helper tells which listeners begin and end in the guest. For
+ * each port of TCP or UDP there is one entry here with the guest's listeners
+ * on it and two halves: 127.0.0.1 and ::1 of the host. A half is bound while any
  * listener is there, and leads to the one that suits it best:
  *
  *   127.0.0.1   IPv4 loopback or wildcard, dual-stack ::, another IPv4
  *               address, ::1 or an IPv6-only ::, another IPv6 address
  *   ::1         ::1 or ::, another IPv6 address, IPv4 loopback or
  *               wildcard, another IPv4 address
+ *
+ * A socket of UDP that may well be a client's (linux/listeners.h) counts only
+ * where its port was asked for by --localhost.
  *
  * A port that is in use on the host is reported and left alone: it is
  * tried again when the guest listens on it anew, and not before.
@@ -29,6 +32,7 @@
 #include "config/config.h"
 #include "control/status.h"
 #include "keeper/hostports.h"
+#include "linux/listeners.h"
 
 struct published;
 
@@ -59,11 +63,12 @@ struct forwards {
 /* The first three members are set by the caller, the rest is zero. */
 
 /* A listener of the guest began, or ended if gone. */
-void forwards_listener(struct forwards *f, const struct endpoint *at,
-		       bool v6only, bool gone);
+void forwards_listener(struct forwards *f, const struct listener *l,
+		       bool gone);
 
 /* That half of a port is published from now on, or no longer. */
-void forwards_again(struct forwards *f, uint16_t port, unsigned half);
+void forwards_again(struct forwards *f, uint16_t port, bool udp,
+		    unsigned half);
 
 /* Free every port at once; the engine is told nothing. */
 void forwards_shut(struct forwards *f);

@@ -2,6 +2,7 @@
 #include "keeper/hostports.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,25 +31,31 @@ static int tell(const struct hostports *hp, const struct msg_forward *m,
 	return rc;
 }
 
-/* A listening socket, or -errno. */
-static int listen_at(const struct endpoint *at, const char *dev)
+/* A bound socket, of TCP a listening one, or -errno. */
+static int bind_at(const struct endpoint *at, const char *dev, bool udp)
 {
 	const int on = 1;
 	struct sockaddr_any sa;
 	const socklen_t len = sockaddr_from(&sa, at);
-	const int fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC |
-			      SOCK_NONBLOCK, 0);
+	const int fd = socket(sa.sa.sa_family,
+			      (udp ? SOCK_DGRAM : SOCK_STREAM) |
+			      SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int error;
 
 	if (fd < 0)
 		return -errno;
-	/* Without it a restarted server waits a minute for its port. */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/*
+	 * Without it a restarted server waits a minute for its port. To UDP it
+	 * means to share the port with whoever asks for that, too.
+	 */
+	if (!udp)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (sa.sa.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if ((!*dev || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev,
 				 (socklen_t)strlen(dev)) == 0) &&
-	    bind(fd, &sa.sa, len) == 0 && listen(fd, BACKLOG) == 0)
+	    bind(fd, &sa.sa, len) == 0 &&
+	    (udp || listen(fd, BACKLOG) == 0))
 		return fd;
 	error = errno;
 	close(fd);
@@ -64,28 +71,31 @@ static uint64_t now_ns(void)
 }
 
 /* Who has the port, without searching for it again and again. */
-static const char *owner(struct hostports *hp, const struct endpoint *at)
+static const char *owner(struct hostports *hp, const struct endpoint *at,
+			 bool udp)
 {
 	const uint64_t now = now_ns();
 
 	if (hp->last_search_ns && now - hp->last_search_ns < SEARCH_EVERY_NS)
-		return hp->last_port == at->port ? hp->last_owner :
-						   "another process";
+		return hp->last_port == at->port && hp->last_udp == udp ?
+		       hp->last_owner : "another process";
 	hp->last_search_ns = now;
 	hp->last_port = at->port;
-	if (!owner_of(at, hp->dir, hp->last_owner, sizeof(hp->last_owner)))
+	hp->last_udp = udp;
+	if (!owner_of(at, udp, hp->dir, hp->last_owner,
+		      sizeof(hp->last_owner)))
 		strcpy(hp->last_owner, "another process");
 	return hp->last_owner;
 }
 
 /* In words: why at could not be bound. */
-static void explain(struct hostports *hp, const struct endpoint *at,
+static void explain(struct hostports *hp, const struct endpoint *at, bool udp,
 		    int error, char why[STATUS_WHY_BYTES])
 {
 	switch (error) {
 	case EADDRINUSE:
 		snprintf(why, STATUS_WHY_BYTES, "%s has the port",
-			 owner(hp, at));
+			 owner(hp, at, udp));
 		break;
 	case EACCES:
 		snprintf(why, STATUS_WHY_BYTES, "not allowed; as root: sysctl "
@@ -107,13 +117,16 @@ enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
 				  const struct hostport_way *way,
 				  char why[STATUS_WHY_BYTES])
 {
-	struct msg_forward add = { .kind = MSG_FORWARD_ADD, .to = way->to,
-				   .by_frames = way->by_frames };
+	struct msg_forward add = {
+		.kind = MSG_FORWARD_ADD, .to = way->to,
+		.by_frames = way->by_frames, .udp = way->udp,
+		.own = ip_is_unspecified(&at->ip) && !*dev,
+	};
 	char text[ENDPOINT_TEXT_BYTES];
 	int rc = p->fd;
 
 	if (rc < 0)
-		rc = listen_at(at, dev);
+		rc = bind_at(at, dev, way->udp);
 	if (rc > (int)hp->fd_max) {	/* the rest is for other things */
 		close(rc);
 		rc = -EMFILE;
@@ -121,12 +134,14 @@ enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
 	if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)
 		return FORWARD_NONE;	/* a host without IPv6 */
 	if (rc < 0) {
-		explain(hp, at, -rc, why);
-		log_print(hp->log, LOG_INFO, "%s is not forwarded: %s",
-			  endpoint_format(at, text), why);
+		explain(hp, at, way->udp, -rc, why);
+		log_print(hp->log, LOG_INFO, "%s%s is not forwarded: %s",
+			  endpoint_format(at, text), way->udp ? "/udp" : "",
+			  why);
 		return FORWARD_FAILED;
 	}
 	p->fd = rc;
+	p->udp = way->udp;
 	p->id = add.id = ++hp->next_id;
 	if (tell(hp, &add, rc) < 0)
 		log_print(hp->log, LOG_ERROR, "the engine does not take %s",
@@ -138,9 +153,23 @@ void hostports_withdraw(struct hostports *hp, const struct hostport *p)
 {
 	const struct msg_forward del = { .kind = MSG_FORWARD_DEL,
 					 .id = p->id };
+	struct pollfd gone;
+	int done[2];
 
-	if (p->fd >= 0)
+	if (p->fd < 0)
+		return;
+	if (!p->udp || pipe2(done, O_CLOEXEC) < 0) {
 		(void)tell(hp, &del, -1);
+		return;
+	}
+	/* The other end hangs up when the engine has done it. */
+	gone = (struct pollfd){ .fd = done[0] };
+	if (tell(hp, &del, done[1]) < 0)
+		log_print(hp->log, LOG_ERROR, "the engine does not let go of "
+			  "a port");
+	close(done[1]);
+	(void)!poll(&gone, 1, SEND_WAIT_MS);
+	close(done[0]);
 }
 
 void hostports_unbind(struct hostports *hp, struct hostport *p,
@@ -152,5 +181,5 @@ void hostports_unbind(struct hostports *hp, struct hostport *p,
 	close(p->fd);
 	if (!engine_gone)
 		hostports_withdraw(hp, p);
-	p->fd = -1;
+	p->fd = -1;		/* not before: it says that there is one */
 }

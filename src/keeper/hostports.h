@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keeper/hostports.h - listening sockets of the host, lent to the engine
+ * keeper/hostports.h - bound sockets of the host, lent to the engine
  *
- * A socket is made here and given to the engine, which accepts. Our copy is
- * shut down when it is to go: the port is then free, no matter when the
- * engine closes its own.
+ * A socket is made here and given to the engine, which accepts, or receives.
+ * Our copy is shut down when it is to go: the port is then free, no matter
+ * when the engine closes its own. That frees no port of UDP, so there the
+ * engine is waited for, a moment: it may be wanted at another address at
+ * once.
  */
 #ifndef KEEPER_HOSTPORTS_H
 #define KEEPER_HOSTPORTS_H
@@ -26,6 +28,7 @@ struct hostports {
 	uint32_t next_id;
 	uint64_t last_search_ns;	/* when an owner was last looked for, */
 	uint16_t last_port;		/* of what, and who it was */
+	bool last_udp;
 	char last_owner[STATUS_WHY_BYTES - 24];
 };
 
@@ -34,16 +37,18 @@ struct hostports {
 struct hostport {
 	int fd;				/* -1: not bound */
 	uint32_t id;			/* as the engine knows it */
+	bool udp;
 };
 
 /* Where its connections go. */
 struct hostport_way {
 	struct endpoint to;		/* in the guest */
 	bool by_frames;			/* the guest is to see who connects */
+	bool udp;
 };
 
 /**
- * hostports_bind() - listen, unless it does, and let the engine accept
+ * hostports_bind() - bind, unless it is, and lend it to the engine
  * @dev:	interface; "": any
  * @why:	on FORWARD_FAILED: why, and what to do
  *

@@ -283,15 +283,14 @@ static void front_event(struct keeper *k)
 	k->phase = OVER;
 }
 
-static void listener(struct keeper *k, const struct endpoint *at,
-		     bool v6only, bool gone)
+static void listener(struct keeper *k, const struct listener *l, bool gone)
 {
 	/* What goes over to the other goes there by its last word. */
 	if (gone)
-		forwards_listener(&k->forwards, at, v6only, gone);
-	published_listener(&k->published, at, v6only, gone);
+		forwards_listener(&k->forwards, l, gone);
+	published_listener(&k->published, l, gone);
 	if (!gone)
-		forwards_listener(&k->forwards, at, v6only, gone);
+		forwards_listener(&k->forwards, l, gone);
 	published_bind(&k->published);
 }
 
@@ -305,32 +304,35 @@ static void publish_ports(struct keeper *k)
 
 	for (unsigned i = 0; i < c->n_publish; i++) {
 		const struct publish *p = &c->publish[i];
-		struct endpoint at = {
-			.ip = p->has_ip && !ip_is4(&p->ip) ?
+		struct listener l = {
+			.at.ip = p->has_ip && !ip_is4(&p->ip) ?
 				k->in.plan.guest6 : k->in.plan.guest4,
+			.udp = p->udp,
 		};
 
 		for (unsigned n = 0; !p->automatic && n <= (unsigned)
 					(p->last - p->first); n++) {
-			at.port = (uint16_t)(p->guest_first + n);
-			published_listener(&k->published, &at, false, false);
+			l.at.port = (uint16_t)(p->guest_first + n);
+			published_listener(&k->published, &l, false);
 		}
 	}
 }
 
-/* The same for localhost. */
+/* The same for localhost, where a port stands for TCP and UDP. */
 static void forward_ports(struct keeper *k)
 {
 	const struct config *c = k->in.config;
 	const struct port_list *list = &c->localhost_ports;
-	struct endpoint at;
+	struct listener l = { .at.ip = k->in.plan.guest4 };
 
 	for (unsigned i = 0; c->localhost == LOCALHOST_LIST && i < list->n; i++)
 		for (unsigned port = list->range[i].first;
 		     port <= list->range[i].last; port++) {
-			at.port = (uint16_t)port;
-			at.ip = k->in.plan.guest4;
-			forwards_listener(&k->forwards, &at, false, false);
+			l.at.port = (uint16_t)port;
+			l.udp = false;
+			forwards_listener(&k->forwards, &l, false);
+			l.udp = true;
+			forwards_listener(&k->forwards, &l, false);
 		}
 }
 
@@ -394,8 +396,7 @@ static void inside_event(struct keeper *k)
 	else if (n == sizeof(m.failed) && m.kind == MSG_GUEST_FAILED)
 		fatal(k, 125, m.failed.fail.text);
 	else if (n == sizeof(m.listener) && m.kind == MSG_LISTENER)
-		listener(k, &m.listener.at, m.listener.v6only,
-			 m.listener.gone);
+		listener(k, &m.listener.what, m.listener.gone);
 	else if (n <= 0)
 		fatal_end(k, "the guest's helper");
 	while (n_fds)

@@ -14,17 +14,24 @@
 #define INODES_MAX	8
 #define TCP_LISTEN	0x0a	/* the kernel's, as /proc/net/tcp shows it */
 
+/* What is looked for in its tables. */
+struct search {
+	uint16_t port;
+	bool udp;		/* else only what listens is in the way */
+};
+
 struct inodes {
 	unsigned n;
 	unsigned long at[INODES_MAX];
 };
 
 /*
- * One line of /proc/net/tcp or tcp6. Anything that listens on the port and
+ * One line of /proc/net/tcp and the like. Anything on the port that listens and
  * has our family or the other's wildcard may be in the way: the addresses
  * are compared no further, because a hint is all this is for.
  */
-static void take_line(const char *line, uint16_t port, struct inodes *out)
+static void take_line(const char *line, const struct search *s,
+		      struct inodes *out)
 {
 	unsigned local_port, state;
 	unsigned long inode;
@@ -33,11 +40,13 @@ static void take_line(const char *line, uint16_t port, struct inodes *out)
 		   "%*s %*s %*s %*d %*d %lu", &local_port, &state,
 		   &inode) != 3)
 		return;
-	if (local_port == port && state == TCP_LISTEN && out->n < INODES_MAX)
+	if (local_port == s->port && (s->udp || state == TCP_LISTEN) &&
+	    out->n < INODES_MAX)
 		out->at[out->n++] = inode;
 }
 
-static void take_table(const char *path, uint16_t port, struct inodes *out)
+static void take_table(const char *path, const struct search *s,
+		       struct inodes *out)
 {
 	FILE *f = fopen(path, "re");
 	char line[512];
@@ -45,7 +54,7 @@ static void take_table(const char *path, uint16_t port, struct inodes *out)
 	if (!f)
 		return;
 	while (fgets(line, sizeof(line), f))
-		take_line(line, port, out);
+		take_line(line, s, out);
 	fclose(f);
 }
 
@@ -105,16 +114,17 @@ static void describe(const char *pid, const char *dir, char *buf, size_t cap)
 	free(comm);
 }
 
-bool owner_of(const struct endpoint *at, const char *dir, char *buf,
-	      size_t cap)
+bool owner_of(const struct endpoint *at, bool udp, const char *dir,
+	      char *buf, size_t cap)
 {
+	const struct search s = { .port = at->port, .udp = udp };
 	struct inodes inodes = { 0 };
 	struct dirent *d;
 	bool found = false;
 	DIR *proc;
 
-	take_table("/proc/net/tcp", at->port, &inodes);
-	take_table("/proc/net/tcp6", at->port, &inodes);
+	take_table(udp ? "/proc/net/udp" : "/proc/net/tcp", &s, &inodes);
+	take_table(udp ? "/proc/net/udp6" : "/proc/net/tcp6", &s, &inodes);
 	proc = inodes.n ? opendir("/proc") : NULL;
 	if (!proc)
 		return false;

@@ -13,7 +13,7 @@
  * "slipway web (pid 12)" for an instance in runtime directory dir. Reads
  * all of /proc: for conflicts only. false: not to be found, buf untouched.
  */
-bool owner_of(const struct endpoint *at, const char *dir, char *buf,
-	      size_t cap);
+bool owner_of(const struct endpoint *at, bool udp, const char *dir,
+	      char *buf, size_t cap);
 
 #endif

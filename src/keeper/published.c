@@ -40,12 +40,13 @@ static bool to_loopback(const struct publish *s)
 }
 
 /* An explicit entry beats `auto`, whatever the order. */
-static bool is_explicit(const struct published *p, uint16_t host_port)
+static bool is_explicit(const struct published *p, uint16_t host_port,
+			bool udp)
 {
 	const struct config *c = p->config;
 
 	for (unsigned i = 0; i < c->n_publish; i++)
-		if (!c->publish[i].automatic &&
+		if (!c->publish[i].automatic && c->publish[i].udp == udp &&
 		    host_port >= c->publish[i].first &&
 		    host_port <= c->publish[i].last)
 			return true;
@@ -54,7 +55,7 @@ static bool is_explicit(const struct published *p, uint16_t host_port)
 
 /* Where a half of the guest's port leads now. false: nowhere. */
 static bool target(const struct published *p, const struct publish *s,
-		   uint16_t port, unsigned half, struct ip *out)
+		   uint16_t port, bool udp, unsigned half, struct ip *out)
 {
 	struct guest_listener all[FORWARD_LISTENERS_MAX];
 	size_t n = 0;
@@ -62,7 +63,7 @@ static bool target(const struct published *p, const struct publish *s,
 	for (size_t i = 0; i < p->n_listeners; i++) {
 		const struct published_listener *l = &p->listener[i];
 
-		if (l->port != port)
+		if (l->port != port || l->udp != udp)
 			continue;
 		if (s->automatic && !ip_is_unspecified(&l->at.ip))
 			continue;
@@ -76,10 +77,11 @@ static bool target(const struct published *p, const struct publish *s,
 }
 
 static ssize_t find(const struct published *p, const struct publish *s,
-		    uint16_t host_port, unsigned half)
+		    uint16_t host_port, bool udp, unsigned half)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (p->status[i].entry == s && p->half[i].half == half &&
+		    p->status[i].udp == udp &&
 		    p->status[i].at.port == host_port)
 			return (ssize_t)i;
 	return -1;
@@ -89,14 +91,14 @@ static void drop(struct published *p, size_t i)
 {
 	const uint16_t port = p->status[i].at.port;
 	const unsigned half = p->half[i].half;
-	const bool covered = p->half[i].covers;
+	const bool covered = p->half[i].covers, udp = p->status[i].udp;
 
 	hostports_unbind(p->ports, &p->half[i].port, false);
 	p->n--;
 	p->half[i] = p->half[p->n];
 	p->status[i] = p->status[p->n];
 	if (covered)
-		forwards_again(p->forwards, port, half);
+		forwards_again(p->forwards, port, udp, half);
 }
 
 /* Room for one more of size bytes; NULL: limit or memory. */
@@ -113,7 +115,7 @@ static void *room(struct published *p, void *old, size_t n, size_t max,
 }
 
 static void add(struct published *p, const struct publish *s,
-		uint16_t host_port, unsigned half)
+		uint16_t host_port, bool udp, unsigned half)
 {
 	void *at = room(p, p->half, p->n, PUBLISHED_MAX, sizeof(*p->half));
 
@@ -129,7 +131,7 @@ static void add(struct published *p, const struct publish *s,
 		.by_frames = !to_loopback(s),
 	};
 	p->status[p->n] = (struct publish_status){
-		.entry = s, .state = FORWARD_NONE,
+		.entry = s, .udp = udp, .state = FORWARD_NONE,
 		.at = { .ip = s->has_ip ? s->ip : any(half),
 			.port = host_port },
 	};
@@ -138,21 +140,21 @@ static void add(struct published *p, const struct publish *s,
 
 /* One half of a port of one entry, as the listeners ask for. */
 static void settle(struct published *p, const struct publish *s,
-		   uint16_t port, unsigned half, bool anew)
+		   uint16_t port, bool udp, unsigned half, bool anew)
 {
 	const uint16_t host_port = publish_host_port(s, port);
 	struct endpoint to = { .port = port };
 	struct publish_status *st;
-	ssize_t i = find(p, s, host_port, half);
+	ssize_t i = find(p, s, host_port, udp, half);
 
-	if (!target(p, s, port, half, &to.ip)) {
+	if (!target(p, s, port, udp, half, &to.ip)) {
 		if (i >= 0)
 			drop(p, (size_t)i);
 		return;
 	}
 	if (i < 0) {
-		add(p, s, host_port, half);
-		i = find(p, s, host_port, half);
+		add(p, s, host_port, udp, half);
+		i = find(p, s, host_port, udp, half);
 		if (i < 0)
 			return;
 	}
@@ -166,19 +168,20 @@ static void settle(struct published *p, const struct publish *s,
 	st->to = to;
 }
 
-static void note(struct published *p, const struct endpoint *at, bool v6only,
-		 bool gone)
+static void note(struct published *p, const struct listener *l, bool gone)
 {
 	const struct published_listener new = {
-		.at = { .ip = at->ip, .v6only = v6only }, .port = at->port,
+		.at = { .ip = l->at.ip, .v6only = l->v6only },
+		.port = l->at.port, .udp = l->udp,
 	};
 	size_t i = 0;
 	void *more;
 
 	while (i < p->n_listeners &&
-	       (p->listener[i].port != at->port ||
-		p->listener[i].at.v6only != v6only ||
-		!ip_equal(&p->listener[i].at.ip, &at->ip)))
+	       (p->listener[i].port != new.port ||
+		p->listener[i].udp != new.udp ||
+		p->listener[i].at.v6only != new.at.v6only ||
+		!ip_equal(&p->listener[i].at.ip, &new.at.ip)))
 		i++;
 	if (gone && i < p->n_listeners)
 		p->listener[i] = p->listener[--p->n_listeners];
@@ -192,32 +195,37 @@ static void note(struct published *p, const struct endpoint *at, bool v6only,
 	p->listener[p->n_listeners++] = new;
 }
 
-void published_listener(struct published *p, const struct endpoint *at,
-			bool v6only, bool gone)
+void published_listener(struct published *p, const struct listener *l,
+			bool gone)
 {
 	const struct config *c = p->config;
+	const struct endpoint *at = &l->at;
 	char text[ENDPOINT_TEXT_BYTES];
 	bool noted = false, told = gone;
 
 	for (unsigned i = 0; i < c->n_publish; i++) {
 		const struct publish *s = &c->publish[i];
-		const uint16_t host_port = publish_host_port(s, at->port);
+		const uint16_t host_port = publish_is_for(s, l->udp) ?
+			publish_host_port(s, at->port) : 0;
 
-		if (!host_port || (s->automatic && is_explicit(p, host_port)))
+		if (!host_port ||
+		    (s->automatic &&
+		     (l->casual || is_explicit(p, host_port, l->udp))))
 			continue;
 		if (!noted)
-			note(p, at, v6only, gone);
+			note(p, l, gone);
 		noted = true;
 		for (unsigned half = 0; half < 2; half++)
 			if (!s->has_ip || half_of(&s->ip) == half)
-				settle(p, s, at->port, half, !gone);
+				settle(p, s, at->port, l->udp, half, !gone);
 		if (told || s->automatic || to_loopback(s) ||
 		    !ip_is_loopback(&at->ip))
 			continue;
 		told = true;
-		log_print(p->ports->log, LOG_WARN, "%s is not published: the "
-			  "guest has it on its loopback only; let it listen "
-			  "on 0.0.0.0 or ::", endpoint_format(at, text));
+		log_print(p->ports->log, LOG_WARN, "%s%s is not published: "
+			  "the guest has it on its loopback only; let it "
+			  "listen on 0.0.0.0 or ::",
+			  endpoint_format(at, text), l->udp ? "/udp" : "");
 	}
 }
 
@@ -227,12 +235,14 @@ void published_bind(struct published *p)
 		struct publish_status *st = &p->status[i];
 		struct published_half *h = &p->half[i];
 		const struct hostport_way way = { .to = st->to,
-						  .by_frames = h->by_frames };
+						  .by_frames = h->by_frames,
+						  .udp = st->udp };
 
 		if (st->state != FORWARD_NONE)
 			continue;
 		if (h->covers)		/* the port may be bound there */
-			forwards_again(p->forwards, st->at.port, h->half);
+			forwards_again(p->forwards, st->at.port, st->udp,
+				       h->half);
 		st->state = hostports_bind(p->ports, &h->port, &st->at,
 					   st->entry->dev, &way, st->why);
 		if (st->state == FORWARD_NONE && st->entry->has_ip) {
@@ -240,15 +250,17 @@ void published_bind(struct published *p)
 			st->state = FORWARD_FAILED;
 		}
 		if (st->state == FORWARD_FAILED && h->covers)
-			forwards_again(p->forwards, st->at.port, h->half);
+			forwards_again(p->forwards, st->at.port, st->udp,
+				       h->half);
 	}
 }
 
-bool published_covers(const struct published *p, uint16_t port, unsigned half)
+bool published_covers(const struct published *p, uint16_t port, bool udp,
+		      unsigned half)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (p->half[i].covers && p->half[i].half == half &&
-		    p->status[i].at.port == port &&
+		    p->status[i].at.port == port && p->status[i].udp == udp &&
 		    p->status[i].state != FORWARD_FAILED)
 			return true;
 	return false;

@@ -13,6 +13,9 @@
  * have no business there; it is logged. Where the host's own loopback is
  * what is published, all listeners count, as on localhost.
  *
+ * A socket of UDP that may well be a client's (linux/listeners.h) counts for
+ * all entries but `auto`.
+ *
  * A half that takes in the host's loopback also serves localhost there, and
  * keeper/forwards.h leaves it alone.
  *
@@ -37,6 +40,7 @@
 struct published_listener {
 	struct guest_listener at;
 	uint16_t port;
+	bool udp;
 };
 
 struct published_half {
@@ -64,14 +68,14 @@ struct published {
  * A listener of the guest began, or ended if gone: what is no longer
  * wanted is unbound. Then tell keeper/forwards.h, then published_bind().
  */
-void published_listener(struct published *p, const struct endpoint *at,
-			bool v6only, bool gone);
+void published_listener(struct published *p, const struct listener *l,
+			bool gone);
 
 /* Bind what is wanted and is not. */
 void published_bind(struct published *p);
 
 /* Is that half of the host's loopback served from here? */
-bool published_covers(const struct published *p, uint16_t port,
+bool published_covers(const struct published *p, uint16_t port, bool udp,
 		      unsigned half);
 
 /* Free every port at once; the engine is told nothing. */

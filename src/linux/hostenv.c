@@ -608,9 +608,12 @@ static bool tcp_error(void *ctx, int id, struct env_net_error *out)
 	return dgram_error(ctx, id, out, NULL, 0);
 }
 
+/* Somebody else may have one that was adopted: no more events, even so. */
 static void dgram_close(void *ctx, int id)
 {
-	(void)ctx;
+	const struct hostenv *he = ctx;
+
+	(void)!epoll_ctl(he->epoll_fd, EPOLL_CTL_DEL, id, NULL);
 	close(id);
 }
 

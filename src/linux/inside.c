@@ -39,6 +39,7 @@ int inside_open(struct inside *in, int keeper_ch, int engine_ch,
 	in->keeper_ch = keeper_ch;
 	in->engine_ch = engine_ch;
 	in->reply_fd = -1;
+	in->picked = listeners_picked();
 	in->diag = listeners_open();
 	if (in->diag < 0)
 		return fail_set(fail, "cannot watch the guest's listeners: %s",
@@ -55,8 +56,7 @@ static bool tell_keeper(void *ctx, bool gone, const struct listener *l)
 	const struct msg_listener m = {
 		.kind = MSG_LISTENER,
 		.gone = gone,
-		.v6only = l->v6only,
-		.at = l->at,
+		.what = *l,
 	};
 
 	return channel_send(in->keeper_ch, &m, sizeof(m), NULL, 0) == 0;
@@ -65,23 +65,25 @@ static bool tell_keeper(void *ctx, bool gone, const struct listener *l)
 static void check_listeners(struct inside *in)
 {
 	/* A dump that failed (memory) is no news; the next tick asks again. */
-	if (listeners_read(in->diag, &in->seen) == 0)
+	if (listeners_read(in->diag, &in->picked, &in->seen) == 0)
 		listeners_diff(&in->known, &in->seen, tell_keeper, in);
 }
 
 /* A socket with its connect begun, or -errno. */
-static int begin_connect(const struct endpoint *to)
+static int begin_connect(const struct endpoint *to, bool udp)
 {
 	const int on = 1;
 	struct sockaddr_any sa;
 	const socklen_t len = sockaddr_from(&sa, to);
-	const int fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK |
-			      SOCK_CLOEXEC, 0);
+	const int fd = socket(sa.sa.sa_family,
+			      (udp ? SOCK_DGRAM : SOCK_STREAM) |
+			      SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int err;
 
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (!udp)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, &sa.sa, len) == 0 ||
 	    errno == EINPROGRESS)
 		return fd;
@@ -123,7 +125,7 @@ static bool engine_message(struct inside *in)
 		close(fds[--n_fds]);
 	if (n != sizeof(m) || m.kind != MSG_CONNECT)
 		return true;
-	in->reply_fd = begin_connect(&m.to);
+	in->reply_fd = begin_connect(&m.to, m.udp);
 	in->reply = (struct msg_connected){
 		.kind = MSG_CONNECTED,
 		.id = m.id,

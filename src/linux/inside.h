@@ -23,6 +23,7 @@ struct inside {
 	bool own_mounts;		/* set by the caller, and if so: */
 	struct mounts mounts;
 	int diag;			/* listeners_open() */
+	struct picked_ports picked;
 	uint64_t next_tick_ns;		/* CLOCK_MONOTONIC */
 	uint64_t next_heal_ns;
 	struct listeners known, seen;

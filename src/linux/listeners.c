@@ -7,17 +7,21 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STATE_LISTEN	10	/* the kernel's TCP_LISTEN */
+#define STATE_CLOSE	7	/* the kernel's TCP_CLOSE: UDP, not connected */
+#define STATE_LISTEN	10	/* and TCP_LISTEN */
 #define DUMP_BYTES	32768	/* the kernel's largest part of a dump */
 
 static int compare(const struct listener *a, const struct listener *b)
 {
 	if (a->at.port != b->at.port)
 		return a->at.port < b->at.port ? -1 : 1;
+	if (a->udp != b->udp)
+		return (int)a->udp - (int)b->udp;
 	if (!ip_equal(&a->at.ip, &b->at.ip))
 		return memcmp(a->at.ip.b, b->at.ip.b, sizeof(a->at.ip.b));
 	return (int)a->v6only - (int)b->v6only;
@@ -97,24 +101,43 @@ static int v6only_attr(const struct nlattr *a, void *arg)
 	return MNL_CB_OK;
 }
 
+/* What a dump is about. */
+struct dump {
+	bool udp;
+	const struct picked_ports *picked;
+	struct listeners *set;
+};
+
+/* DHCP clients of both kinds and mDNS bind these, and serve nobody. */
+static bool is_casual(const struct picked_ports *picked, uint16_t port)
+{
+	return (port >= picked->first && port <= picked->last) ||
+	       port == 68 || port == 546 || port == 5353;
+}
+
 static int add_socket(const struct nlmsghdr *h, void *arg)
 {
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
-	struct listener l = { .at.port = ntohs(m->id.idiag_sport) };
+	const struct dump *d = arg;
+	struct listener l = { .udp = d->udp };
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return MNL_CB_OK;
+	l.at.port = ntohs(m->id.idiag_sport);
+	if (!l.at.port)
+		return MNL_CB_OK;
+	l.casual = l.udp && is_casual(d->picked, l.at.port);
 	if (m->idiag_family == AF_INET) {
 		l.at.ip = ip_from_v4(ntohl(m->id.idiag_src[0]));
 	} else {
 		memcpy(l.at.ip.b, m->id.idiag_src, sizeof(l.at.ip.b));
 		mnl_attr_parse(h, sizeof(*m), v6only_attr, &l.v6only);
 	}
-	listeners_add(arg, &l);
+	listeners_add(d->set, &l);
 	return MNL_CB_OK;
 }
 
-static int dump(int fd, unsigned char family, struct listeners *set)
+static int dump(int fd, unsigned char family, struct dump *d)
 {
 	static uint32_t seq;	/* tells an earlier dump's rest from ours */
 	struct {
@@ -129,8 +152,9 @@ static int dump(int fd, unsigned char family, struct listeners *set)
 		},
 		.r = {
 			.sdiag_family = family,
-			.sdiag_protocol = IPPROTO_TCP,
-			.idiag_states = 1u << STATE_LISTEN,
+			.sdiag_protocol = d->udp ? IPPROTO_UDP : IPPROTO_TCP,
+			.idiag_states = 1u << (d->udp ? STATE_CLOSE :
+							STATE_LISTEN),
 		},
 	};
 	_Alignas(struct nlmsghdr) char buf[DUMP_BYTES];
@@ -148,19 +172,41 @@ static int dump(int fd, unsigned char family, struct listeners *set)
 			return -errno;
 		if (((const struct nlmsghdr *)(void *)buf)->nlmsg_seq != seq)
 			continue;	/* the rest of a dump that failed */
-		ret = mnl_cb_run(buf, (size_t)n, seq, 0, add_socket, set);
+		ret = mnl_cb_run(buf, (size_t)n, seq, 0, add_socket, d);
 	}
 	return ret < 0 ? -errno : 0;
 }
 
-int listeners_read(int fd, struct listeners *set)
+struct picked_ports listeners_picked(void)
 {
+	struct picked_ports p = { .first = 32768, .last = 60999 };
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned first, last;
+
+	if (!f)
+		return p;
+	if (fscanf(f, "%u %u", &first, &last) == 2 && first <= last &&
+	    last <= UINT16_MAX)
+		p = (struct picked_ports){ .first = (uint16_t)first,
+					   .last = (uint16_t)last };
+	fclose(f);
+	return p;
+}
+
+int listeners_read(int fd, const struct picked_ports *picked,
+		   struct listeners *set)
+{
+	static const unsigned char families[] = { AF_INET, AF_INET6 };
+	struct dump d = { .picked = picked, .set = set };
 	int err;
 
 	set->n = 0;
-	err = dump(fd, AF_INET, set);
-	if (err)
-		return err;
-	err = dump(fd, AF_INET6, set);
-	return err == -ENOENT ? 0 : err;	/* a kernel without IPv6 */
+	for (unsigned i = 0; i < 4; i++) {
+		d.udp = i >= 2;
+		err = dump(fd, families[i % 2], &d);
+		/* A kernel may lack IPv6, or the part of sock_diag for UDP. */
+		if (err && (err != -ENOENT || !i))
+			return err;
+	}
+	return 0;
 }

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * linux/listeners.h - which TCP sockets listen in this network namespace
+ * linux/listeners.h - which sockets listen in this network namespace
+ *
+ * Of TCP those that say so. Of UDP those that are bound and not connected;
+ * but a client that talks to several servers looks no different, so what
+ * lies in the range from which the kernel picks ports, or is a port that
+ * clients bind (68, 546, 5353), is marked as one that is `casual`.
  *
  * listeners_read() asks the kernel (sock_diag), listeners_diff() compares:
  * the second is a pure function. The owner ticks: the kernel does not tell
@@ -22,9 +27,16 @@
 struct listener {
 	struct endpoint at;	/* as it was bound; 0.0.0.0 and :: too */
 	bool v6only;
+	bool udp;
+	bool casual;		/* UDP: more likely a client's */
 };
 
-/* Sorted by port, then address, then v6only; none twice. */
+/* Ports that the kernel picks from: net.ipv4.ip_local_port_range. */
+struct picked_ports {
+	uint16_t first, last;
+};
+
+/* Sorted by port, then protocol, address, v6only; none twice. */
 struct listeners {
 	uint32_t n;
 	struct listener v[LISTENERS_MAX];
@@ -54,10 +66,14 @@ void listeners_diff(struct listeners *known, const struct listeners *seen,
  */
 MUST int listeners_open(void);
 
+/* The range of this namespace, read from /proc; Linux's own if it is not there. */
+struct picked_ports listeners_picked(void);
+
 /*
  * Replace set by what listens now. 0 or -errno; then set is undefined.
  * Needs sendto() and recvfrom() only.
  */
-MUST int listeners_read(int fd, struct listeners *set);
+MUST int listeners_read(int fd, const struct picked_ports *picked,
+			struct listeners *set);
 
 #endif

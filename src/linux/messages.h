@@ -15,6 +15,7 @@
 #include "base/addr.h"
 #include "base/drop.h"
 #include "base/fail.h"
+#include "linux/listeners.h"
 
 #define MSG_RESOLVERS_MAX	8
 #define MSG_SEARCH_BYTES	256
@@ -31,7 +32,8 @@ enum msg_kind {
 	MSG_RESOLVERS,		/* struct msg_resolvers: all of them */
 	MSG_HOSTS,		/* struct msg_hosts + a file, unless empty */
 	MSG_FORWARD_ADD,	/* struct msg_forward + listening socket */
-	MSG_FORWARD_DEL,	/* struct msg_forward: id only */
+	MSG_FORWARD_DEL,	/* struct msg_forward: id only; + a descriptor
+				   to be closed when its socket has been */
 	MSG_STATS_GET,		/* struct msg_head */
 	/* engine -> keeper */
 	MSG_ENGINE_READY,	/* struct msg_engine_ready: sandboxed, running */
@@ -60,14 +62,14 @@ struct msg_guest_ready {
 struct msg_listener {
 	uint32_t kind;
 	bool gone;		/* false: a listener began */
-	bool v6only;
-	struct endpoint at;	/* as the guest bound it; 0.0.0.0, :: too */
+	struct listener what;
 };
 
 struct msg_connect {
 	uint32_t kind;
 	uint32_t id;		/* echoed */
 	struct endpoint to;	/* in the guest's namespace */
+	bool udp;
 };
 
 struct msg_connected {
@@ -94,6 +96,8 @@ struct msg_forward {
 	struct endpoint to;	/* guest address to connect to */
 	bool by_frames;		/* over the link, not by the inside helper:
 				   the guest is to see who connects */
+	bool udp;
+	bool own;		/* UDP by frames: see network_udp_offer() */
 };
 
 struct msg_engine_ready {

@@ -109,6 +109,17 @@ static int allow_socket(scmp_filter_ctx ctx, unsigned family, unsigned type)
 					type));
 }
 
+/* Of TCP and UDP, over both versions of IP. */
+static int allow_sockets(scmp_filter_ctx ctx)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < 4; i++)
+		err = allow_socket(ctx, i & 1 ? AF_INET6 : AF_INET,
+				   i & 2 ? SOCK_DGRAM : SOCK_STREAM);
+	return err;
+}
+
 /* Memory that is not code. */
 static int allow_data(scmp_filter_ctx ctx)
 {
@@ -126,9 +137,8 @@ static int allow_engine(scmp_filter_ctx ctx)
 	static const unsigned long queries[] = { FIONREAD, TIOCOUTQ };
 	int err = ALLOW_ALL(ctx, engine_calls);
 
-	for (unsigned i = 0; !err && i < 4; i++)
-		err = allow_socket(ctx, i & 1 ? AF_INET6 : AF_INET,
-				   i & 2 ? SOCK_DGRAM : SOCK_STREAM);
+	if (!err)
+		err = allow_sockets(ctx);
 	/* How much is queued in a socket; nothing else by ioctl. */
 	for (unsigned i = 0; !err && i < 2; i++)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl),
@@ -136,16 +146,9 @@ static int allow_engine(scmp_filter_ctx ctx)
 	return err;
 }
 
-static int allow_attached(scmp_filter_ctx ctx)
-{
-	const int err = allow_socket(ctx, AF_INET, SOCK_STREAM);
-
-	return err ? err : allow_socket(ctx, AF_INET6, SOCK_STREAM);
-}
-
 static int allow_inside(scmp_filter_ctx ctx)
 {
-	int err = allow_attached(ctx);
+	int err = allow_sockets(ctx);
 
 	if (!err)
 		err = ALLOW_ALL(ctx, inside_calls);
@@ -163,7 +166,7 @@ static int allow_role(scmp_filter_ctx ctx, enum sandbox_role role)
 	case SANDBOX_INSIDE:
 		return allow_inside(ctx);
 	case SANDBOX_ATTACHED:
-		return allow_attached(ctx);
+		return allow_sockets(ctx);
 	}
 	return -EINVAL;
 }

@@ -35,7 +35,13 @@ def listener(address, port=0, backlog=128):
 def datagram(address, port=0):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     s = socket.socket(family, socket.SOCK_DGRAM)
-    s.bind((address, port))
+    if family == socket.AF_INET6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        s.bind((address, port))
+    except OSError:
+        s.close()
+        raise
     return s
 
 

@@ -253,7 +253,9 @@ def asked_echo(scene):
     (["-p", "90-80"], "-p 90-80: its range is the wrong way round"),
     (["-p", "80:65536"], "the guest's port is not 1 to 65535"),
     (["-p", "80", "-p", "80:81"], "publish 80:81: 80 has that port already"),
-    (["-p", "80/udp"], "this version publishes TCP only"),
+    (["-p", "80/udp", "-p", "80:81/udp"],
+     "publish 80:81/udp: 80/udp has that port already"),
+    (["-p", "80/sctp"], "not [ADDR:]PORT[-PORT][:GUESTPORT][/udp]"),
     (["-p", "nowhere:80"], "-p nowhere:80: not an address"),
 ])
 def test_what_cannot_be_published_is_said(root, words, error):

@@ -13,6 +13,8 @@ static const struct {
 } good[] = {
 	{ "80", "* - 80-80:80" },
 	{ "80/tcp", "* - 80-80:80" },
+	{ "80/udp", "* - 80-80:80 udp" },
+	{ "[::1]:80-81:90/udp", "::1 - 80-81:90 udp" },
 	{ "8080:80", "* - 8080-8080:80" },
 	{ "8000-8010", "* - 8000-8010:8000" },
 	{ "8000-8010:9000", "* - 8000-8010:9000" },
@@ -31,7 +33,7 @@ static const struct {
 
 static const char *const bad[] = {
 	"", "0", "65536", "80:0", "80:65536", "80-", "-80", "90-80", "80-65536",
-	"80:65530-65540", "1-10:65530", "80/sctp", "80/udp", "80/", "80 ",
+	"80:65530-65540", "1-10:65530", "80/sctp", "80/UDP", "80/udp/udp", "80/", "80 ",
 	"x", "x:80", "192.0.2.1", "192.0.2.1:", "192.0.2:80", "2001:db8::1:80",
 	"[::1", "[::1]", "[::1]80", "[192.0.2.1]:80", "[]:80", "[%eth0]:80",
 	"%:80", "%abcdefghijklmnop:80", "224.0.0.1:80", "::1:80", ":80",
@@ -45,10 +47,10 @@ static void check_good(void)
 		struct publish p;
 
 		if (!publish_parse(good[i].text, &p))
-			snprintf(means, sizeof(means), "%s %s %u-%u:%u",
+			snprintf(means, sizeof(means), "%s %s %u-%u:%u%s",
 				 p.has_ip ? ip_format(&p.ip, ip) : "*",
 				 *p.dev ? p.dev : "-", p.first, p.last,
-				 p.guest_first);
+				 p.guest_first, p.udp ? " udp" : "");
 		CHECK(good[i].text, !strcmp(means, good[i].means));
 	}
 }
@@ -83,6 +85,8 @@ static void check_overlap(void)
 	CHECK("all and one", overlap("80", "192.0.2.1:80"));
 	CHECK("wildcard and one", overlap("0.0.0.0:80", "192.0.2.1:80"));
 	CHECK("two addresses", !overlap("192.0.2.2:80", "192.0.2.1:80"));
+	CHECK("protocols", !overlap("80", "80/udp"));
+	CHECK("one protocol", overlap("80/udp", "80-90/udp"));
 	CHECK("families", !overlap("0.0.0.0:80", "[::]:80"));
 	CHECK("interfaces", !overlap("%eth0:80", "%eth1:80"));
 	CHECK("one interface and all", overlap("%eth0:80", "80"));

@@ -141,50 +141,64 @@ static void check_kinds(struct listeners *set)
 		{ .at = { ip_from_v4(0x7f000001), 80 } },
 		{ .at = { { { 0 } }, 80 } },
 		{ .at = { { { 0 } }, 80 }, .v6only = true },
+		{ .at = { { { 0 } }, 80 }, .udp = true },
 	};
 
 	set->n = 0;
-	for (unsigned i = 0; i < 8; i++)
-		listeners_add(set, &kinds[i % 4]);
-	CHECK("four kinds", set->n == 4);
+	for (unsigned i = 0; i < 10; i++)
+		listeners_add(set, &kinds[i % 5]);
+	CHECK("five kinds", set->n == 5);
 }
 
-static bool has(const struct listeners *set, const struct endpoint *at,
-		bool v6only)
+static bool has(const struct listeners *set, const struct listener *l)
 {
 	for (uint32_t i = 0; i < set->n; i++)
-		if (set->v[i].at.port == at->port &&
-		    ip_equal(&set->v[i].at.ip, &at->ip) &&
-		    set->v[i].v6only == v6only)
+		if (set->v[i].at.port == l->at.port &&
+		    ip_equal(&set->v[i].at.ip, &l->at.ip) &&
+		    set->v[i].v6only == l->v6only &&
+		    set->v[i].udp == l->udp && set->v[i].casual == l->casual)
 			return true;
 	return false;
 }
 
 /* The kernel's list, with a listener of this test in it and then not. */
-static void check_kernel(struct listeners *set, const char *ip, int v6only)
+static void check_kernel(struct listeners *set, const char *ip, int v6only,
+			 bool udp)
 {
-	struct endpoint at = { .port = 0 };
+	/* The kernel picks the port: a client's, if this is the range. */
+	const struct picked_ports all = { .first = 1, .last = 65535 };
+	const struct picked_ports none = { .first = 1, .last = 0 };
+	struct listener l = { .v6only = v6only, .udp = udp };
 	struct sockaddr_any sa;
 	socklen_t len;
 	int s, diag;
 
-	if (!ip_parse(ip, &at.ip))
+	if (!ip_parse(ip, &l.at.ip))
 		abort();
-	len = sockaddr_from(&sa, &at);
-	s = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	len = sockaddr_from(&sa, &l.at);
+	s = socket(sa.sa.sa_family, (udp ? SOCK_DGRAM : SOCK_STREAM) |
+		   SOCK_CLOEXEC, 0);
 	diag = listeners_open();
 	if (sa.sa.sa_family == AF_INET6)
 		setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
 			   sizeof(v6only));
 	/* No such family here, or no sock_diag: nothing to be tested. */
-	if (diag < 0 || bind(s, &sa.sa, len) || listen(s, 1) ||
-	    getsockname(s, &sa.sa, &len) || !sockaddr_to(&sa, &at) ||
-	    listeners_read(diag, set))
+	if (diag < 0 || bind(s, &sa.sa, len) || (!udp && listen(s, 1)) ||
+	    getsockname(s, &sa.sa, &len) || !sockaddr_to(&sa, &l.at) ||
+	    listeners_read(diag, &none, set))
 		goto out;
-	CHECK(ip, has(set, &at, v6only));
+	CHECK(ip, has(set, &l));
+	l.casual = udp;
+	CHECK(ip, listeners_read(diag, &all, set) == 0 && has(set, &l));
+	/* A client: connected to itself, it listens to nobody else. */
+	if (udp) {
+		if (ip_is_loopback(&l.at.ip) && !connect(s, &sa.sa, len))
+			CHECK(ip, listeners_read(diag, &all, set) == 0 &&
+				  !has(set, &l));
+	}
 	close(s);
 	s = -1;
-	CHECK(ip, listeners_read(diag, set) == 0 && !has(set, &at, v6only));
+	CHECK(ip, listeners_read(diag, &all, set) == 0 && !has(set, &l));
 out:
 	if (s >= 0)
 		close(s);
@@ -203,9 +217,11 @@ void test_linux_listeners(void)
 		check_case(i, set);
 	check_bound(set);
 	check_kinds(set);
-	check_kernel(set, "127.0.0.1", false);
-	check_kernel(set, "::", false);
-	check_kernel(set, "::", true);
-	check_kernel(set, "::1", true);
+	for (unsigned udp = 0; udp < 2; udp++) {
+		check_kernel(set, "127.0.0.1", false, udp);
+		check_kernel(set, "::", false, udp);
+		check_kernel(set, "::", true, udp);
+		check_kernel(set, "::1", true, udp);
+	}
 	free(set);
 }
