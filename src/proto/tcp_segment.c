@@ -170,13 +170,17 @@ struct tcp_segment tcp_segment_at(struct tcp *t, uint32_t seq, uint8_t flags)
 
 /*
  * The sequence number that a guest takes from a segment without data: the
- * newest one, unless it lies past the window (a probe's byte does).
+ * newest one, unless it lies past the window (a probe's byte does). A window
+ * that is told in steps may seem to shrink by less than one of them: what was
+ * sent before may well have been taken, and all that is older would be
+ * refused (RFC 7323 section 2.4).
  */
 static uint32_t empty_seq(const struct tcp *t)
 {
 	const uint32_t edge = t->snd_una + t->snd_wnd;
+	const uint32_t step = 1u << t->guest_shift;
 
-	return seq_lt(edge, t->snd_max) ? edge : t->snd_max;
+	return seq_lt(edge + step - 1, t->snd_max) ? edge : t->snd_max;
 }
 
 void tcp_send_ack(struct proto *p, struct tcp *t)

@@ -162,7 +162,10 @@ void guest_tcp_arrived(struct world *w, unsigned i, const uint8_t *frame,
 	const struct view l4 = { .p = frame + 14 + l3, .len = len - 14 - l3 };
 	struct tcp_segment s;
 
-	if (!c->there || tcp_parse(l4, &s) != DROP_OK)
+	if (tcp_parse(l4, &s) != DROP_OK)
+		return;
+	c->answered |= s.flags & TCP_ACK;
+	if (!c->there)
 		return;
 	memset(c->there + (s.seq - (c->iss + 1)), 1, s.data.len);
 }
@@ -485,6 +488,9 @@ static void check_conn(struct world *w, unsigned i, bool may_fail)
 		world_fail(w, "connection %u took %.3f ms", i,
 			   (double)c->over_ns / 1e6);
 	if (plan_resets(p) || (may_fail && !c->connected_once))
+		return;
+	/* Each ACK of its handshake was lost: the gateway gave it up. */
+	if (!c->answered && !plan_calm_link(&w->plan))
 		return;
 	/* The gateway had no memory for an answer: no stream without it. */
 	if (p->questions && w->plan.no_memory)

@@ -401,7 +401,10 @@ void sim_stream_close(void *ctx, int id, bool reset)
 	struct sim_sock *s = stream(w, id);
 	const bool expected = s->kind == SOCK_RESOLVER || s->gave_up ||
 			      plan_resets(plan_of(w, s)) || s->error ||
-			      !s->connected || w->stopping;
+			      !s->connected || w->stopping ||
+			      /* each ACK of its handshake was lost */
+			      (!w->conns[s->conn].answered &&
+			       !plan_calm_link(&w->plan));
 
 	if (reset && !expected && (w->conns[s->conn].state == G_OPEN ||
 				   (w->conns[s->conn].state == G_GONE &&

@@ -110,6 +110,7 @@ struct sim_conn {
 	uint32_t up_len;		/* bytes of the stream */
 	uint8_t *up;			/* malloc()ed, or NULL: the pattern */
 	uint8_t *there;			/* per byte: it reached the gateway */
+	bool answered;			/* so did an ACK, whatever for */
 	/* receiving */
 	uint32_t irs, rcv_nxt, rcv_edge;
 	uint32_t edge_max;		/* largest ever promised */
