@@ -45,7 +45,9 @@
 #define QUIET_NS	UINT64_C(1000000000)	/* then spare memory goes back */
 #define FDS_RESERVED	64		/* of RLIMIT_NOFILE, for ourselves */
 #define FDS_LEAST	256		/* less is taken for that */
-#define RELAYS_SHARE	32		/* one relay for so many descriptors */
+#define RELAYS_LEAST	32		/* one relay for so many descriptors, */
+#define FLOWS_LEAST	8		/* and one flow, are left by the others */
+#define PIPES_SHARE	64
 #define FLOWS_MAX	(1u << 17)
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
 #define SLOT_LINK	0xf0000000u	/* handles of the engine's own */
@@ -112,23 +114,31 @@ static uint64_t raise_limit(void)
 	return rl.rlim_cur < FDS_LEAST ? FDS_LEAST : rl.rlim_cur;
 }
 
-/* What they are for: nobody may take those of the others. */
+/* What they are for, at most. */
 struct budget {
-	uint32_t relays, exchanges, flows;
+	uint32_t relays, pipes, exchanges, flows;
 };
 
+static uint32_t at_most(uint64_t n, uint32_t max)
+{
+	return n < max ? (uint32_t)n : max;
+}
+
+/*
+ * Pipes and exchanges have their own. Relays and flows share the rest, but
+ * neither can take all of it: who comes when there is none left is refused.
+ */
 static struct budget share_out(uint64_t fds)
 {
-	struct budget b = { .relays = RELAY_MAX, .flows = FLOWS_MAX };
-	uint64_t left;
+	const uint32_t least = at_most(fds / RELAYS_LEAST, RELAY_MAX);
+	struct budget b = {
+		.pipes = at_most(fds / PIPES_SHARE, RELAY_PIPES_MAX),
+		.exchanges = at_most(fds / RELAYS_LEAST, EXCHANGES_MAX),
+	};
+	const uint64_t left = fds - FDS_RESERVED - 2 * b.pipes - b.exchanges;
 
-	if (fds / RELAYS_SHARE < b.relays)
-		b.relays = (uint32_t)(fds / RELAYS_SHARE);
-	b.exchanges = b.relays < EXCHANGES_MAX ? b.relays : EXCHANGES_MAX;
-	left = fds - FDS_RESERVED - (uint64_t)b.relays * RELAY_FDS -
-	       b.exchanges;
-	if (left < b.flows)
-		b.flows = (uint32_t)left;
+	b.relays = at_most((left - fds / FLOWS_LEAST) / RELAY_FDS, RELAY_MAX);
+	b.flows = at_most(left - (uint64_t)least * RELAY_FDS, FLOWS_MAX);
 	return b;
 }
 
@@ -279,8 +289,14 @@ static int prepare(struct engine *e, struct fail *fail)
 				strerror(errno));
 	e->net = network_init(reserve(network_bytes(&ns)), &ns, &env,
 			      now_ns());
-	e->relays = relays_init(reserve(relays_bytes()), e->host.epoll_fd,
-				e->setup.inside_ch, budget.relays, offer, e);
+	e->relays = relays_init(reserve(relays_bytes()),
+				&(struct relays_setup){
+		.epoll_fd = e->host.epoll_fd,
+		.inside_ch = e->setup.inside_ch,
+		.most = budget.relays, .pipes = budget.pipes,
+		.bytes = e->host.tcp_bytes,
+		.offer = offer, .ctx = e,
+	});
 	e->exchanges = exchanges_init(reserve(exchanges_bytes()), &env,
 				      e->host.epoll_fd, e->setup.inside_ch,
 				      budget.exchanges);

@@ -15,6 +15,9 @@
 
 #define PIPE_BYTES	(256 << 10)
 #define PIPES_KEPT	16
+#define COPY_BYTES	65536u
+#define BUFFER_LEAST	(32u << 10)	/* bytes: of a socket, in a crowd */
+#define BUFFER_MOST	(1u << 20)
 #define ACCEPT_BATCH	64
 
 enum side { CLIENT, GUEST };	/* the host's client; the guest's server */
@@ -31,9 +34,10 @@ struct stream {
 
 struct relay {
 	uint32_t gen;		/* of the handle; 0 never */
-	uint32_t next;		/* free list or busy list, slot + 1 */
+	uint32_t next;		/* free, busy or unasked list, slot + 1 */
 	bool used, waiting, busy;
 	int fd[2];		/* by side; -1 if none */
+	struct endpoint to;	/* in the guest */
 	struct stream from[2];	/* by source side */
 };
 
@@ -45,16 +49,15 @@ struct forward {
 };
 
 struct relays {
-	int epoll_fd, inside_ch;
+	struct relays_setup setup;
 	int spare;			/* a descriptor to refuse clients by */
-	uint32_t most;			/* relays at a time */
-	relay_offer_fn *offer;
-	void *offer_ctx;
+	uint32_t first_unasked, last_unasked;	/* the helper was busy */
 	uint32_t count, fresh, first_free, first_busy, forwards_used;
-	unsigned n_pipes;
+	unsigned n_pipes, pipes_there;	/* in stock, and in all */
 	int pipes[PIPES_KEPT][2];
 	struct forward forwards[RELAY_FORWARDS_MAX];
 	struct relay relays[RELAY_MAX];
+	uint8_t buf[COPY_BYTES];
 };
 
 size_t relays_bytes(void)
@@ -62,17 +65,16 @@ size_t relays_bytes(void)
 	return sizeof(struct relays);
 }
 
-struct relays *relays_init(void *mem, int epoll_fd, int inside_ch,
-			   uint32_t most, relay_offer_fn *offer, void *ctx)
+struct relays *relays_init(void *mem, const struct relays_setup *setup)
 {
 	struct relays *r = mem;
 
-	r->epoll_fd = epoll_fd;
-	r->inside_ch = inside_ch;
-	r->most = most < RELAY_MAX ? most : RELAY_MAX;
-	r->spare = dup(epoll_fd);
-	r->offer = offer;
-	r->offer_ctx = ctx;
+	r->setup = *setup;
+	if (r->setup.most > RELAY_MAX)
+		r->setup.most = RELAY_MAX;
+	if (r->setup.pipes > RELAY_PIPES_MAX)
+		r->setup.pipes = RELAY_PIPES_MAX;
+	r->spare = dup(setup->epoll_fd);
 	return r;
 }
 
@@ -98,7 +100,7 @@ static int watch(const struct relays *r, int fd, uint32_t slot, uint32_t gen,
 	struct epoll_event ev = { .events = events,
 				  .data.u64 = hostenv_datum(h) };
 
-	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
+	return epoll_ctl(r->setup.epoll_fd, EPOLL_CTL_ADD, fd, &ev);
 }
 
 /* ---- pipes ---- */
@@ -113,10 +115,12 @@ static bool take_pipe(struct relays *r, struct stream *s)
 		s->pipe[1] = r->pipes[r->n_pipes][1];
 		return true;
 	}
-	if (pipe2(s->pipe, O_NONBLOCK | O_CLOEXEC) < 0) {
+	if (r->pipes_there >= r->setup.pipes ||
+	    pipe2(s->pipe, O_NONBLOCK | O_CLOEXEC) < 0) {
 		s->pipe[0] = s->pipe[1] = -1;
 		return false;
 	}
+	r->pipes_there++;
 	/* More per turn where the user's pipe quota allows it. */
 	(void)!fcntl(s->pipe[0], F_SETPIPE_SZ, PIPE_BYTES);
 	return true;
@@ -133,6 +137,7 @@ static void give_pipe(struct relays *r, struct stream *s)
 	} else {
 		close(s->pipe[0]);
 		close(s->pipe[1]);
+		r->pipes_there--;
 	}
 	s->pipe[0] = s->pipe[1] = -1;
 }
@@ -144,7 +149,7 @@ static struct relay *relay_alloc(struct relays *r)
 	struct relay *y;
 	uint32_t gen;
 
-	if (r->count >= r->most)
+	if (r->count >= r->setup.most)
 		return NULL;
 	if (r->first_free) {
 		y = &r->relays[r->first_free - 1];
@@ -233,6 +238,39 @@ static enum step empty(struct stream *s, int sink)
 	return BLOCKED;
 }
 
+/*
+ * Without a pipe. What the sink does not take has never left the source, so
+ * nothing is held in between.
+ */
+static enum step copy(struct relays *r, struct stream *s, int source,
+		      int sink, uint32_t *moved)
+{
+	const ssize_t there = recv(source, r->buf, sizeof(r->buf),
+				   MSG_PEEK | MSG_DONTWAIT);
+	ssize_t sent;
+
+	if (there == 0) {
+		s->eof = true;
+		return MOVED;
+	}
+	if (there < 0 && errno != EAGAIN)
+		return BROKEN;
+	if (there < 0) {
+		s->readable = false;
+		return BLOCKED;
+	}
+	sent = send(sink, r->buf, (size_t)there, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent < 0 && errno != EAGAIN)
+		return BROKEN;
+	if (sent < 0) {
+		s->writable = false;
+		return BLOCKED;
+	}
+	*moved = (uint32_t)sent;
+	return recv(source, r->buf, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) ==
+	       sent ? MOVED : BROKEN;
+}
+
 /* Move what can be moved from one side. false: the relay is broken. */
 static bool pump(struct relays *r, struct relay *y, enum side source)
 {
@@ -243,22 +281,26 @@ static bool pump(struct relays *r, struct relay *y, enum side source)
 
 	while (step == MOVED && !s->shut) {
 		const uint32_t before = s->in_pipe;
+		uint32_t moved = 0;
 
 		if (s->in_pipe) {
 			if (!s->writable)
 				break;
 			step = empty(s, to);
+			moved = before - s->in_pipe;
 		} else if (s->eof) {
 			s->shut = true;
 			shutdown(to, SHUT_WR);
-		} else {
-			if (!s->readable || !take_pipe(r, s))
-				break;
+		} else if (!s->readable) {
+			break;
+		} else if (take_pipe(r, s)) {
 			step = fill(s, from);
+		} else if (s->writable) {
+			step = copy(r, s, from, to, &moved);
+		} else {
+			break;
 		}
-		if (before > s->in_pipe)
-			budget -= before - s->in_pipe < budget ?
-				  before - s->in_pipe : budget;
+		budget -= moved < budget ? moved : budget;
 		if (!budget && step == MOVED) {
 			make_busy(r, y);
 			break;
@@ -278,11 +320,34 @@ static void relay_run(struct relays *r, struct relay *y)
 		relay_free(r, y, false);
 }
 
+/*
+ * Ask the helper for the guest's ends, as many as its channel has room for.
+ * If that is not all, answers are on their way, and turns with them.
+ */
+static void ask(struct relays *r)
+{
+	while (r->first_unasked) {
+		struct relay *y = &r->relays[r->first_unasked - 1];
+		const struct msg_connect m = { .kind = MSG_CONNECT,
+					       .id = slot_of(r, y),
+					       .to = y->to };
+		const int rc = channel_send(r->setup.inside_ch, &m, sizeof(m),
+					    NULL, 0);
+
+		if (rc == -EAGAIN)
+			return;
+		r->first_unasked = y->next;
+		if (!r->first_unasked)
+			r->last_unasked = 0;
+		if (rc < 0)
+			relay_free(r, y, true);
+	}
+}
+
 static void accept_one(struct relays *r, const struct forward *f, int fd)
 {
 	struct relay *y = relay_alloc(r);
 	const int one = 1;
-	struct msg_connect ask = { .kind = MSG_CONNECT, .to = f->to };
 
 	if (!y) {
 		reset_socket(fd);
@@ -291,9 +356,12 @@ static void accept_one(struct relays *r, const struct forward *f, int fd)
 	}
 	y->fd[CLIENT] = fd;
 	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	ask.id = slot_of(r, y);
-	if (channel_send(r->inside_ch, &ask, sizeof(ask), NULL, 0) < 0)
-		relay_free(r, y, true);
+	y->to = f->to;
+	*(r->last_unasked ? &r->relays[r->last_unasked - 1].next :
+			    &r->first_unasked) = slot_of(r, y) + 1;
+	r->last_unasked = slot_of(r, y) + 1;
+	y->next = 0;
+	ask(r);
 }
 
 /*
@@ -312,7 +380,7 @@ static bool refuse_one(struct relays *r, const struct forward *f)
 		reset_socket(fd);
 		close(fd);
 	}
-	r->spare = dup(r->epoll_fd);
+	r->spare = dup(r->setup.epoll_fd);
 	return fd >= 0;
 }
 
@@ -326,10 +394,31 @@ static void accept_all(struct relays *r, const struct forward *f)
 			continue;
 		if (fd < 0)
 			return;
-		if (r->inside_ch < 0 || f->by_frames)
-			r->offer(r->offer_ctx, fd, &f->to, f->by_frames);
+		if (r->setup.inside_ch < 0 || f->by_frames)
+			r->setup.offer(r->setup.ctx, fd, &f->to, f->by_frames);
 		else
 			accept_one(r, f, fd);
+	}
+}
+
+/* Two sockets with two buffers each: none more than its part. */
+static void bound_buffers(const struct relays *r, const struct relay *y)
+{
+	uint64_t part = r->setup.bytes / (4 * r->count);
+	int bytes;
+
+	if (r->count <= RELAY_FREE)
+		return;
+	if (part < BUFFER_LEAST)
+		part = BUFFER_LEAST;
+	if (part > BUFFER_MOST)
+		part = BUFFER_MOST;
+	bytes = (int)part / 2;		/* the kernel doubles it */
+	for (int side = CLIENT; side <= GUEST; side++) {
+		(void)!setsockopt(y->fd[side], SOL_SOCKET, SO_RCVBUF, &bytes,
+				  sizeof(bytes));
+		(void)!setsockopt(y->fd[side], SOL_SOCKET, SO_SNDBUF, &bytes,
+				  sizeof(bytes));
 	}
 }
 
@@ -348,6 +437,7 @@ void relays_connected(struct relays *r, uint32_t id, int fd, int error)
 	}
 	y->waiting = false;
 	y->fd[GUEST] = fd;
+	bound_buffers(r, y);
 	slot = RELAY_SLOT_BASE + 2 * id;
 	if (watch(r, y->fd[CLIENT], slot + CLIENT, y->gen, events) < 0 ||
 	    watch(r, y->fd[GUEST], slot + GUEST, y->gen, events) < 0)
@@ -386,6 +476,7 @@ void relays_turn_end(struct relays *r)
 {
 	uint32_t next = r->first_busy;
 
+	ask(r);
 	r->first_busy = 0;
 	while (next) {
 		struct relay *y = &r->relays[next - 1];
@@ -427,7 +518,8 @@ void relays_forward_del(struct relays *r, uint32_t id)
 		if (f->fd < 0 || f->id != id)
 			continue;
 		/* The keeper may still have it, and give it again. */
-		(void)!epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, f->fd, NULL);
+		(void)!epoll_ctl(r->setup.epoll_fd, EPOLL_CTL_DEL, f->fd,
+				 NULL);
 		close(f->fd);
 		f->fd = -1;
 		return;

@@ -13,15 +13,20 @@
  * Each direction goes on alone: end of stream is passed on as shutdown()
  * when the pipe is empty, a reset as a reset of the other side, and a
  * direction that nobody reads never stops the other. A pipe is held only
- * while bytes are in it.
+ * while bytes are in it. Those whose readers are slow may hold all pipes:
+ * then the others' bytes are copied, and stay in the socket that they came by
+ * until the other has taken them.
  *
- *   WAITING   the helper was asked; the client may already send
+ *   WAITING   the helper is to be asked, or was; the client may already send
  *   OPEN      both sockets are there
  *
- * Limits. As many connections as relays_init() was told, at most RELAY_MAX,
- * and RELAY_FORWARDS_MAX forwards; a client over that is reset at once, also
- * when there is no descriptor for it. A relay moves at most RELAY_TURN_BYTES
- * per direction and turn.
+ * Limits. As many connections and pipes as relays_init() was told, at most
+ * RELAY_MAX and RELAY_PIPES_MAX, and RELAY_FORWARDS_MAX forwards; a client
+ * over that is reset at once, also when there is no descriptor for it. A relay
+ * moves at most RELAY_TURN_BYTES per direction and turn. The first RELAY_FREE
+ * have sockets whose buffers the kernel lets grow; those of the others are as
+ * large as their number allows, or many slow readers would fill the memory
+ * that the host has for TCP.
  */
 #ifndef ENGINE_RELAY_H
 #define ENGINE_RELAY_H
@@ -35,7 +40,9 @@
 #include "base/handle.h"
 
 #define RELAY_MAX		16384
-#define RELAY_FDS		6	/* of each, with bytes in both pipes */
+#define RELAY_FDS		2	/* of each */
+#define RELAY_PIPES_MAX		256	/* of two descriptors each */
+#define RELAY_FREE		32
 #define RELAY_FORWARDS_MAX	4096
 #define RELAY_TURN_BYTES	(1u << 20)
 #define RELAY_SLOT_BASE		0x90000000u	/* handles of relay sockets */
@@ -48,13 +55,19 @@ typedef void relay_offer_fn(void *ctx, int fd, const struct endpoint *to,
 			    bool by_frames);
 
 size_t relays_bytes(void);
-/*
- * mem: zeroed. epoll_fd and inside_ch (to the helper) are borrowed. Where
- * there is no helper, inside_ch is -1, each client is handed to offer,
- * which takes fd, and no relay is made.
- */
-struct relays *relays_init(void *mem, int epoll_fd, int inside_ch,
-			   uint32_t most, relay_offer_fn *offer, void *ctx);
+/* Copied; descriptors are borrowed. */
+struct relays_setup {
+	int epoll_fd;
+	int inside_ch;		/* to the helper. -1, there is none: each client
+				   is handed to offer, no relay is made */
+	uint32_t most, pipes;	/* at a time */
+	uint64_t bytes;		/* for the buffers of all sockets together */
+	relay_offer_fn *offer;	/* takes fd */
+	void *ctx;
+};
+
+/* mem: zeroed, relays_bytes() long, the relays' for good. */
+struct relays *relays_init(void *mem, const struct relays_setup *setup);
 
 /*
  * Take listening socket fd for the forward that the keeper calls id.
@@ -70,7 +83,7 @@ void relays_event(struct relays *r, struct handle h, uint32_t epoll_events);
 /* The helper's answer; fd (taken) is -1 and error an errno on failure. */
 void relays_connected(struct relays *r, uint32_t id, int fd, int error);
 
-/* Go on with relays whose turn was cut short. */
+/* Go on with what was cut short, or had to wait for the helper. */
 void relays_turn_end(struct relays *r);
 bool relays_busy(const struct relays *r);
 
