@@ -104,8 +104,9 @@ def test_the_internet_sees_the_hosts_address(slipway):
     with slipway.scene.world:
         waiting = listener(WORLD4)
     port = waiting.getsockname()[1]
-    slipway("run", "sh", "-c", f"echo hello | nc -w1 {WORLD4} {port} || "
-            f"curl -s --max-time 1 http://{WORLD4}:{port}")
+    done = slipway("run", "/usr/bin/python3", "-c", "import socket;"
+                   f"socket.create_connection(('{WORLD4}', {port}), 5)")
+    assert done.returncode == 0, done.stderr
     conn, peer = waiting.accept()
     conn.close()
     waiting.close()
