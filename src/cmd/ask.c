@@ -13,7 +13,7 @@
 #include "keeper/names.h"
 
 #define WAIT_S		5
-#define REPLY_MAX	((size_t)4 << 20)
+#define REPLY_MAX	((size_t)16 << 20)
 
 /* Is the one who listens there ours to believe? */
 static bool is_ours(int fd)
@@ -112,77 +112,164 @@ static ssize_t receive(int fd, char *buf, size_t cap, int *fds,
 	return n;
 }
 
-/* The reply's line, allocated; NULL with errno. */
-static char *receive_line(int fd, size_t *len, int *fds, size_t *n_fds)
+/* Bytes that have come. */
+struct reply {
+	char *text;
+	size_t len, cap;
+	int *fds;
+	size_t *n_fds;
+};
+
+/* More of them. false, with errno: no more, or too many. */
+static bool more(int fd, struct reply *r)
 {
-	size_t used = 0, cap = 0;
-	char *text = NULL;
+	ssize_t n;
 
-	while (used < REPLY_MAX) {
-		char *grown;
-		ssize_t n;
+	if (r->cap - r->len < 4096) {
+		const size_t cap = r->cap ? 2 * r->cap : 8192;
+		char *grown = cap <= REPLY_MAX ? realloc(r->text, cap) : NULL;
 
-		if (cap - used < 4096) {
-			cap = cap ? 2 * cap : 8192;
-			grown = realloc(text, cap);
-			if (!grown)
-				break;
-			text = grown;
-		}
-		n = receive(fd, text + used, cap - used, fds, n_fds);
-		if (n <= 0) {
-			errno = n ? errno : ECONNRESET;
-			break;
-		}
-		used += (size_t)n;
-		if (text[used - 1] == '\n') {
-			*len = used - 1;
-			return text;
-		}
+		errno = ENOMEM;
+		if (!grown)
+			return false;
+		r->text = grown;
+		r->cap = cap;
 	}
-	free(text);
-	return NULL;
+	n = receive(fd, r->text + r->len, r->cap - r->len, r->fds, r->n_fds);
+	if (n <= 0) {
+		errno = n ? errno : ECONNRESET;
+		return false;
+	}
+	r->len += (size_t)n;
+	return true;
 }
 
-static json_t *read_reply(int fd, int *fds, size_t *n_fds, struct fail *fail)
+/* The whole of a response, or errno. */
+static int read_response(int fd, struct reply *r, struct http_response *out)
 {
-	const char *error;
-	size_t len;
-	char *text = receive_line(fd, &len, fds, n_fds);
-	json_t *reply;
+	int rc;
 
-	if (!text) {
+	do {
+		if (!more(fd, r))
+			return errno;
+		rc = http_response_parse(r->text, r->len, REPLY_MAX, out);
+	} while (rc == HTTP_MORE);
+	return rc ? EPROTO : 0;
+}
+
+/* After a switch of protocols: one line. */
+static int read_line(int fd, struct reply *r, struct http_response *out)
+{
+	const char *end;
+
+	while (!(end = memchr(r->text + out->bytes, '\n',
+			      r->len - out->bytes)))
+		if (!more(fd, r))
+			return errno;
+	out->body.p = r->text + out->bytes;
+	out->body.len = (size_t)(end - out->body.p);
+	return 0;
+}
+
+static json_t *read_reply(int fd, struct reply *r, struct fail *fail)
+{
+	struct http_response h;
+	json_t *body;
+	int error = read_response(fd, r, &h);
+
+	if (!error && h.status == 101)
+		error = read_line(fd, r, &h);
+	if (error && error != EPROTO) {
 		fail_set(fail, "the guest does not answer: %s; it may be "
-			 "ending, try again", strerror(errno));
+			 "ending, try again", strerror(error));
 		return NULL;
 	}
-	reply = json_loadb(text, len, 0, NULL);
-	free(text);
-	error = json_string_value(json_object_get(reply, "error"));
-	if (json_is_object(reply) && !error)
-		return reply;
-	fail_set(fail, "%s", error ? error :
-		 "the guest's answer is not JSON; try again");
-	json_decref(reply);
+	body = error ? NULL : json_loadb(h.body.p, h.body.len, 0, NULL);
+	if (json_is_object(body) && h.status < 400)
+		return body;
+	fail_set(fail, "%s", body ? api_detail(body) :
+		 "the guest is of another version of slipway; use that one");
+	json_decref(body);
 	return NULL;
 }
 
-json_t *ask(int fd, enum request_op op, int *fds, size_t *n_fds,
+json_t *ask(int fd, enum api_op op, json_t *body, int *fds, size_t *n_fds,
 	    struct fail *fail)
 {
-	char *line = request_make(op);
-	const size_t len = line ? strlen(line) : 0;
-	size_t none = 0, *n = n_fds ? n_fds : &none;
+	const struct api_call *call = api_call(op);
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	size_t len, none = 0;
+	char *request = http_request_make(call->method, call->path,
+					  op == API_EXEC ? API_UPGRADE : NULL,
+					  text, &len);
+	struct reply r = { .fds = fds, .n_fds = n_fds ? n_fds : &none };
 	json_t *reply = NULL;
 
-	*n = 0;
-	if (!line || send(fd, line, len, MSG_NOSIGNAL) != (ssize_t)len)
+	*r.n_fds = 0;
+	if (!request || send(fd, request, len, MSG_NOSIGNAL) != (ssize_t)len)
 		fail_set(fail, "the guest does not listen: %s; it may be "
 			 "ending, try again", strerror(errno));
 	else
-		reply = read_reply(fd, fds, n, fail);
-	free(line);
-	while (!reply && *n)
-		close(fds[--*n]);
+		reply = read_reply(fd, &r, fail);
+	json_decref(body);
+	free(text);
+	free(request);
+	free(r.text);
+	while (!reply && *r.n_fds)
+		close(fds[--*r.n_fds]);
 	return reply;
+}
+
+json_t *ask_once(const char *name, enum api_op op, json_t *body,
+		 struct fail *fail)
+{
+	const int fd = ask_named(name, fail);
+	json_t *reply = NULL;
+
+	if (fd < 0) {
+		json_decref(body);
+		return NULL;
+	}
+	reply = ask(fd, op, body, NULL, NULL, fail);
+	close(fd);
+	return reply;
+}
+
+struct round {
+	const char *dir;
+	enum api_op op;
+	json_t *replies;
+};
+
+static void ask_next(void *ctx, const char *name)
+{
+	struct round *r = ctx;
+	const int fd = ask_connect(r->dir, name);
+	struct fail fail;
+	json_t *reply;
+
+	if (fd < 0)
+		return;
+	reply = ask(fd, r->op, NULL, NULL, NULL, &fail);
+	if (reply)
+		json_object_set_new(r->replies, name, reply);
+	close(fd);
+}
+
+json_t *ask_all(enum api_op op, struct fail *fail)
+{
+	char dir[NAMES_DIR_BYTES];
+	struct round r = { .dir = dir, .op = op };
+	int n;
+
+	if (names_find_dir(dir, fail) < 0)
+		return NULL;
+	r.replies = json_object();
+	n = names_each(dir, ask_next, &r);
+	if (n >= 0 || n == -ENOENT)
+		return r.replies;
+	fail_set(fail, "%s: cannot be read: %s; see that it is yours", dir,
+		 strerror(-n));
+	json_decref(r.replies);
+	return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd/ask.h - questions to running instances (control/request.h). */
+/* cmd/ask.h - questions to running instances (control/api.h). */
 #ifndef CMD_ASK_H
 #define CMD_ASK_H
 
@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
-#include "control/request.h"
+#include "control/api.h"
 
 #define ASK_MAX_FDS 8
 
@@ -18,14 +18,25 @@ MUST int ask_connect(const char *dir, const char *name);
 /**
  * ask() - one request, one reply
  * @fd:		from ask_connect(); stays open
+ * @body:	taken; NULL: none
  * @fds:	room for ASK_MAX_FDS received descriptors, close-on-exec, the
  *		caller's on success; NULL if none are expected
  *
  * Waits a few seconds at most. Return: the reply, to be json_decref()ed,
  * or NULL with fail set (also for a refusal).
  */
-MUST json_t *ask(int fd, enum request_op op, int *fds, size_t *n_fds,
+MUST json_t *ask(int fd, enum api_op op, json_t *body, int *fds, size_t *n_fds,
 		 struct fail *fail);
+
+/* The same of a named instance, without descriptors. */
+MUST json_t *ask_once(const char *name, enum api_op op, json_t *body,
+		      struct fail *fail);
+
+/*
+ * The same of all that run: an object of replies by name, those left out that
+ * end while they are asked. NULL with fail set.
+ */
+MUST json_t *ask_all(enum api_op op, struct fail *fail);
 
 /*
  * Find name's instance, complaining if there is none: a descriptor, or -1

@@ -3,6 +3,8 @@
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
 
+#include <jansson.h>
+
 #include "base/fail.h"
 #include "config/config.h"
 
@@ -23,9 +25,15 @@ int cmd_serve(char **argv);
 int cmd_stop(char **argv);
 int cmd_status(char **argv);
 int cmd_host_ip(char **argv);
+int cmd_publish(char **argv);
+int cmd_unpublish(char **argv);
+int cmd_ports(char **argv);
 
 /* "slipway: TEXT" on stderr. Returns status. */
 int cmd_fail(const struct fail *fail, int status);
+
+/* Print value, which is taken, indented. Returns EXIT_DONE. */
+int cmd_json(json_t *value);
 
 /*
  * Read the options of a command into c (defaults first) and deal with

@@ -32,7 +32,7 @@ static int enter(int fd, struct session *s, struct fail *fail)
 {
 	int fds[ASK_MAX_FDS];
 	size_t n_fds;
-	json_t *reply = ask(fd, REQUEST_EXEC, fds, &n_fds, fail);
+	json_t *reply = ask(fd, API_EXEC, NULL, fds, &n_fds, fail);
 	const char *gateway;
 	bool good;
 

@@ -44,6 +44,19 @@ static const struct command {
 	{ "status", FOR_STATUS, true, cmd_status, " [NAME]",
 	  "what runs, and what is wrong, if anything",
 	  "Lists the guests that run, or tells all about one." },
+	{ "publish", FOR_PUBLISH, true, cmd_publish, " NAME PORTS...",
+	  "give other machines ports of a guest that runs",
+	  "Publishes PORTS of the guest NAME, [ADDR:]PORT[-PORT][:GUESTPORT][/udp]\n"
+	  "or auto, from now on and after a restart. The same again changes\n"
+	  "nothing." },
+	{ "unpublish", FOR_UNPUBLISH, true, cmd_unpublish, " NAME PORTS...",
+	  "and take them back",
+	  "Publishes PORTS of the guest NAME no longer, now and after a restart.\n"
+	  "Connections that there are stay." },
+	{ "ports", FOR_PORTS, true, cmd_ports, " [NAME | take NAME PORT[/udp]]",
+	  "which ports of the host lead where",
+	  "Lists the ports of localhost and the published ones. With take: binds\n"
+	  "PORT, which another had when the guest began to listen there." },
 	{ "host-ip", FOR_HOST_IP, true, cmd_host_ip, "",
 	  "the address at which this guest reaches its host",
 	  "Prints the gateway of the IPv4 default route: in a guest, and in\n"
@@ -56,6 +69,14 @@ int cmd_fail(const struct fail *fail, int status)
 {
 	fprintf(stderr, "slipway: %s\n", fail->text);
 	return status;
+}
+
+int cmd_json(json_t *value)
+{
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	putchar('\n');
+	json_decref(value);
+	return EXIT_DONE;
 }
 
 static void print_commands(FILE *out)
@@ -71,7 +92,12 @@ static void print_commands(FILE *out)
 
 		snprintf(left, sizeof(left), "%s%s", commands[i].name,
 			 commands[i].operands);
-		fprintf(out, "  %-29s %s\n", left, commands[i].summary);
+		if (strlen(left) > 29)
+			fprintf(out, "  %s\n  %-29s %s\n", left, "",
+				commands[i].summary);
+		else
+			fprintf(out, "  %-29s %s\n", left,
+				commands[i].summary);
 	}
 	fputs("\n"
 	      "Options:\n"

@@ -26,7 +26,7 @@ int cmd_stop(char **argv)
 	fd = ask_named(argv[0], &fail);
 	if (fd < 0)
 		return cmd_fail(&fail, EXIT_FAILED);
-	reply = ask(fd, REQUEST_STOP, NULL, NULL, &fail);
+	reply = ask(fd, API_STOP, NULL, NULL, NULL, &fail);
 	if (!reply)
 		return cmd_fail(&fail, EXIT_FAILED);
 	/* The keeper lets go of us when all is gone. */

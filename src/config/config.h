@@ -77,7 +77,7 @@ struct config {
 	const char *attach;		/* of attach: its operand, likewise */
 	const char *pid_file;		/* --pid-file, likewise */
 	bool background;
-	bool as_root, quiet, verbose, json, help, version;
+	bool as_root, once, quiet, verbose, json, help, version;
 	int ready_fd;			/* -1: none */
 };
 

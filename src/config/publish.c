@@ -153,6 +153,15 @@ bool publish_overlap(const struct publish *a, const struct publish *b)
 	       ip_equal(&a->ip, &b->ip);
 }
 
+bool publish_same(const struct publish *a, const struct publish *b)
+{
+	return a->automatic == b->automatic && a->udp == b->udp &&
+	       a->first == b->first && a->last == b->last &&
+	       a->guest_first == b->guest_first && a->has_ip == b->has_ip &&
+	       (!a->has_ip || ip_equal(&a->ip, &b->ip)) &&
+	       !strcmp(a->dev, b->dev);
+}
+
 uint16_t publish_host_port(const struct publish *p, uint16_t guest_port)
 {
 	const unsigned offset = (unsigned)guest_port - p->guest_first;

@@ -43,6 +43,9 @@ bool publish_is_for(const struct publish *p, bool udp);
 /* Would the two want the same port of the same address? */
 bool publish_overlap(const struct publish *a, const struct publish *b);
 
+/* Do they ask for the same, though they may be written in two ways? */
+bool publish_same(const struct publish *a, const struct publish *b);
+
 /* The host's port that leads to that one of the guest's; 0: none. */
 uint16_t publish_host_port(const struct publish *p, uint16_t guest_port);
 

@@ -21,7 +21,10 @@ enum for_command {		/* bits: which commands a setting is for */
 	FOR_HOST_IP	= 1 << 4,
 	FOR_SERVE	= 1 << 5,
 	FOR_ATTACH	= 1 << 6,
-	FOR_ALL		= (1 << 7) - 1,
+	FOR_PUBLISH	= 1 << 7,
+	FOR_UNPUBLISH	= 1 << 8,
+	FOR_PORTS	= 1 << 9,
+	FOR_ALL		= (1 << 10) - 1,
 	FOR_NETWORK	= FOR_RUN | FOR_SERVE | FOR_ATTACH, /* that make one */
 };
 

@@ -403,6 +403,11 @@ const char *value_root(struct config *c, const char *text)
 	return boolean(text, &c->as_root);
 }
 
+const char *value_once(struct config *c, const char *text)
+{
+	return boolean(text, &c->once);
+}
+
 const char *value_quiet(struct config *c, const char *text)
 {
 	return boolean(text, &c->quiet);

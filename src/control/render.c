@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "control/table.h"
+
 #define COLUMNS	7
 #define CELL	64
 
@@ -100,33 +102,17 @@ static void dns_cell(char *cell, json_t *o)
 	end_list(cell, left_out);
 }
 
-static void fill_row(char row[COLUMNS][CELL], json_t *o)
+static json_t *row_of(json_t *o)
 {
-	memset(row, 0, COLUMNS * CELL);
-	snprintf(row[0], CELL, "%s", text_at(o, NULL, "name"));
-	snprintf(row[1], CELL, "%lld", number_at(o, NULL, "pid"));
-	snprintf(row[2], CELL, "%s", text_at(o, "guest", "ipv4"));
-	snprintf(row[3], CELL, "%s", text_at(o, "gateway", "ipv4"));
-	forwards_cell(row[4], o);
-	snprintf(row[5], CELL, "%lld", number_at(o, NULL, "mtu"));
-	dns_cell(row[6], o);
-}
+	char pid[CELL], mtu[CELL], forwards[CELL] = "", dns[CELL] = "";
 
-static void widen(int width[COLUMNS], int i, const char *text)
-{
-	const int n = (int)strlen(text);
-
-	if (n > width[i])
-		width[i] = n;
-}
-
-static void print_row(FILE *out, const int width[COLUMNS], int i,
-		      const char *text)
-{
-	if (i == COLUMNS - 1)
-		fprintf(out, "%s\n", text);
-	else
-		fprintf(out, "%-*s  ", width[i], text);
+	snprintf(pid, sizeof(pid), "%lld", number_at(o, NULL, "pid"));
+	snprintf(mtu, sizeof(mtu), "%lld", number_at(o, NULL, "mtu"));
+	forwards_cell(forwards, o);
+	dns_cell(dns, o);
+	return json_pack("[s, s, s, s, s, s, s]", text_at(o, NULL, "name"),
+			 pid, text_at(o, "guest", "ipv4"),
+			 text_at(o, "gateway", "ipv4"), forwards, mtu, dns);
 }
 
 /* What is wrong; each text once, though many may share it. */
@@ -153,25 +139,13 @@ static void table_warnings(FILE *out, json_t *list)
 
 void render_table(FILE *out, json_t *list)
 {
-	char row[COLUMNS][CELL];
-	int width[COLUMNS] = { 0 };
-	json_t *o;
+	json_t *rows = json_array(), *o;
 	size_t i;
 
-	for (int c = 0; c < COLUMNS; c++)
-		widen(width, c, heads[c]);
-	json_array_foreach(list, i, o) {
-		fill_row(row, o);
-		for (int c = 0; c < COLUMNS; c++)
-			widen(width, c, row[c]);
-	}
-	for (int c = 0; c < COLUMNS; c++)
-		print_row(out, width, c, heads[c]);
-	json_array_foreach(list, i, o) {
-		fill_row(row, o);
-		for (int c = 0; c < COLUMNS; c++)
-			print_row(out, width, c, row[c]);
-	}
+	json_array_foreach(list, i, o)
+		json_array_append_new(rows, row_of(o));
+	table_print(out, heads, COLUMNS, rows);
+	json_decref(rows);
 	table_warnings(out, list);
 }
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/status.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "control/line.h"
 
 static json_t *ip_json(const struct ip *ip)
 {
@@ -111,19 +108,17 @@ static json_t *forwards_json(const struct status *s)
 	return list;
 }
 
-static void put_published(json_t *root, const struct status *s)
+json_t *status_published_json(const struct status *s,
+			      const struct publish *entry)
 {
-	json_t *entries = json_array(), *list = json_array();
+	json_t *list = json_array();
 
-	for (size_t i = 0; i < s->n_publish; i++)
-		json_array_append_new(entries,
-				      text_json(s->publish[i].text));
 	for (size_t i = 0; i < s->n_published; i++) {
 		const struct publish_status *p = &s->published[i];
 		char at[ENDPOINT_TEXT_BYTES], to[ENDPOINT_TEXT_BYTES];
 		json_t *j;
 
-		if (p->state == FORWARD_NONE)
+		if (p->state == FORWARD_NONE || (entry && p->entry != entry))
 			continue;
 		j = json_pack("{s:o, s:s, s:s, s:s, s:s}", "publish",
 			      text_json(p->entry->text), "protocol",
@@ -135,8 +130,27 @@ static void put_published(json_t *root, const struct status *s)
 			json_object_set_new(j, "why", text_json(p->why));
 		json_array_append_new(list, j);
 	}
+	return list;
+}
+
+static void put_ports(json_t *root, const struct status *s)
+{
+	json_t *entries = json_array(), *kept = json_array();
+
+	for (size_t i = 0; i < s->n_publish; i++) {
+		if (!s->publish[i].used)
+			continue;
+		json_array_append_new(entries,
+				      text_json(s->publish[i].what.text));
+		if (s->publish[i].kept)
+			json_array_append_new(kept, text_json(
+				s->publish[i].what.text));
+	}
+	json_object_set_new(root, "forwards", forwards_json(s));
 	json_object_set_new(root, "publish", entries);
-	json_object_set_new(root, "published", list);
+	json_object_set_new(root, "kept", kept);
+	json_object_set_new(root, "published",
+			    status_published_json(s, NULL));
 }
 
 static void put_counters(json_t *root, const struct status_counters *c)
@@ -243,7 +257,7 @@ static const char *localhost_text(enum localhost_mode mode)
 	return "";
 }
 
-static json_t *status_json(const struct status *s)
+json_t *status_json(const struct status *s)
 {
 	json_t *root = json_object(), *dns = json_array();
 
@@ -261,8 +275,7 @@ static json_t *status_json(const struct status *s)
 		s->host_access == CONFIG_ACCESS_OFF ? "off" : "gateway"));
 	json_object_set_new(root, "localhost",
 			    json_string(localhost_text(s->localhost)));
-	json_object_set_new(root, "forwards", forwards_json(s));
-	put_published(root, s);
+	put_ports(root, s);
 	if (s->counters)
 		put_counters(root, s->counters);
 	json_object_set_new(root, "ping", json_pack("{s:b}", "ipv4",
@@ -275,7 +288,10 @@ static json_t *status_json(const struct status *s)
 	return root;
 }
 
-char *status_line(const struct status *s)
+json_t *status_ports_json(const struct status *s)
 {
-	return line_of(status_json(s));
+	json_t *root = json_object();
+
+	put_ports(root, s);
+	return root;
 }

@@ -6,8 +6,8 @@
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
  * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, localhost,
  * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], publish
- * [TEXT…], published [{publish (one of those texts), protocol, at, to, state,
- * why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
+ * [TEXT…], kept [TEXT…] (those of them that a restart does not end),
+ * published [{publish (one of those texts), protocol, at, to, state, why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
  * from_cache, failed} (DNS), drops {REASON: COUNT} (those not zero), ping
  * {ipv4, ipv6}, log (a path), warnings [TEXT…]. Without IPv6 its members
  * are absent; flows, traffic and drops if the engine did not answer. A
@@ -17,6 +17,7 @@
 #ifndef CONTROL_STATUS_H
 #define CONTROL_STATUS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -47,8 +48,15 @@ struct forward_status {
 	struct forward_half half[2];	/* 127.0.0.1, ::1 */
 };
 
+/* What is to be published; in a table, so that it stays where it is. */
+struct publish_entry {
+	bool used;
+	bool kept;			/* by the state, from run to run */
+	struct publish what;
+};
+
 struct publish_status {
-	const struct publish *entry;	/* of the configuration */
+	const struct publish *entry;	/* of such a table */
 	struct endpoint at;		/* of the host; 0.0.0.0, ::: all */
 	struct endpoint to;		/* in the guest */
 	bool udp;			/* else TCP */
@@ -80,8 +88,8 @@ struct status {
 	bool ping4, ping6;
 	const struct forward_status *forwards;
 	size_t n_forwards;
-	const struct publish *publish;	/* what is asked for */
-	size_t n_publish;
+	const struct publish_entry *publish;	/* what is asked for */
+	size_t n_publish;			/* used or not */
 	const struct publish_status *published;	/* what there is of it */
 	size_t n_published;
 	const struct status_counters *counters;	/* NULL: not known */
@@ -90,7 +98,14 @@ struct status {
 	size_t n_log_tail;
 };
 
-/* A line with its newline; free() it. NULL: no memory. */
-MUST char *status_line(const struct status *s);
+/* NULL: no memory. */
+MUST json_t *status_json(const struct status *s);
+
+/* forwards, publish, kept, published alone. */
+MUST json_t *status_ports_json(const struct status *s);
+
+/* What there is of one entry, as in `published`. */
+MUST json_t *status_published_json(const struct status *s,
+				   const struct publish *entry);
 
 #endif

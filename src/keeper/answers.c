@@ -4,9 +4,9 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "control/line.h"
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
+#include "keeper/publishing.h"
 #include "linux/channel.h"
 #include "linux/netlink.h"
 
@@ -42,9 +42,25 @@ static bool overlapped(const struct keeper *k)
 	return yes;
 }
 
-static char *status_text(const struct keeper *k,
-			 const struct status_counters *counters,
-			 const struct ip *guest6)
+static void put_ports(const struct keeper *k, struct status *s)
+{
+	s->forwards = k->forwards.status;
+	s->n_forwards = k->forwards.n;
+	s->publish = k->published.entry;
+	s->n_publish = PUBLISHED_ENTRIES_MAX;
+	s->published = k->published.status;
+	s->n_published = k->published.n;
+}
+
+void answers_ports(const struct keeper *k, struct status *out)
+{
+	*out = (struct status){ 0 };
+	put_ports(k, out);
+}
+
+static json_t *status_now(const struct keeper *k,
+			  const struct status_counters *counters,
+			  const struct ip *guest6)
 {
 	const char *tail[LOG_TAIL];
 	struct status s;
@@ -57,18 +73,13 @@ static char *status_text(const struct keeper *k,
 		tail[i] = k->in.log.tail[i];
 	s.log_tail = tail;
 	s.n_log_tail = k->in.log.n_tail;
-	s.forwards = k->forwards.status;
-	s.n_forwards = k->forwards.n;
-	s.publish = k->in.config->publish;
-	s.n_publish = k->in.config->n_publish;
-	s.published = k->published.status;
-	s.n_published = k->published.n;
+	put_ports(k, &s);
 	s.counters = counters;
 	s.no_route_free = overlapped(k);
 	/* Not yet known is no reason to warn. */
 	s.ping4 = k->phase != UP || k->engine_ready.ping4;
 	s.ping6 = k->phase != UP || k->engine_ready.ping6;
-	return status_line(&s);
+	return status_json(&s);
 }
 
 void answers_status(struct keeper *k, const struct msg_stats *stats)
@@ -81,12 +92,12 @@ void answers_status(struct keeper *k, const struct msg_stats *stats)
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct client *cl = &k->clients.at[i];
 
-		if (cl->state == CLIENT_WAITING && cl->op == REQUEST_STATUS)
-			clients_reply(cl, status_text(k, stats ? &counters :
-							 NULL,
-						      stats ? &stats->guest6 :
-							      NULL),
-				      NULL, 0, false, keeper_now_ns());
+		if (cl->state == CLIENT_WAITING && cl->op == API_STATUS)
+			clients_reply(cl, 200,
+				      status_now(k, stats ? &counters : NULL,
+						 stats ? &stats->guest6 :
+							 NULL),
+				      false, keeper_now_ns());
 	}
 }
 
@@ -102,62 +113,72 @@ static void want_status(struct keeper *k)
 		k->stats_ns = keeper_now_ns();
 }
 
-/* Why not, and what to do: the client prints it as it is. */
-static void refuse(struct client *cl, const char *text)
-{
-	clients_reply(cl, request_error(text), NULL, 0, false,
-		      keeper_now_ns());
-}
-
 static void want_exec(struct keeper *k, struct client *cl)
 {
+	const uint64_t now = keeper_now_ns();
 	char gateway[IP_TEXT_BYTES];
 	int fds[NSFDS_MAX];
 	unsigned mask;
 	size_t n;
 
 	if (k->machine) {
-		refuse(cl, "the guest is a virtual machine; to run a command "
-		       "there, log in to it");
+		clients_refuse(cl, 409, "the guest is a virtual machine; to "
+			       "run a command there, log in to it", now);
 		return;
 	}
 	if (k->phase != UP) {
-		refuse(cl, "the guest is still starting; try again");
+		clients_refuse(cl, 503, "the guest is still starting; try "
+			       "again", now);
 		return;
 	}
 	if (clients_crowded(&k->clients)) {
-		refuse(cl, "the guest has as many commands as it may have; "
-		       "end one of them");
+		clients_refuse(cl, 503, "the guest has as many commands as it "
+			       "may have; end one of them", now);
 		return;
 	}
 	n = nsfds_pack(&k->ns, fds, &mask);
-	clients_reply(cl, line_of(json_pack("{s:i, s:s}", "namespaces",
-					    (int)mask, "gateway",
-					    ip_format(&k->in.gateway4,
-						      gateway))),
-		      fds, n, true, keeper_now_ns());
+	clients_switch(cl, json_pack("{s:i, s:s}", "namespaces", (int)mask,
+				     "gateway", ip_format(&k->in.gateway4,
+							  gateway)),
+		       fds, n, now);
 }
 
 void answers_want(void *ctx, struct client *cl)
 {
+	const uint64_t now = keeper_now_ns();
 	struct keeper *k = ctx;
+	struct status s;
 
 	switch (cl->op) {
-	case REQUEST_STATUS:
+	case API_INDEX:
+		clients_reply(cl, 200, api_index(), false, now);
+		break;
+	case API_STATUS:
 		want_status(k);
 		break;
-	case REQUEST_STOP:
-		clients_reply(cl, line_of(json_pack("{s:i}", "pid",
-						    (int)k->in.front)),
-			      NULL, 0, true, keeper_now_ns());
+	case API_PORTS:
+		answers_ports(k, &s);
+		clients_reply(cl, 200, status_ports_json(&s), false, now);
+		break;
+	case API_PUBLISH:
+		publishing_publish(k, cl);
+		break;
+	case API_UNPUBLISH:
+		publishing_unpublish(k, cl);
+		break;
+	case API_TAKE:
+		publishing_take(k, cl);
+		break;
+	case API_STOP:
+		clients_reply(cl, 202, json_pack("{s:i}", "pid",
+						 (int)k->in.front),
+			      true, now);
 		keeper_begin_stop(k);
 		break;
-	case REQUEST_EXEC:
+	case API_EXEC:
 		want_exec(k, cl);
 		break;
-	case REQUEST_NONE:
-		refuse(cl, "the guest is of another version of slipway; "
-		       "use that one");
-		break;
+	case API_NONE: case API_MAX:
+		break;		/* clients_turn() hands out no such thing */
 	}
 }

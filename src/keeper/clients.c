@@ -2,6 +2,7 @@
 #include "keeper/clients.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,6 +41,7 @@ static void drop(struct client *cl)
 {
 	close(cl->fd);
 	free(cl->text);
+	json_decref(cl->body);
 	*cl = (struct client){ .state = CLIENT_FREE };
 }
 
@@ -109,20 +111,60 @@ static void accept_one(struct clients *c, uint64_t now_ns)
 				    .deadline_ns = now_ns + CLIENT_NS };
 }
 
-/* true: the request is whole. */
-static bool read_more(struct client *cl)
+/* What there is of a body, as an object. false: it is none. */
+static bool read_body(struct client *cl, struct http_text body)
+{
+	cl->body = body.len ? json_loadb(body.p, body.len,
+					 JSON_REJECT_DUPLICATES, NULL) :
+			      json_object();
+	return json_is_object(cl->body);
+}
+
+/* Is it whole? Then it is handed out, or refused. */
+static bool take_request(struct client *cl, uint64_t now_ns)
+{
+	struct http_request r;
+	int status = http_request_parse(cl->text, cl->len, &r);
+
+	if (status == HTTP_MORE)
+		return false;
+	cl->state = CLIENT_WAITING;
+	if (status) {
+		clients_refuse(cl, status, "not a request that is understood "
+			       "here; see docs/control.md", now_ns);
+		return false;
+	}
+	cl->op = api_find(r.method, r.path, &status);
+	if (cl->op == API_NONE) {
+		clients_refuse(cl, status, "no such call; GET /v1 lists what "
+			       "there is", now_ns);
+		return false;
+	}
+	if (cl->op == API_EXEC && !http_is(r.upgrade, API_UPGRADE)) {
+		clients_refuse(cl, 426, "ask with Upgrade: " API_UPGRADE,
+			       now_ns);
+		return false;
+	}
+	if (!read_body(cl, r.body)) {
+		clients_refuse(cl, 400, "the body is not a JSON object; send "
+			       "one", now_ns);
+		return false;
+	}
+	free(cl->text);
+	cl->text = NULL;
+	return true;
+}
+
+/* true: the request is whole, and one of ours. */
+static bool read_more(struct client *cl, uint64_t now_ns)
 {
 	char buf[4096];
 	const ssize_t n = recv(cl->fd, buf, sizeof(buf), 0);
-	char *grown, *end;
+	char *grown;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n <= 0 || cl->len + (size_t)n > REQUEST_MAX_BYTES) {
-		drop(cl);
-		return false;
-	}
-	grown = realloc(cl->text, cl->len + (size_t)n);
+	grown = n > 0 ? realloc(cl->text, cl->len + (size_t)n) : NULL;
 	if (!grown) {
 		drop(cl);
 		return false;
@@ -130,14 +172,7 @@ static bool read_more(struct client *cl)
 	memcpy(grown + cl->len, buf, (size_t)n);
 	cl->text = grown;
 	cl->len += (size_t)n;
-	end = memchr(cl->text, '\n', cl->len);
-	if (!end)
-		return false;
-	cl->op = request_parse(cl->text, (size_t)(end - cl->text));
-	free(cl->text);
-	cl->text = NULL;
-	cl->state = CLIENT_WAITING;
-	return true;
+	return take_request(cl, now_ns);
 }
 
 /* Some bytes, and with the first of them the descriptors. */
@@ -186,32 +221,75 @@ static void write_more(struct client *cl)
 	cl->state = CLIENT_HELD;
 }
 
-void clients_reply(struct client *cl, char *line, const int *fds,
-		   size_t n_fds, bool hold, uint64_t now_ns)
+/* text is taken; NULL: the client is cut off. */
+static void begin_writing(struct client *cl, char *text, size_t len,
+			  bool hold, uint64_t now_ns)
 {
-	if (!line) {
+	free(cl->text);
+	cl->text = text;
+	if (!text) {
 		drop(cl);
 		return;
 	}
-	cl->text = line;
-	cl->len = strlen(line);
+	cl->len = len;
 	cl->done = 0;
 	cl->hold = hold;
-	cl->n_pass = n_fds;
-	if (n_fds)
-		memcpy(cl->pass, fds, sizeof(int) * n_fds);
 	cl->deadline_ns = now_ns + CLIENT_NS;
 	cl->state = CLIENT_WRITING;
 	write_more(cl);
 }
 
+static void reply(struct client *cl, int status, json_t *root, bool problem,
+		  bool hold, uint64_t now_ns)
+{
+	char *body = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	size_t len = 0;
+	char *text = body ? http_response_make(status, body, problem, &len) :
+			    NULL;
+
+	json_decref(root);
+	free(body);
+	begin_writing(cl, text, len, hold, now_ns);
+}
+
+void clients_reply(struct client *cl, int status, json_t *root, bool hold,
+		   uint64_t now_ns)
+{
+	reply(cl, status, root, false, hold, now_ns);
+}
+
+void clients_refuse(struct client *cl, int status, const char *detail,
+		    uint64_t now_ns)
+{
+	reply(cl, status, api_problem(status, detail), true, false, now_ns);
+}
+
+void clients_switch(struct client *cl, json_t *root, const int *fds,
+		    size_t n_fds, uint64_t now_ns)
+{
+	char *line = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	size_t len = 0;
+	char *head = line ? http_switch_make(API_UPGRADE, &len) : NULL;
+	char *text = head ? realloc(head, len + strlen(line) + 2) : NULL;
+
+	if (text)
+		len += (size_t)sprintf(text + len, "%s\n", line);
+	else
+		free(head);
+	json_decref(root);
+	free(line);
+	cl->n_pass = n_fds;
+	memcpy(cl->pass, fds, sizeof(int) * n_fds);
+	begin_writing(cl, text, len, true, now_ns);
+}
+
 /* A client that hangs up, or talks on when it should not, is let go. */
-static void event(struct client *cl, short revents,
+static void event(struct client *cl, short revents, uint64_t now_ns,
 		  void (*want)(void *ctx, struct client *client), void *ctx)
 {
 	switch (cl->state) {
 	case CLIENT_READING:
-		if (read_more(cl))
+		if (read_more(cl, now_ns))
 			want(ctx, cl);
 		break;
 	case CLIENT_WRITING:
@@ -239,7 +317,8 @@ void clients_turn(struct clients *c, const struct pollfd *p, size_t n,
 		for (size_t j = 0; j < CLIENTS_MAX; j++)
 			if (c->at[j].state != CLIENT_FREE &&
 			    c->at[j].fd == p[i].fd) {
-				event(&c->at[j], p[i].revents, want, ctx);
+				event(&c->at[j], p[i].revents, now_ns,
+				      want, ctx);
 				break;
 			}
 	}

@@ -2,11 +2,11 @@
 /*
  * keeper/clients.h - who is connected to the control socket
  *
- * Each connection brings one request line and gets one reply line (see
- * control/request.h). Nothing here blocks: a client that does not send its
- * request, or does not take its reply, within CLIENT_NS is cut off, and so
- * is one whose request is too long. Some replies *hold* the connection:
- * it then stays until the client goes or the keeper ends.
+ * Each connection brings one request and gets one reply (control/http.h,
+ * control/api.h). Nothing here blocks: a client that does not send its
+ * request, or does not take its reply, within CLIENT_NS is cut off. Some
+ * replies *hold* the connection: it then stays until the client goes or the
+ * keeper ends.
  *
  *   FREE      no client
  *   READING   the request is not whole yet
@@ -15,7 +15,8 @@
  *   HELD      nothing more is said; end of file is all that counts
  *
  * Limits. CLIENTS_MAX at a time, further ones wait in the backlog.
- * REQUEST_MAX_BYTES for a request. Only the same user and root are heard.
+ * HTTP_HEAD_MAX and HTTP_BODY_MAX for a request. Only the same user and root
+ * are heard.
  */
 #ifndef KEEPER_CLIENTS_H
 #define KEEPER_CLIENTS_H
@@ -26,7 +27,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
-#include "control/request.h"
+#include "control/api.h"
 #include "linux/channel.h"
 
 #define CLIENTS_MAX	128
@@ -43,7 +44,8 @@ enum client_state {
 
 struct client {
 	enum client_state state;
-	enum request_op op;		/* from WAITING on */
+	enum api_op op;			/* from WAITING on */
+	json_t *body;			/* of the request; owned; an object */
 	int fd;
 	char *text;			/* request, then reply; allocated */
 	size_t len, done;		/* bytes there, bytes sent */
@@ -73,11 +75,22 @@ void clients_turn(struct clients *c, const struct pollfd *p, size_t n,
 		  void (*want)(void *ctx, struct client *client), void *ctx);
 
 /*
- * Reply to a WAITING client. line is taken (NULL: the client is cut off);
- * descriptors are borrowed as long as the clients live.
+ * Reply to a WAITING client. root is taken; NULL: there is no memory for it.
+ * hold: the connection stays.
  */
-void clients_reply(struct client *client, char *line, const int *fds,
-		   size_t n_fds, bool hold, uint64_t now_ns);
+void clients_reply(struct client *client, int status, json_t *root, bool hold,
+		   uint64_t now_ns);
+
+/* The same by a problem object. detail: why, and what to do. */
+void clients_refuse(struct client *client, int status, const char *detail,
+		    uint64_t now_ns);
+
+/*
+ * Switch it to the protocol of API_EXEC: root (taken) as a line, with
+ * descriptors, which are borrowed as long as the clients live. It is held.
+ */
+void clients_switch(struct client *client, json_t *root, const int *fds,
+		    size_t n_fds, uint64_t now_ns);
 
 /* Are there as many HELD clients as may be? */
 bool clients_crowded(const struct clients *c);

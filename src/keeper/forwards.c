@@ -209,6 +209,23 @@ void forwards_again(struct forwards *f, uint16_t port, bool udp,
 		settle(f, (size_t)i, half, true);
 }
 
+const struct forward_status *forwards_find(const struct forwards *f,
+					   uint16_t port, bool udp)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->status[i].port == port && f->status[i].udp == udp)
+			return &f->status[i];
+	return NULL;
+}
+
+bool forwards_has(const struct forwards *f, uint16_t port, bool udp,
+		  unsigned half)
+{
+	const struct forward_status *st = forwards_find(f, port, udp);
+
+	return st && st->half[half].state == FORWARD_OPEN;
+}
+
 void forwards_shut(struct forwards *f)
 {
 	for (size_t i = 0; i < f->n; i++)

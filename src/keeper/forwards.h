@@ -70,6 +70,14 @@ void forwards_listener(struct forwards *f, const struct listener *l,
 void forwards_again(struct forwards *f, uint16_t port, bool udp,
 		    unsigned half);
 
+/* Is that half of a port ours? */
+bool forwards_has(const struct forwards *f, uint16_t port, bool udp,
+		  unsigned half);
+
+/* The state of a port; NULL: the guest has it not, or it is not wanted. */
+const struct forward_status *forwards_find(const struct forwards *f,
+					   uint16_t port, bool udp);
+
 /* Free every port at once; the engine is told nothing. */
 void forwards_shut(struct forwards *f);
 

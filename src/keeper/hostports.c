@@ -31,7 +31,7 @@ static int tell(const struct hostports *hp, const struct msg_forward *m,
 	return rc;
 }
 
-/* A bound socket, of TCP a listening one, or -errno. */
+/* A bound socket or -errno. */
 static int bind_at(const struct endpoint *at, const char *dev, bool udp)
 {
 	const int on = 1;
@@ -54,8 +54,7 @@ static int bind_at(const struct endpoint *at, const char *dev, bool udp)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if ((!*dev || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev,
 				 (socklen_t)strlen(dev)) == 0) &&
-	    bind(fd, &sa.sa, len) == 0 &&
-	    (udp || listen(fd, BACKLOG) == 0))
+	    bind(fd, &sa.sa, len) == 0)
 		return fd;
 	error = errno;
 	close(fd);
@@ -112,6 +111,30 @@ static void explain(struct hostports *hp, const struct endpoint *at, bool udp,
 	}
 }
 
+/* What has come of binding at: a descriptor, or -errno, made a state. */
+static enum forward_state outcome(struct hostports *hp,
+				  const struct endpoint *at, bool udp, int rc,
+				  char why[STATUS_WHY_BYTES])
+{
+	if (rc >= 0)
+		return FORWARD_OPEN;
+	if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)
+		return FORWARD_NONE;	/* a host without IPv6 */
+	explain(hp, at, udp, -rc, why);
+	return FORWARD_FAILED;
+}
+
+enum forward_state hostports_try(struct hostports *hp,
+				 const struct endpoint *at, const char *dev,
+				 bool udp, char why[STATUS_WHY_BYTES])
+{
+	const int rc = bind_at(at, dev, udp);
+
+	if (rc >= 0)
+		close(rc);
+	return outcome(hp, at, udp, rc, why);
+}
+
 enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
 				  const struct endpoint *at, const char *dev,
 				  const struct hostport_way *way,
@@ -123,6 +146,7 @@ enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
 		.own = ip_is_unspecified(&at->ip) && !*dev,
 	};
 	char text[ENDPOINT_TEXT_BYTES];
+	enum forward_state state;
 	int rc = p->fd;
 
 	if (rc < 0)
@@ -131,15 +155,19 @@ enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
 		close(rc);
 		rc = -EMFILE;
 	}
-	if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)
-		return FORWARD_NONE;	/* a host without IPv6 */
-	if (rc < 0) {
-		explain(hp, at, way->udp, -rc, why);
+	if (rc >= 0 && p->fd < 0 && !way->udp && listen(rc, BACKLOG) < 0) {
+		const int error = errno;
+
+		close(rc);
+		rc = -error;
+	}
+	state = outcome(hp, at, way->udp, rc, why);
+	if (state == FORWARD_FAILED)
 		log_print(hp->log, LOG_INFO, "%s%s is not forwarded: %s",
 			  endpoint_format(at, text), way->udp ? "/udp" : "",
 			  why);
-		return FORWARD_FAILED;
-	}
+	if (state != FORWARD_OPEN)
+		return state;
 	p->fd = rc;
 	p->udp = way->udp;
 	p->id = add.id = ++hp->next_id;

@@ -64,6 +64,12 @@ MUST enum forward_state hostports_bind(struct hostports *hp,
 				       const struct hostport_way *way,
 				       char why[STATUS_WHY_BYTES]);
 
+/* Could it be bound? As hostports_bind(), without doing it. */
+MUST enum forward_state hostports_try(struct hostports *hp,
+				      const struct endpoint *at,
+				      const char *dev, bool udp,
+				      char why[STATUS_WHY_BYTES]);
+
 /* The engine shall accept no more; the socket stays bound. */
 void hostports_withdraw(struct hostports *hp, const struct hostport *p);
 

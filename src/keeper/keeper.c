@@ -20,6 +20,7 @@
 #include "keeper/answers.h"
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
+#include "keeper/publishing.h"
 #include "linux/channel.h"
 #include "linux/guestns.h"
 #include "linux/messages.h"
@@ -295,30 +296,9 @@ static void listener(struct keeper *k, const struct listener *l, bool gone)
 }
 
 /*
- * Whether a machine listens cannot be seen: what is asked for is opened, all
- * at once but for `auto`.
+ * Of a machine nobody sees whether it listens: what is asked for is opened.
+ * A port stands for TCP and UDP.
  */
-static void publish_ports(struct keeper *k)
-{
-	const struct config *c = k->in.config;
-
-	for (unsigned i = 0; i < c->n_publish; i++) {
-		const struct publish *p = &c->publish[i];
-		struct listener l = {
-			.at.ip = p->has_ip && !ip_is4(&p->ip) ?
-				k->in.plan.guest6 : k->in.plan.guest4,
-			.udp = p->udp,
-		};
-
-		for (unsigned n = 0; !p->automatic && n <= (unsigned)
-					(p->last - p->first); n++) {
-			l.at.port = (uint16_t)(p->guest_first + n);
-			published_listener(&k->published, &l, false);
-		}
-	}
-}
-
-/* The same for localhost, where a port stands for TCP and UDP. */
 static void forward_ports(struct keeper *k)
 {
 	const struct config *c = k->in.config;
@@ -349,7 +329,7 @@ static void tell_front(struct keeper *k)
 	m.namespaces = mask;
 	k->phase = UP;
 	if (k->machine) {
-		publish_ports(k);
+		publishing_machine(k);
 		forward_ports(k);
 		published_bind(&k->published);
 	}
@@ -634,11 +614,11 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		.config = config, .ports = &k->ports,
 		.published = &k->published,
 	};
-	k->published = (struct published){
-		.config = config, .ports = &k->ports,
-		.forwards = &k->forwards,
-		.guest = { k->in.plan.guest4, k->in.plan.guest6 },
-	};
+	k->published.ports = &k->ports;
+	k->published.forwards = &k->forwards;
+	k->published.guest[0] = k->in.plan.guest4;
+	k->published.guest[1] = k->in.plan.guest6;
+	publishing_begin(k);
 	if (k->machine)
 		start_engine(k, config->qemu_dgram ? LINK_DATAGRAM :
 			     LINK_STREAM, k->link_fd, 0);

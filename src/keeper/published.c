@@ -43,13 +43,13 @@ static bool to_loopback(const struct publish *s)
 static bool is_explicit(const struct published *p, uint16_t host_port,
 			bool udp)
 {
-	const struct config *c = p->config;
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
+		const struct publish *s = &p->entry[i].what;
 
-	for (unsigned i = 0; i < c->n_publish; i++)
-		if (!c->publish[i].automatic && c->publish[i].udp == udp &&
-		    host_port >= c->publish[i].first &&
-		    host_port <= c->publish[i].last)
+		if (p->entry[i].used && !s->automatic && s->udp == udp &&
+		    host_port >= s->first && host_port <= s->last)
 			return true;
+	}
 	return false;
 }
 
@@ -65,7 +65,8 @@ static bool target(const struct published *p, const struct publish *s,
 
 		if (l->port != port || l->udp != udp)
 			continue;
-		if (s->automatic && !ip_is_unspecified(&l->at.ip))
+		if (s->automatic &&
+		    (l->casual || !ip_is_unspecified(&l->at.ip)))
 			continue;
 		if (n < FORWARD_LISTENERS_MAX)
 			all[n++] = l->at;
@@ -108,8 +109,8 @@ static void *room(struct published *p, void *old, size_t n, size_t max,
 	void *new = n < max ? realloc(old, (n + 1) * size) : NULL;
 
 	if (!new && !p->full)
-		log_print(p->ports->log, LOG_WARN, "more than %zu ports are "
-			  "to be published; the rest is not", max);
+		log_print(p->ports->log, LOG_WARN, "more than %zu ports of "
+			  "the guest's: the rest is not published", max);
 	p->full |= !new;
 	return new;
 }
@@ -172,7 +173,7 @@ static void note(struct published *p, const struct listener *l, bool gone)
 {
 	const struct published_listener new = {
 		.at = { .ip = l->at.ip, .v6only = l->v6only },
-		.port = l->at.port, .udp = l->udp,
+		.port = l->at.port, .udp = l->udp, .casual = l->casual,
 	};
 	size_t i = 0;
 	void *more;
@@ -195,38 +196,206 @@ static void note(struct published *p, const struct listener *l, bool gone)
 	p->listener[p->n_listeners++] = new;
 }
 
+/* What one entry makes of a port at which a listener began or ended. */
+static void settle_entry(struct published *p, const struct publish *s,
+			 const struct published_listener *l, bool anew)
+{
+	const uint16_t host_port = publish_is_for(s, l->udp) ?
+		publish_host_port(s, l->port) : 0;
+
+	if (!host_port || (s->automatic && (l->casual ||
+			   is_explicit(p, host_port, l->udp))))
+		return;
+	for (unsigned half = 0; half < 2; half++)
+		if (!s->has_ip || half_of(&s->ip) == half)
+			settle(p, s, l->port, l->udp, half, anew);
+}
+
+/* An entry to which a listener would belong if it were not where it is. */
+static bool on_loopback_only(const struct publish *s,
+			     const struct listener *l)
+{
+	return !s->automatic && !to_loopback(s) &&
+	       ip_is_loopback(&l->at.ip) && publish_is_for(s, l->udp) &&
+	       publish_host_port(s, l->at.port);
+}
+
 void published_listener(struct published *p, const struct listener *l,
 			bool gone)
 {
-	const struct config *c = p->config;
-	const struct endpoint *at = &l->at;
+	const struct published_listener at = {
+		.port = l->at.port, .udp = l->udp, .casual = l->casual,
+	};
 	char text[ENDPOINT_TEXT_BYTES];
-	bool noted = false, told = gone;
+	bool told = gone;
 
-	for (unsigned i = 0; i < c->n_publish; i++) {
-		const struct publish *s = &c->publish[i];
-		const uint16_t host_port = publish_is_for(s, l->udp) ?
-			publish_host_port(s, at->port) : 0;
+	if (!l->at.port)
+		return;
+	note(p, l, gone);
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
+		const struct publish *s = &p->entry[i].what;
 
-		if (!host_port ||
-		    (s->automatic &&
-		     (l->casual || is_explicit(p, host_port, l->udp))))
+		if (!p->entry[i].used)
 			continue;
-		if (!noted)
-			note(p, l, gone);
-		noted = true;
-		for (unsigned half = 0; half < 2; half++)
-			if (!s->has_ip || half_of(&s->ip) == half)
-				settle(p, s, at->port, l->udp, half, !gone);
-		if (told || s->automatic || to_loopback(s) ||
-		    !ip_is_loopback(&at->ip))
+		settle_entry(p, s, &at, !gone);
+		if (told || !on_loopback_only(s, l))
 			continue;
 		told = true;
 		log_print(p->ports->log, LOG_WARN, "%s%s is not published: "
 			  "the guest has it on its loopback only; let it "
 			  "listen on 0.0.0.0 or ::",
-			  endpoint_format(at, text), l->udp ? "/udp" : "");
+			  endpoint_format(&l->at, text), l->udp ? "/udp" : "");
 	}
+}
+
+const struct publish_entry *published_find(const struct published *p,
+					   const struct publish *what)
+{
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++)
+		if (p->entry[i].used && publish_same(&p->entry[i].what, what))
+			return &p->entry[i];
+	return NULL;
+}
+
+enum published_add published_add(struct published *p,
+				 const struct publish *what, bool kept,
+				 const struct publish_entry **at)
+{
+	struct publish_entry *e = NULL;
+
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
+		struct publish_entry *o = &p->entry[i];
+
+		if (!o->used) {
+			e = e ? e : o;
+			continue;
+		}
+		*at = o;
+		if (publish_same(&o->what, what)) {
+			o->kept |= kept;
+			return PUBLISHED_SAME;
+		}
+		if (publish_overlap(&o->what, what))
+			return PUBLISHED_OVERLAP;
+	}
+	*at = e;
+	if (!e)
+		return PUBLISHED_FULL;
+	*e = (struct publish_entry){ .used = true, .kept = kept,
+				     .what = *what };
+	/* What `auto` had of it goes over to it, and so everything again. */
+	for (size_t i = p->n; !what->automatic && i-- > 0;)
+		if (p->status[i].entry->automatic &&
+		    is_explicit(p, p->status[i].at.port, p->status[i].udp))
+			drop(p, i);
+	for (size_t i = 0; i < p->n_listeners; i++)
+		settle_entry(p, &e->what, &p->listener[i], true);
+	return PUBLISHED_ADDED;
+}
+
+void published_remove(struct published *p, const struct publish_entry *at)
+{
+	struct publish_entry *e = &p->entry[at - p->entry];
+
+	e->used = false;
+	for (size_t i = p->n; i-- > 0;)
+		if (p->status[i].entry == &e->what)
+			drop(p, i);
+	/* `auto` may have it now. */
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++)
+		for (size_t l = 0; p->entry[i].used &&
+				   p->entry[i].what.automatic &&
+				   l < p->n_listeners; l++)
+			settle_entry(p, &p->entry[i].what, &p->listener[l],
+				     false);
+}
+
+/* Does the guest listen on that port, but on its loopback alone? */
+static bool only_loopback(const struct published *p, const struct publish *s,
+			  uint16_t port)
+{
+	bool loopback = false;
+
+	for (size_t i = 0; i < p->n_listeners; i++) {
+		const struct published_listener *l = &p->listener[i];
+
+		if (l->port != port || l->udp != s->udp)
+			continue;
+		if (!ip_is_loopback(&l->at.ip))
+			return false;
+		loopback = true;
+	}
+	return loopback;
+}
+
+/* One half of one port: could it be bound, if it is not? */
+static bool is_hindered(struct published *p, const struct publish *s,
+			uint16_t host_port, unsigned half,
+			char why[STATUS_WHY_BYTES])
+{
+	const ssize_t i = find(p, s, host_port, s->udp, half);
+	const struct endpoint at = { .ip = s->has_ip ? s->ip : any(half),
+				     .port = host_port };
+
+	if (i >= 0 && p->status[i].state == FORWARD_FAILED)
+		strcpy(why, p->status[i].why);
+	if (i >= 0)
+		return p->status[i].state == FORWARD_FAILED;
+	/* What localhost has of it is ours, and will be let go of. */
+	if (covers(s, half) && forwards_has(p->forwards, host_port, s->udp,
+					    half))
+		return false;
+	switch (hostports_try(p->ports, &at, s->dev, s->udp, why)) {
+	case FORWARD_FAILED:
+		return true;
+	case FORWARD_NONE:
+		if (!s->has_ip)
+			return false;
+		strcpy(why, "the host has no such address");
+		return true;
+	case FORWARD_OPEN: case FORWARD_PUBLISHED:
+		break;
+	}
+	return false;
+}
+
+const char *published_hindrance(struct published *p,
+				const struct publish_entry *at,
+				char why[STATUS_WHY_BYTES])
+{
+	const struct publish *s = &at->what;
+
+	if (s->automatic)
+		return NULL;
+	if (s->first == s->last && !to_loopback(s) &&
+	    only_loopback(p, s, s->guest_first)) {
+		strcpy(why, "the guest has it on its loopback only; let it "
+		       "listen on 0.0.0.0 or ::");
+		return why;
+	}
+	for (unsigned port = s->first; port <= s->last; port++)
+		for (unsigned half = 0; half < 2; half++)
+			if ((!s->has_ip || half_of(&s->ip) == half) &&
+			    is_hindered(p, s, (uint16_t)port, half, why))
+				return why;
+	return NULL;
+}
+
+bool published_again(struct published *p, uint16_t port, bool udp)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct publish_status *st = &p->status[i];
+
+		if (st->at.port != port || st->udp != udp)
+			continue;
+		found = true;
+		if (st->state == FORWARD_FAILED)
+			st->state = FORWARD_NONE;
+	}
+	published_bind(p);
+	return found;
 }
 
 void published_bind(struct published *p)

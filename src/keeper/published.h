@@ -2,8 +2,9 @@
 /*
  * keeper/published.h - the guest's ports on the host's other addresses
  *
- * Each entry of the configuration (config/publish.h) stands for ports of the
- * host, each with two halves, IPv4 and IPv6. A half is bound while the guest
+ * Each entry (config/publish.h), of the configuration, kept from an earlier
+ * run, or added while the guest runs, stands for ports of the host, each with
+ * two halves, IPv4 and IPv6. A half is bound while the guest
  * listens on its port at an address that other machines can be led to, so a
  * client is refused where nothing listens, and a range costs what is in use
  * of it. What is accepted goes to the guest in frames, from the client's own
@@ -19,7 +20,8 @@
  * A half that takes in the host's loopback also serves localhost there, and
  * keeper/forwards.h leaves it alone.
  *
- * Limits: PUBLISHED_MAX halves, PUBLISHED_LISTENERS_MAX listeners.
+ * Limits: PUBLISHED_ENTRIES_MAX entries, PUBLISHED_MAX halves,
+ * PUBLISHED_LISTENERS_MAX listeners; what is over them is logged once.
  */
 #ifndef KEEPER_PUBLISHED_H
 #define KEEPER_PUBLISHED_H
@@ -35,12 +37,14 @@
 #include "keeper/hostports.h"
 
 #define PUBLISHED_MAX		1024
-#define PUBLISHED_LISTENERS_MAX	1024
+#define PUBLISHED_LISTENERS_MAX	4096
+#define PUBLISHED_ENTRIES_MAX	(2 * CONFIG_PUBLISH_MAX)
 
 struct published_listener {
 	struct guest_listener at;
 	uint16_t port;
 	bool udp;
+	bool casual;		/* linux/listeners.h */
 };
 
 struct published_half {
@@ -51,11 +55,11 @@ struct published_half {
 };
 
 struct published {
-	const struct config *config;	/* borrowed, all of them */
-	struct hostports *ports;
+	struct hostports *ports;	/* borrowed, both */
 	struct forwards *forwards;
 	struct ip guest[2];		/* its addresses; IPv6 may be :: */
 	bool full;			/* has been logged */
+	struct publish_entry entry[PUBLISHED_ENTRIES_MAX];
 	size_t n_listeners, n;
 	struct published_listener *listener;	/* allocated, all three */
 	struct published_half *half;
@@ -63,6 +67,41 @@ struct published {
 };
 
 /* The members before `full` are set by the caller, the rest is zero. */
+
+/* What became of an entry that was to be added. */
+enum published_add {
+	PUBLISHED_ADDED,
+	PUBLISHED_SAME,		/* it was there; kept if that was asked for */
+	PUBLISHED_OVERLAP,	/* another has that port of the host */
+	PUBLISHED_FULL,
+};
+
+/*
+ * Add an entry, and what the listeners there are ask of it; published_bind()
+ * is to follow. *at: the entry, or the other one, or NULL if FULL.
+ */
+MUST enum published_add published_add(struct published *p,
+				      const struct publish *what, bool kept,
+				      const struct publish_entry **at);
+
+/* Unbind all of an entry and forget it. */
+void published_remove(struct published *p, const struct publish_entry *at);
+
+/* The entry that is about the same as what; NULL: none. */
+const struct publish_entry *published_find(const struct published *p,
+					   const struct publish *what);
+
+/*
+ * Why an entry cannot be served, now or later: a port of it is another's, may
+ * not be bound, or the guest has it on its loopback only. NULL: it can; else
+ * a text in why.
+ */
+const char *published_hindrance(struct published *p,
+				const struct publish_entry *at,
+				char why[STATUS_WHY_BYTES]);
+
+/* Try again to bind a port of the host's. false: it is in no entry. */
+bool published_again(struct published *p, uint16_t port, bool udp);
 
 /*
  * A listener of the guest began, or ended if gone: what is no longer

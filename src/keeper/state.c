@@ -13,21 +13,25 @@
 #include "keeper/textfile.h"
 
 #define STATE_BYTES 1024
+#define PORTS_BYTES 16384
 
-/* Path of the directory, made if `make`. false: no home, or too long. */
-static bool state_dir(char *buf, size_t cap, bool make)
+/*
+ * Path of a directory of the state's, made if `make`. false: no home, or too
+ * long.
+ */
+static bool state_dir(char *buf, size_t cap, const char *which, bool make)
 {
 	const char *state = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
 	int n = -1;
 
 	if (geteuid() == 0)
-		n = snprintf(buf, cap, "/var/lib/slipway/networks");
+		n = snprintf(buf, cap, "/var/lib/slipway/%s", which);
 	else if (state && *state == '/')
-		n = snprintf(buf, cap, "%s/slipway/networks", state);
+		n = snprintf(buf, cap, "%s/slipway/%s", state, which);
 	else if (home && *home == '/')
-		n = snprintf(buf, cap, "%s/.local/state/slipway/networks",
-			     home);
+		n = snprintf(buf, cap, "%s/.local/state/slipway/%s", home,
+			     which);
 	if (n < 0 || (size_t)n >= cap)
 		return false;
 	if (!make || access(buf, W_OK) == 0)
@@ -124,50 +128,47 @@ bool state_parse(const char *text, struct plan *out)
 	return true;
 }
 
-bool state_load(const char *name, struct plan *out)
+/* A file's text; NULL: there is none. */
+static char *load_text(const char *which, const char *name, size_t max)
 {
 	char dir[PATH_MAX], path[PATH_MAX + 64];
-	char *text;
-	bool ok;
 
-	if (!state_dir(dir, sizeof(dir), false))
-		return false;
+	if (!state_dir(dir, sizeof(dir), which, false))
+		return NULL;
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	text = textfile_read(path, STATE_BYTES);
-	ok = text && state_parse(text, out);
+	return textfile_read(path, max);
+}
+
+bool state_load(const char *name, struct plan *out)
+{
+	char *text = load_text("networks", name, STATE_BYTES);
+	const bool ok = text && state_parse(text, out);
+
 	free(text);
 	return ok;
 }
 
-static int write_text(FILE *f, const struct plan *p)
+char *state_load_ports(const char *name)
 {
-	char a[IP_TEXT_BYTES], b[IP_TEXT_BYTES], m[MAC_TEXT_BYTES];
-
-	fprintf(f, "# Addresses of this network; remove the file to have "
-		"them chosen anew.\n");
-	fprintf(f, "subnet = %s/%u\naddress = %s\n",
-		ip_format(&p->net4.ip, a), p->net4.bits,
-		ip_format(&p->guest4, b));
-	fprintf(f, "subnet6 = %s/%u\naddress6 = %s\nmac = %s\n",
-		ip_format(&p->net6.ip, a), p->net6.bits,
-		ip_format(&p->guest6, b), mac_format(&p->guest_mac, m));
-	return fflush(f) == 0 ? 0 : -errno;
+	return load_text("ports", name, PORTS_BYTES);
 }
 
-int state_save(const char *name, const struct plan *plan)
+/* Whole or not at all. 0 or -errno. */
+static int save_text(const char *which, const char *name, const char *text)
 {
 	char dir[PATH_MAX], path[PATH_MAX + 64], new[PATH_MAX + 64];
 	FILE *f;
-	int rc;
+	int rc = 0;
 
-	if (!state_dir(dir, sizeof(dir), true))
+	if (!state_dir(dir, sizeof(dir), which, true))
 		return -ENOENT;
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	snprintf(new, sizeof(new), "%s/.%s.new", dir, name);
 	f = fopen(new, "we");
 	if (!f)
 		return -errno;
-	rc = write_text(f, plan);
+	if (fputs(text, f) < 0 || fflush(f) != 0)
+		rc = -errno;
 	if (fclose(f) != 0 && !rc)
 		rc = -errno;
 	if (!rc && rename(new, path) < 0)
@@ -175,4 +176,26 @@ int state_save(const char *name, const struct plan *plan)
 	if (rc)
 		unlink(new);
 	return rc;
+}
+
+int state_save_ports(const char *name, const char *text)
+{
+	return save_text("ports", name, text);
+}
+
+int state_save(const char *name, const struct plan *p)
+{
+	char a[IP_TEXT_BYTES], b[IP_TEXT_BYTES], m[MAC_TEXT_BYTES];
+	char c[IP_TEXT_BYTES], d[IP_TEXT_BYTES], text[STATE_BYTES];
+
+	snprintf(text, sizeof(text),
+		 "# Addresses of this network; remove the file to have them "
+		 "chosen anew.\n"
+		 "subnet = %s/%u\naddress = %s\n"
+		 "subnet6 = %s/%u\naddress6 = %s\nmac = %s\n",
+		 ip_format(&p->net4.ip, a), p->net4.bits,
+		 ip_format(&p->guest4, b),
+		 ip_format(&p->net6.ip, c), p->net6.bits,
+		 ip_format(&p->guest6, d), mac_format(&p->guest_mac, m));
+	return save_text("networks", name, text);
 }

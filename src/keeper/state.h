@@ -7,7 +7,8 @@
  * file that is renamed over the old one, not synced: what a crash of the
  * machine loses is derived again, and comes out the same unless the host's
  * routes have changed. Only what was derived is kept there, never what a
- * user has set for one run.
+ * user has set for one run. Ports that were published while a guest ran are
+ * kept beside them, in ports/NAME, a line for each.
  */
 #ifndef KEEPER_STATE_H
 #define KEEPER_STATE_H
@@ -25,6 +26,10 @@ MUST bool state_parse(const char *text, struct plan *out);
 
 /* false: there is none, or none that makes sense. */
 MUST bool state_load(const char *name, struct plan *out);
+
+/* Read and write ports/NAME, one text a line. NULL: there are none. */
+MUST char *state_load_ports(const char *name);
+MUST int state_save_ports(const char *name, const char *text);
 
 /* 0 or -errno. */
 MUST int state_save(const char *name, const struct plan *plan);

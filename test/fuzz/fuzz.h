@@ -23,6 +23,7 @@
 	X(dhcp6)							\
 	X(dns)								\
 	X(eth)								\
+	X(http)								\
 	X(icmp)								\
 	X(ip)								\
 	X(ndp)								\

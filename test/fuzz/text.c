@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test/fuzz/text.c - addresses, nsswitch.conf and settings as text
+ * test/fuzz/text.c - addresses, nsswitch.conf, settings and HTTP as text
  *
  * Addresses are compared with libc's idea of them. The files must never be
  * read past their end, and a setting that is refused is refused in words.
@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "config/config.h"
 #include "config/file.h"
+#include "control/http.h"
 #include "fuzz/fuzz.h"
 #include "linux/nsswitch.h"
 
@@ -143,4 +144,37 @@ void fuzz_config(const uint8_t *data, size_t size)
 		PROPERTY(c.mtu >= CONFIG_MTU_MIN && c.mtu <= CONFIG_MTU_MAX);
 	else
 		PROPERTY(fail.text[0]);
+}
+
+static void check_lent(const uint8_t *data, size_t size, struct http_text t)
+{
+	PROPERTY(!t.len || ((const uint8_t *)t.p >= data &&
+			    (const uint8_t *)t.p + t.len <= data + size));
+}
+
+/* What is whole stays so, and says the same, if more comes behind it. */
+void fuzz_http(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data;
+	struct http_request r, again;
+	struct http_response a;
+	const int rc = http_request_parse(text, size, &r);
+
+	PROPERTY(rc == 0 || rc == HTTP_MORE || (rc >= 400 && rc < 600));
+	if (rc == 0) {
+		const size_t whole = (size_t)(r.body.p + r.body.len - text);
+
+		check_lent(data, size, r.method);
+		check_lent(data, size, r.path);
+		check_lent(data, size, r.upgrade);
+		check_lent(data, size, r.body);
+		PROPERTY(http_request_parse(text, whole, &again) == 0);
+		PROPERTY(whole == 0 || http_request_parse(text, whole - 1,
+							  &again) ==
+				       HTTP_MORE);
+	}
+	if (http_response_parse(text, size, 64, &a) == 0) {
+		check_lent(data, size, a.body);
+		PROPERTY(a.bytes <= size && a.status >= 100);
+	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test/unit/control_status.c - requests, and the shape of a status. */
+/* test/unit/control_status.c - the shape of a status, and its table. */
 #include "control/status.h"
 
 #include <jansson.h>
@@ -7,39 +7,8 @@
 #include <string.h>
 
 #include "control/render.h"
-#include "control/request.h"
+#include "control/render_ports.h"
 #include "test.h"
-
-static void check_requests(void)
-{
-	static const struct {
-		const char *line;
-		enum request_op op;
-	} cases[] = {
-		{ "{\"op\":\"status\"}", REQUEST_STATUS },
-		{ " { \"op\" : \"stop\" } ", REQUEST_STOP },
-		{ "{\"op\":\"exec\",\"more\":1}", REQUEST_EXEC },
-		{ "{\"op\":\"dance\"}", REQUEST_NONE },
-		{ "{\"op\":1}", REQUEST_NONE }, { "{\"op\":\"\"}", REQUEST_NONE },
-		{ "{}", REQUEST_NONE }, { "[]", REQUEST_NONE },
-		{ "\"status\"", REQUEST_NONE }, { "", REQUEST_NONE },
-		{ "status", REQUEST_NONE }, { "{\"op\":\"status\"", REQUEST_NONE },
-		{ "{\"op\":\"stop\",\"op\":\"status\"}", REQUEST_NONE },
-		{ "{\"op\":\"\xff\"}", REQUEST_NONE },
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		CHECK(cases[i].line,
-		      request_parse(cases[i].line, strlen(cases[i].line)) ==
-		      cases[i].op);
-	for (unsigned op = REQUEST_STATUS; op <= REQUEST_EXEC; op++) {
-		char *line = request_make((enum request_op)op);
-
-		CHECK("round trip", line && line[strlen(line) - 1] == '\n' &&
-		      request_parse(line, strlen(line) - 1) == op);
-		free(line);
-	}
-}
 
 static const struct forward_status forwards[] = {
 	{ .port = 8000, .half = { { .state = FORWARD_OPEN },
@@ -64,24 +33,12 @@ static struct status sample(void)
 	};
 }
 
-static json_t *object_of(const struct status *s)
-{
-	char *line = status_line(s);
-	json_t *o = line ? json_loads(line, 0, NULL) : NULL;
-
-	CHECK("one line", line && strchr(line, '\n') ==
-			  line + strlen(line) - 1);
-	CHECK("an object", json_is_object(o));
-	free(line);
-	return o;
-}
-
 static void check_shape(void)
 {
 	struct status_counters counters = { .flows_tcp = 3 };
 	struct status s = sample();
 	const char *guest, *why;
-	json_t *o = object_of(&s);
+	json_t *o = status_json(&s);
 	int port, tcp = 0;
 
 	CHECK("shape", json_unpack(o, "{s:{s:s}, s:[{s:i}, {s:{s:s}}]}",
@@ -98,7 +55,7 @@ static void check_shape(void)
 	counters.drops[DROP_SHORT] = 2;
 	s.counters = &counters;
 	s.ping4 = false;
-	o = object_of(&s);
+	o = status_json(&s);
 	CHECK("flows", json_unpack(o, "{s:{s:i}}", "flows", "tcp", &tcp) == 0 &&
 		       tcp == 3);
 	CHECK("drops that are not zero",
@@ -122,7 +79,7 @@ static void check_table(void)
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	json_array_append_new(list, object_of(&s));
+	json_array_append_new(list, status_json(&s));
 	render_table(f, list);
 	fclose(f);
 	CHECK("table", !strcmp(text, want));
@@ -130,10 +87,52 @@ static void check_table(void)
 	json_decref(list);
 }
 
+static const struct publish_entry entries[] = {
+	{ .used = true, .kept = true, .what = { .text = "8080:80" } },
+	{ .used = false, .what = { .text = "not there" } },
+	{ .used = true, .what = { .text = "53/udp", .udp = true } },
+};
+
+static void check_ports(void)
+{
+	static const char want[] =
+		"NAME  HOST            GUEST          STATE\n"
+		"web   127.0.0.1:8000  [::]:0         localhost\n"
+		"web   [::1]:8000      [::]:0         localhost\n"
+		"web   127.0.0.1:9000  [::]:0         nginx (pid 12) has the "
+		"port\n"
+		"web   0.0.0.0:8080    172.20.0.2:80  published, kept\n"
+		"web   53/udp          -              published; the guest "
+		"does not listen there\n";
+	const struct publish_status there = {
+		.entry = &entries[0].what, .state = FORWARD_OPEN,
+		.at = { ip_from_v4(0), 8080 },
+		.to = { ip_from_v4(0xac140002), 80 },
+	};
+	struct status s = sample();
+	json_t *rows = json_array(), *ports;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	s.publish = entries;
+	s.n_publish = 3;
+	s.published = &there;
+	s.n_published = 1;
+	ports = status_ports_json(&s);
+	render_ports_add(rows, "web", ports);
+	render_ports(f, rows);
+	fclose(f);
+	CHECK(text, !strcmp(text, want));
+	free(text);
+	json_decref(ports);
+	json_decref(rows);
+}
+
 void test_control_status(void);
 void test_control_status(void)
 {
-	check_requests();
 	check_shape();
 	check_table();
+	check_ports();
 }

@@ -21,6 +21,7 @@ unsigned test_failures;
 	X(config_file)							\
 	X(config_options)						\
 	X(config_publish)							\
+	X(control_http)							\
 	X(control_status)						\
 	X(flow_table)							\
 	X(keeper_etctext)						\

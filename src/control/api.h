@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control/api.h - what may be asked of a running instance.
+ *
+ * One table: the keeper answers by it, the commands ask by it, and
+ * docs/control.md is written from it (control/apidoc.c).
+ */
+#ifndef CONTROL_API_H
+#define CONTROL_API_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/check.h"
+#include "control/http.h"
+
+#define API_UPGRADE "slipway-exec"	/* to ask for with API_EXEC */
+
+enum api_op {
+	API_NONE,
+	API_INDEX,
+	API_STATUS,
+	API_PORTS,
+	API_PUBLISH,
+	API_UNPUBLISH,
+	API_TAKE,
+	API_STOP,
+	API_EXEC,
+	API_MAX,
+};
+
+struct api_call {
+	const char *method, *path;
+	const char *takes;		/* members of the body; "": none */
+	const char *gives;		/* members of the answer */
+	const char *about;		/* a sentence */
+};
+
+/* Of any op but API_NONE. */
+const struct api_call *api_call(enum api_op op);
+
+/*
+ * Which call is that? API_NONE: none, and *status is 404 (path) or 405
+ * (method).
+ */
+enum api_op api_find(struct http_text method, struct http_text path,
+		     int *status);
+
+/* All calls as an object, the answer to API_INDEX. NULL: no memory. */
+MUST json_t *api_index(void);
+
+/* A problem object (RFC 9457) with that detail. NULL: no memory. */
+MUST json_t *api_problem(int status, const char *detail);
+
+/* What to tell a person of such an object; a static text if it has none. */
+const char *api_detail(const json_t *problem);
+
+#endif

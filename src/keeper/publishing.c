@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper/publishing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/answers.h"
+#include "keeper/process.h"
+#include "keeper/state.h"
+
+/* One entry for a machine, as if it listened there. */
+static void machine_listens(struct keeper *k, const struct publish *p)
+{
+	struct listener l = {
+		.at.ip = p->has_ip && !ip_is4(&p->ip) ?
+			k->in.plan.guest6 : k->in.plan.guest4,
+		.udp = p->udp,
+	};
+
+	for (unsigned n = 0; !p->automatic &&
+			     n <= (unsigned)(p->last - p->first); n++) {
+		l.at.port = (uint16_t)(p->guest_first + n);
+		published_listener(&k->published, &l, false);
+	}
+}
+
+void publishing_machine(struct keeper *k)
+{
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++)
+		if (k->published.entry[i].used)
+			machine_listens(k, &k->published.entry[i].what);
+}
+
+/* One line of what was kept. */
+static void take_kept(struct keeper *k, const char *line)
+{
+	const struct publish_entry *other;
+	struct publish what;
+	const char *why = publish_parse(line, &what);
+
+	if (!why)
+		switch (published_add(&k->published, &what, true, &other)) {
+		case PUBLISHED_ADDED: case PUBLISHED_SAME:
+			return;
+		case PUBLISHED_OVERLAP:
+			why = "another has that port";
+			break;
+		case PUBLISHED_FULL:
+			why = "there are too many";
+			break;
+		}
+	log_print(&k->in.log, LOG_WARN, "%s, which was kept, is not "
+		  "published: %s", line, why);
+}
+
+void publishing_begin(struct keeper *k)
+{
+	const struct config *c = k->in.config;
+	const struct publish_entry *at;
+	char *text, *rest, *line;
+
+	/* config_check() has seen that they neither overlap nor are too many */
+	for (unsigned i = 0; i < c->n_publish; i++)
+		(void)!published_add(&k->published, &c->publish[i], false,
+				     &at);
+	text = state_load_ports(k->in.name);
+	rest = text;
+	while ((line = strsep(&rest, "\n")))
+		if (*line && *line != '#')
+			take_kept(k, line);
+	free(text);
+}
+
+static int save(const struct keeper *k)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	int rc;
+
+	if (!f)
+		return -errno;
+	fputs("# Ports that `slipway publish' has published, for the next "
+	      "time, too.\n", f);
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
+		const struct publish_entry *e = &k->published.entry[i];
+
+		if (e->used && e->kept)
+			fprintf(f, "%s\n", e->what.text);
+	}
+	rc = fclose(f) == 0 ? state_save_ports(k->in.name, text) : -ENOMEM;
+	free(text);
+	return rc;
+}
+
+/* The member `publish` of a request. false: the client was refused. */
+static bool wanted(struct client *cl, struct publish *out)
+{
+	const char *text = json_string_value(json_object_get(cl->body,
+							     "publish"));
+	const char *why = text ? publish_parse(text, out) :
+			  "the member \"publish\" is missing";
+	char detail[256];
+
+	if (!why)
+		return true;
+	snprintf(detail, sizeof(detail), "%.80s%s%s; give "
+		 "[ADDR:]PORT[-PORT][:GUESTPORT][/udp], such as 8080:80, or "
+		 "auto", text ? text : "", text ? ": " : "", why);
+	clients_refuse(cl, 400, detail, keeper_now_ns());
+	return false;
+}
+
+static void refuse(struct client *cl, int status, const char *text,
+		   const char *why)
+{
+	char detail[PUBLISH_TEXT_BYTES + STATUS_WHY_BYTES + 64];
+
+	snprintf(detail, sizeof(detail), "%s: %s", text, why);
+	clients_refuse(cl, status, detail, keeper_now_ns());
+}
+
+static void confirm(struct keeper *k, struct client *cl,
+		    const struct publish_entry *at)
+{
+	struct status s;
+
+	answers_ports(k, &s);
+	clients_reply(cl, 200, json_pack("{s:s, s:b, s:o}", "publish",
+					 at->what.text, "kept", at->kept,
+					 "published",
+					 status_published_json(&s, &at->what)),
+		      false, keeper_now_ns());
+}
+
+/* An entry that was added just now: is it to stay? */
+static void settle(struct keeper *k, struct client *cl,
+		   const struct publish_entry *at)
+{
+	char text[PUBLISH_TEXT_BYTES], reason[STATUS_WHY_BYTES];
+	const char *why;
+	int rc;
+
+	strcpy(text, at->what.text);
+	why = published_hindrance(&k->published, at, reason);
+	if (why) {
+		published_remove(&k->published, at);
+		refuse(cl, 409, text, why);
+		return;
+	}
+	rc = at->kept ? save(k) : 0;
+	if (rc < 0) {
+		published_remove(&k->published, at);
+		snprintf(reason, sizeof(reason), "it cannot be kept: %.40s; "
+			 "publish it --once", strerror(-rc));
+		refuse(cl, 500, text, reason);
+		return;
+	}
+	confirm(k, cl, at);
+}
+
+void publishing_publish(struct keeper *k, struct client *cl)
+{
+	const bool once = json_is_true(json_object_get(cl->body, "once"));
+	const struct publish_entry *at;
+	char why[STATUS_WHY_BYTES + PUBLISH_TEXT_BYTES];
+	struct publish what;
+
+	if (!wanted(cl, &what))
+		return;
+	switch (published_add(&k->published, &what, !once, &at)) {
+	case PUBLISHED_ADDED:
+	case PUBLISHED_SAME:
+		if (k->machine && k->phase == UP)
+			machine_listens(k, &at->what);
+		published_bind(&k->published);
+		settle(k, cl, at);
+		break;
+	case PUBLISHED_OVERLAP:
+		snprintf(why, sizeof(why), "%s has that port already; "
+			 "unpublish it first", at->what.text);
+		refuse(cl, 409, what.text, why);
+		break;
+	case PUBLISHED_FULL:
+		refuse(cl, 409, what.text, "as much is published as can be; "
+		       "unpublish something, or publish a range");
+		break;
+	}
+}
+
+void publishing_unpublish(struct keeper *k, struct client *cl)
+{
+	const struct publish_entry *at;
+	struct publish what;
+	bool kept;
+	int rc = 0;
+
+	if (!wanted(cl, &what))
+		return;
+	at = published_find(&k->published, &what);
+	if (!at) {
+		refuse(cl, 404, what.text, "not published; `slipway ports' "
+		       "lists what is");
+		return;
+	}
+	kept = at->kept;
+	published_remove(&k->published, at);
+	if (kept)
+		rc = save(k);
+	if (rc < 0) {
+		refuse(cl, 500, what.text, "not published any more, but the "
+		       "state could not be written: it will be again");
+		return;
+	}
+	clients_reply(cl, 200, json_pack("{s:s}", "publish", what.text), false,
+		      keeper_now_ns());
+}
+
+/* Why a port of localhost is not open, if so. */
+static const char *localhost_why(const struct forward_status *f)
+{
+	for (unsigned half = 0; f && half < 2; half++)
+		if (f->half[half].state == FORWARD_FAILED)
+			return f->half[half].why;
+	return NULL;
+}
+
+static const char *published_why(const struct published *p, uint16_t port,
+				 bool udp)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->status[i].at.port == port && p->status[i].udp == udp &&
+		    p->status[i].state == FORWARD_FAILED)
+			return p->status[i].why;
+	return NULL;
+}
+
+static void take(struct keeper *k, struct client *cl, uint16_t port, bool udp)
+{
+	const bool published = published_again(&k->published, port, udp);
+	const char *protocol = udp ? "udp" : "tcp", *why;
+	char text[32];
+
+	for (unsigned half = 0; half < 2; half++)
+		forwards_again(&k->forwards, port, udp, half);
+	snprintf(text, sizeof(text), "%u/%s", port, protocol);
+	if (!published && !forwards_find(&k->forwards, port, udp)) {
+		refuse(cl, 404, text, "the guest does not listen there, or it "
+		       "is not to be on localhost");
+		return;
+	}
+	why = published_why(&k->published, port, udp);
+	if (!why)
+		why = localhost_why(forwards_find(&k->forwards, port, udp));
+	if (why)
+		refuse(cl, 409, text, why);
+	else
+		clients_reply(cl, 200, json_pack("{s:i, s:s}", "port",
+						 (int)port, "protocol",
+						 protocol),
+			      false, keeper_now_ns());
+}
+
+void publishing_take(struct keeper *k, struct client *cl)
+{
+	json_t *number = json_object_get(cl->body, "port");
+	const char *protocol = json_string_value(
+		json_object_get(cl->body, "protocol"));
+	const json_int_t port = json_integer_value(number);
+
+	if (port < 1 || port > 65535 ||
+	    (json_object_get(cl->body, "protocol") &&
+	     (!protocol || (strcmp(protocol, "tcp") &&
+			    strcmp(protocol, "udp"))))) {
+		clients_refuse(cl, 400, "give \"port\", 1 to 65535, and "
+			       "\"protocol\", tcp or udp", keeper_now_ns());
+		return;
+	}
+	take(k, cl, (uint16_t)port, protocol && !strcmp(protocol, "udp"));
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * keeper/publishing.h - which ports are to be published, from three sources
+ *
+ * The configuration says so for this run, `publish` on the control socket
+ * for this one and the next ones: those are kept in the state by the
+ * network's name (keeper/state.h). What is bound is keeper/published.h.
+ */
+#ifndef KEEPER_PUBLISHING_H
+#define KEEPER_PUBLISHING_H
+
+struct client;
+struct keeper;
+
+/* The entries of the configuration, then those that were kept. */
+void publishing_begin(struct keeper *k);
+
+/*
+ * Whether a machine listens cannot be seen: what is asked for is opened, all
+ * at once but for `auto`. To be called when it may be reached.
+ */
+void publishing_machine(struct keeper *k);
+
+/* Answers to API_PUBLISH, API_UNPUBLISH and API_TAKE. */
+void publishing_publish(struct keeper *k, struct client *cl);
+void publishing_unpublish(struct keeper *k, struct client *cl);
+void publishing_take(struct keeper *k, struct client *cl);
+
+#endif

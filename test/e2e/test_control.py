@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: MIT
+"""The control socket: HTTP as curl speaks it, and as it should not be."""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from scene import HOST4, HOST6, WORLD4, sh, until
+from servers import Server, listener
+from test_publish import asked, published, refused, who
+
+
+def forget(slipway, name):
+    """What is kept of published ports."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{slipway.state}/ports/{name}")
+
+
+@pytest.fixture
+def guest(slipway):
+    with contextlib.closing(slipway.guest(name="ctl")) as g:
+        yield g
+    forget(slipway, "ctl")
+
+
+def serving(guest, address, port):
+    """A server that says who asks; slipway has noticed it."""
+    with guest:
+        server = Server(address, who, port)
+    until(lambda: f":{port} " in guest.slipway("ports").stdout, 3,
+          f"{port} to be known")
+    return server
+
+
+def path_of(guest):
+    return f"{guest.slipway.runtime}/ctl.sock"
+
+
+def curl(guest, path, *options):
+    """Status and JSON that curl gets."""
+    done = subprocess.run(
+        guest.slipway.prefix + ["curl", "-sS", "-w", "\n%{http_code}",
+                                "--unix-socket", path_of(guest), *options,
+                                f"http://localhost{path}"],
+        capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    body, status = done.stdout.rsplit("\n", 1)
+    return int(status), json.loads(body)
+
+
+def post(guest, path, value):
+    return curl(guest, path, "-d", json.dumps(value))
+
+
+def raw(guest, data):
+    """Status and JSON that these bytes are answered with."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(path_of(guest))
+        with contextlib.suppress(BrokenPipeError):
+            s.sendall(data)
+        answer = b""
+        while piece := s.recv(65536):
+            answer += piece
+    head, body = answer.split(b"\r\n\r\n", 1)
+    return int(head.split()[1]), json.loads(body)
+
+
+def test_what_can_be_asked(guest):
+    status, index = curl(guest, "/v1")
+    assert status == 200
+    for call in index["calls"]:
+        if call["method"] == "GET":
+            assert curl(guest, call["path"])[0] == 200, call
+    assert curl(guest, "/v1/status")[1]["name"] == "ctl"
+
+
+def test_owner_only(guest):
+    assert not stat.S_IMODE(os.stat(path_of(guest)).st_mode) & 0o077
+
+
+@pytest.mark.parametrize("path,options,status,about", [
+    ("/v2/status", (), 404, "GET /v1 lists"),
+    ("/", (), 404, "GET /v1 lists"),
+    ("/v1/status", ("-XDELETE",), 405, "GET /v1 lists"),
+    ("/v1/publish", ("-d", "not JSON"), 400, "not a JSON object"),
+    ("/v1/publish", ("-d", "[]"), 400, "not a JSON object"),
+    ("/v1/publish", ("-d", "{}"), 400, '"publish" is missing'),
+    ("/v1/publish", ("-d", '{"publish":1}'), 400, '"publish" is missing'),
+    ("/v1/publish", ("-d", '{"publish":"80-70"}'), 400, "wrong way round"),
+    ("/v1/publish", ("-d", '{"publish":"70000"}'), 400, "1 to 65535"),
+    ("/v1/publish", ("-d", '{"publish":"1","publish":"2"}'), 400, "JSON"),
+    ("/v1/unpublish", ("-d", '{"publish":"81"}'), 404, "not published"),
+    ("/v1/take", ("-d", '{"port":0}'), 400, "1 to 65535"),
+    ("/v1/take", ("-d", '{"port":"80"}'), 400, "1 to 65535"),
+    ("/v1/take", ("-d", '{"port":80,"protocol":"sctp"}'), 400, "tcp or udp"),
+    ("/v1/take", ("-d", '{"port":80}'), 404, "does not listen"),
+    ("/v1/exec", ("-d", "{}"), 426, "Upgrade: slipway-exec"),
+    ("/v1/publish", ("-H", "Transfer-Encoding: chunked", "-d", "{}"), 501,
+     "understood"),
+    ("/v1/publish", ("-H", "X: " + "x" * 9000, "-d", "{}"), 431,
+     "understood"),
+])
+def test_a_refusal_is_a_problem_object(guest, path, options, status, about):
+    got, problem = curl(guest, path, *options)
+    assert got == status == problem["status"]
+    assert about in problem["detail"], problem
+    assert problem["title"] and problem["type"]
+
+
+def test_a_request_that_is_too_long(guest):
+    head = b"POST /v1/publish HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    assert raw(guest, head % 65537 + b"x" * 1000)[0] == 413
+    assert raw(guest, head % 65536 + b"x" * 65536)[0] == 400
+    assert raw(guest, b"GET /v1 HTTP/1.1\r\nHost: \0\r\n\r\n")[0] == 400
+
+
+def test_clients_that_never_read_or_never_write(guest):
+    """As many as there may be: they are cut off, and others are heard."""
+    with contextlib.ExitStack() as stack:
+        idle = []
+        for i in range(200):
+            s = stack.enter_context(socket.socket(socket.AF_UNIX))
+            s.connect(path_of(guest))   # waits, if many do
+            s.settimeout(10)
+            if i % 2:
+                s.sendall(b"GET /v1/status HTTP/1.1\r\n")
+            idle.append(s)
+        for s in idle[:100]:
+            assert s.recv(1) == b"", "cut off"
+        assert curl(guest, "/v1/status")[0] == 200
+
+
+def test_exec_by_hand(guest):
+    """Descriptors come only over a connection that has switched."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(path_of(guest))
+        s.sendall(b"POST /v1/exec HTTP/1.1\r\nHost: x\r\n"
+                  b"Connection: upgrade\r\nUpgrade: slipway-exec\r\n\r\n")
+        text, fds = b"", []
+        while text.count(b"\n") < 5:
+            data, more, _, _ = socket.recv_fds(s, 4096, 8)
+            assert data
+            text += data
+            fds += more
+        assert text.startswith(b"HTTP/1.1 101 ")
+        line = json.loads(text.split(b"\r\n\r\n")[1])
+        assert line["gateway"] == guest.gateway4 and len(fds) >= 2
+        for fd in fds:
+            os.close(fd)
+        guest.end()
+        assert s.recv(1) == b"", "held until the guest ends"
+
+
+# ---- ports while a guest runs ----
+
+def test_publish_and_unpublish(guest, scene, slipway):
+    with serving(guest, "0.0.0.0", 80):
+        done = slipway("publish", "ctl", "8080:80")
+        assert done.returncode == 0, done.stderr
+        assert re.fullmatch(r"ctl: 0\.0\.0\.0:8080 -> 172\.\S+:80\n",
+                            done.stdout)
+        assert asked(scene.world, HOST4, 8080) == WORLD4, "ready on return"
+        assert slipway("publish", "ctl", "8080:80").stdout == done.stdout
+        assert asked(scene.world, HOST4, 8080) == WORLD4
+        table = slipway("ports", "ctl").stdout
+        assert re.search(r"^ctl +0\.0\.0\.0:8080 +172\.\S+:80 +"
+                         r"published, kept$", table, re.M), table
+        done = slipway("unpublish", "ctl", "8080:80")
+        assert done.returncode == 0 and not done.stdout, done
+        assert refused(scene.world, HOST4, 8080), "gone on return"
+        assert slipway("unpublish", "ctl", "8080:80").returncode == 1
+
+
+def test_published_before_the_guest_listens(guest, scene, slipway):
+    done = slipway("publish", "ctl", "8081")
+    assert done.stdout == "ctl: 8081 opens when the guest listens there\n"
+    assert refused(scene.world, HOST4, 8081)
+    assert "does not listen there" in slipway("ports").stdout
+    with guest:
+        server = Server("0.0.0.0", who, 8081)
+    with server:
+        assert published(scene.world, HOST4, 8081) == WORLD4
+
+
+def test_kept_over_a_restart(slipway, scene):
+    def run(expect):
+        with contextlib.closing(slipway.guest(name="kept")) as guest:
+            with serving(guest, "0.0.0.0", 8082), \
+                    serving(guest, "0.0.0.0", 8083):
+                if expect:
+                    assert published(scene.world, HOST4, 8082) == WORLD4
+                else:
+                    slipway("publish", "kept", "8082")
+                    slipway("publish", "--once", "kept", "8083")
+                    assert asked(scene.world, HOST4, 8083) == WORLD4
+                assert refused(scene.world, HOST4, 8083) == expect
+                assert ("8082" in slipway("ports", "kept").stdout)
+                if expect:
+                    slipway("unpublish", "kept", "8082")
+    run(False)
+    run(True)
+    with contextlib.closing(slipway.guest(name="kept")) as guest:
+        with serving(guest, "0.0.0.0", 8082):
+            assert refused(scene.world, HOST4, 8082), "unpublished for good"
+
+
+def test_no_half_of_it_is_made(guest, scene, slipway):
+    """IPv6's port is another's: IPv4's is not published either."""
+    with scene.host:
+        other = listener(HOST6, 8084)
+    with serving(guest, "::", 8084), other:
+        done = slipway("publish", "ctl", "8084")
+        assert done.returncode == 1
+        assert "8084: " in done.stderr and "has the port" in done.stderr
+        assert refused(scene.world, HOST4, 8084)
+        assert "published" not in slipway("ports").stdout
+    assert slipway("publish", "ctl", "8084").returncode == 0
+
+
+def test_told_before_the_guest_listens(guest, scene, slipway):
+    with scene.host:
+        other = listener(HOST4, 8085)
+    with other:
+        done = slipway("publish", "ctl", "8085")
+        assert done.returncode == 1 and "has the port" in done.stderr
+    done = slipway("publish", "ctl", "198.51.100.77:8085")
+    assert done.returncode == 1 and "no such address" in done.stderr
+    done = slipway("publish", "ctl", "%nodev7:8085")
+    assert done.returncode == 1 and "no such interface" in done.stderr
+
+
+def test_loopback_only_is_refused_with_a_hint(guest, slipway):
+    with serving(guest, "127.0.0.1", 8086):
+        done = slipway("publish", "ctl", "8086")
+        assert done.returncode == 1
+        assert "listen on 0.0.0.0 or ::" in done.stderr
+        assert slipway("publish", "ctl", "127.0.0.1:9086:8086") \
+            .returncode == 0, "the host's own loopback may"
+
+
+def test_the_same_port_twice(guest, slipway):
+    assert slipway("publish", "ctl", "8087-8089").returncode == 0
+    done = slipway("publish", "ctl", "8088:80")
+    assert done.returncode == 1
+    assert "8087-8089 has that port already; unpublish it" in done.stderr
+
+
+def test_as_many_as_there_may_be(guest, slipway):
+    words = [f"{port}" for port in range(10000, 10064)]
+    done = slipway("publish", "--once", "ctl", *words)
+    assert done.returncode == 0, done.stderr
+    done = slipway("publish", "ctl", "10100")
+    assert done.returncode == 1 and "as much" in done.stderr
+    assert slipway("unpublish", "ctl", *words).returncode == 0
+    assert slipway("publish", "ctl", "10100").returncode == 0
+
+
+def test_a_large_range_costs_nothing(guest, scene, slipway):
+    assert slipway("publish", "--once", "ctl", "20000-29999").returncode == 0
+    with guest:
+        server = Server("0.0.0.0", who, 25000)
+    with server:
+        assert published(scene.world, HOST4, 25000) == WORLD4
+        listening = [a for a in sh("ss -Hltn").split() if
+                     a.startswith("0.0.0.0:2")]
+        assert listening == ["0.0.0.0:25000"], "no other is bound"
+
+
+def test_auto_gives_way_to_an_entry(guest, scene, slipway):
+    with serving(guest, "0.0.0.0", 8090):
+        assert slipway("publish", "--once", "ctl", "auto").returncode == 0
+        assert asked(scene.world, HOST4, 8090) == WORLD4
+        assert slipway("publish", "--once", "ctl", "8091:8090") \
+            .returncode == 0
+        assert asked(scene.world, HOST4, 8091) == WORLD4
+        assert slipway("unpublish", "ctl", "auto").returncode == 0
+        assert refused(scene.world, HOST4, 8090)
+
+
+def test_take_a_port_that_is_free_again(guest, scene, slipway):
+    with scene.host:
+        other = listener("127.0.0.1", 8092)
+    with guest:
+        server = Server("127.0.0.1", who, 8092)
+    with server:
+        with other:
+            until(lambda: "has the port" in slipway("ports").stdout, 3)
+            done = slipway("ports", "take", "ctl", "8092")
+            assert done.returncode == 1
+            assert "8092/tcp" in done.stderr and "has the port" in done.stderr
+        assert asked(scene.host, "127.0.0.1", 8092) is None, "not grabbed"
+        assert slipway("ports", "take", "ctl", "8092/tcp").returncode == 0
+        assert asked(scene.host, "127.0.0.1", 8092) == "127.0.0.1"
+        assert slipway("ports", "take", "ctl", "8092").returncode == 0
+
+
+@pytest.mark.parametrize("args,about", [
+    (("publish",), "a NAME and PORTS"),
+    (("publish", "ctl"), "a NAME and PORTS"),
+    (("publish", "ctl", "80", "99999"), "99999: its port is not"),
+    (("unpublish", "ctl", "x"), "x: its port is not"),
+    (("ports", "a", "b"), "one NAME"),
+    (("ports", "take", "ctl"), "one PORT"),
+    (("ports", "take", "ctl", "x"), "not a port"),
+    (("ports", "take", "ctl", "80/sctp"), "not a port"),
+])
+def test_wrong_usage(root, args, about):
+    done = root(*args)
+    assert done.returncode == 2 and about in done.stderr, done
+
+
+def test_no_such_guest(root):
+    for command in (("publish", "nobody", "80"), ("unpublish", "nobody", "80"),
+                    ("ports", "nobody"), ("ports", "take", "nobody", "80")):
+        done = root(*command)
+        assert done.returncode == 1
+        assert "no guest of that name runs" in done.stderr
