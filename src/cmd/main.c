@@ -57,6 +57,11 @@ static const struct command {
 	  "which ports of the host lead where",
 	  "Lists the ports of localhost and the published ones. With take: binds\n"
 	  "PORT, which another had when the guest began to listen there." },
+	{ "flows", FOR_FLOWS, true, cmd_flows, " [NAME]",
+	  "connections and exchanges that live",
+	  "Lists the TCP connections, UDP exchanges and pings of all guests, or\n"
+	  "of one: its end, who began, the peer as the guest calls it, the state\n"
+	  "of the gateway's end, bytes, round trip to the guest, age." },
 	{ "host-ip", FOR_HOST_IP, true, cmd_host_ip, "",
 	  "the address at which this guest reaches its host",
 	  "Prints the gateway of the IPv4 default route: in a guest, and in\n"

@@ -135,7 +135,7 @@ const struct setting settings[] = {
 	  .take = value_once, .commands = FOR_PUBLISH,
 	  .help = "until the guest ends, and not again after" },
 	{ .option = "json",
-	  .take = value_json, .commands = FOR_STATUS | FOR_PORTS,
+	  .take = value_json, .commands = FOR_STATUS | FOR_PORTS | FOR_FLOWS,
 	  .help = "print JSON" },
 	{ .option = "quiet", .letter = 'q',
 	  .take = value_quiet, .commands = FOR_NETWORK,

@@ -24,7 +24,8 @@ enum for_command {		/* bits: which commands a setting is for */
 	FOR_PUBLISH	= 1 << 7,
 	FOR_UNPUBLISH	= 1 << 8,
 	FOR_PORTS	= 1 << 9,
-	FOR_ALL		= (1 << 10) - 1,
+	FOR_FLOWS	= 1 << 10,
+	FOR_ALL		= (1 << 11) - 1,
 	FOR_NETWORK	= FOR_RUN | FOR_SERVE | FOR_ATTACH, /* that make one */
 };
 

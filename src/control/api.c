@@ -15,6 +15,12 @@ static const struct api_call calls[API_MAX] = {
 		"forwards, publish, kept, published",
 		"The ports of localhost, what is to be published, and what "
 		"there is of it." },
+	[API_FLOWS] = { "GET", "/v1/flows", "",
+		"flows: [{protocol, state, guest, peer, begun_by, "
+		"from_guest, to_guest, rtt_us, age_s}], more",
+		"Flows that live, at most 10,000; `more` counts the others. "
+		"Of TCP the state of the gateway's end, and the round trip "
+		"to the guest." },
 	[API_PUBLISH] = { "POST", "/v1/publish", "publish, once",
 		"publish, kept, published",
 		"Publish ports, as `--publish` writes them, from now on and, "

@@ -37,6 +37,7 @@
 #include "linux/sandbox.h"
 #include "linux/sockaddr.h"
 #include "linux/tapopen.h"
+#include "network/flows.h"
 #include "network/network.h"
 
 #define FRAMES_PER_TURN	64
@@ -339,8 +340,32 @@ static void send_stats(const struct engine *e)
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
 }
 
+static void send_flows(const struct engine *e, uint32_t from)
+{
+	struct network_flow flow[MSG_FLOWS_MAX];
+	struct msg_flows m = { .kind = MSG_FLOWS };
+	struct network_stats s;
+
+	m.n = network_flows(e->net, &from, flow, MSG_FLOWS_MAX);
+	m.next = m.n == MSG_FLOWS_MAX ? from : 0;
+	network_get_stats(e->net, &s);
+	m.all = s.flows_tcp + s.flows_udp + s.flows_icmp;
+	for (uint32_t i = 0; i < m.n; i++)
+		m.at[i] = (struct msg_flow){
+			.kind = (uint8_t)flow[i].protocol,
+			.state = (uint8_t)flow[i].state,
+			.by_peer = flow[i].by_peer,
+			.guest = flow[i].guest, .peer = flow[i].peer,
+			.from_guest = flow[i].from_guest,
+			.to_guest = flow[i].to_guest,
+			.rtt_us = flow[i].rtt_us, .age_s = flow[i].age_s,
+		};
+	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
+}
+
 union keeper_msg {
 	uint32_t kind;
+	struct msg_flows_get flows;
 	struct msg_resolvers resolvers;
 	struct msg_hosts hosts;
 	struct msg_forward forward;
@@ -415,6 +440,8 @@ static bool keeper_message(struct engine *e)
 		del_forward(e, m.forward.id);
 	else if (m.kind == MSG_STATS_GET)
 		send_stats(e);
+	else if (m.kind == MSG_FLOWS_GET && n == sizeof(m.flows))
+		send_flows(e, m.flows.from);
 	while (n_fds)
 		close(fds[--n_fds]);
 	return true;

@@ -45,6 +45,7 @@ struct flow {
 	uint32_t gen;			/* of the handle */
 	uint32_t hash;			/* of the key, while in use */
 	uint32_t next_free;		/* slot number + 1, while free */
+	uint32_t begun_s;		/* the owner's: proto_seconds() then */
 };
 
 /* Opaque to all but flow/table.c; here so that it can be embedded. */

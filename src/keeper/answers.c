@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "keeper/flows.h"
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
 #include "keeper/publishing.h"
@@ -159,6 +160,9 @@ void answers_want(void *ctx, struct client *cl)
 	case API_PORTS:
 		answers_ports(k, &s);
 		clients_reply(cl, 200, status_ports_json(&s), false, now);
+		break;
+	case API_FLOWS:
+		flows_want(k);
 		break;
 	case API_PUBLISH:
 		publishing_publish(k, cl);

@@ -18,6 +18,7 @@
 
 #include "engine/engine.h"
 #include "keeper/answers.h"
+#include "keeper/flows.h"
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
 #include "keeper/publishing.h"
@@ -391,6 +392,7 @@ union engine_msg {
 	struct msg_failed failed;
 	struct msg_log log;
 	struct msg_stats stats;
+	struct msg_flows flows;
 };
 
 static void engine_log(struct keeper *k, const struct msg_log *m)
@@ -423,6 +425,8 @@ static void engine_event(struct keeper *k)
 		engine_log(k, &m.log);
 	} else if (n == sizeof(m.stats) && m.kind == MSG_STATS) {
 		answers_status(k, &m.stats);
+	} else if (n == sizeof(m.flows) && m.kind == MSG_FLOWS) {
+		flows_take(k, &m.flows);
 	} else if (n <= 0) {
 		fatal_end(k, "the engine");
 	}
@@ -447,12 +451,15 @@ static int timers(struct keeper *k)
 
 	if (k->stats_ns <= now)
 		answers_status(k, NULL);
+	if (k->flows_ns <= now)
+		flows_expire(k);
 	if (k->stop_ns <= now) {
 		/* With the front, the command goes, too. */
 		kill(k->in.front, SIGKILL);
 		k->phase = OVER;
 	}
 	next = k->stats_ns < next ? k->stats_ns : next;
+	next = k->flows_ns < next ? k->flows_ns : next;
 	next = k->stop_ns < next ? k->stop_ns : next;
 	return next == NEVER ? -1 : (int)((next - now) / MS_NS) + 1;
 }
@@ -636,7 +643,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.phase = GUEST, .inside = -1, .engine = -1,
 		.inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
-		.stop_ns = NEVER, .stats_ns = NEVER,
+		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
 	};
 
 	k.clients.listen_fd = -1;

@@ -39,6 +39,8 @@ struct keeper {
 	bool stopping, bye;
 	uint64_t stop_ns;		/* when to end all; NEVER */
 	uint64_t stats_ns;		/* when to answer without; NEVER */
+	uint64_t flows_ns;		/* likewise, keeper/flows.h */
+	json_t *flows;			/* told so far; owned; NULL */
 	struct front_failed failed;	/* kind 0: it did not */
 };
 

@@ -19,6 +19,7 @@
 
 #define MSG_RESOLVERS_MAX	8
 #define MSG_SEARCH_BYTES	256
+#define MSG_FLOWS_MAX		64
 
 enum msg_kind {
 	/* inside helper -> keeper */
@@ -35,11 +36,13 @@ enum msg_kind {
 	MSG_FORWARD_DEL,	/* struct msg_forward: id only; + a descriptor
 				   to be closed when its socket has been */
 	MSG_STATS_GET,		/* struct msg_head */
+	MSG_FLOWS_GET,		/* struct msg_flows_get */
 	/* engine -> keeper */
 	MSG_ENGINE_READY,	/* struct msg_engine_ready: sandboxed, running */
 	MSG_ENGINE_FAILED,	/* struct msg_failed */
 	MSG_LOG,		/* struct msg_log */
 	MSG_STATS,		/* struct msg_stats */
+	MSG_FLOWS,		/* struct msg_flows */
 };
 
 struct msg_head {
@@ -121,6 +124,29 @@ struct msg_stats {
 	uint64_t retransmits;
 	uint64_t dns_questions, dns_from_cache, dns_failed;
 	struct ip guest6;		/* that it uses; ::, not known */
+};
+
+/* Some of the flows; the keeper asks again for the next ones. */
+struct msg_flows_get {
+	uint32_t kind;
+	uint32_t from;		/* 0, or `next` of the last answer */
+};
+
+struct msg_flow {
+	uint8_t kind;			/* enum flow_protocol */
+	uint8_t state;			/* enum flow_state */
+	bool by_peer;
+	struct endpoint guest, peer;
+	uint64_t from_guest, to_guest;	/* bytes */
+	uint32_t rtt_us, age_s;
+};
+
+struct msg_flows {
+	uint32_t kind;
+	uint32_t n;
+	uint32_t next;		/* where to go on; 0: these were the last */
+	uint32_t all;		/* how many there are now, about */
+	struct msg_flow at[MSG_FLOWS_MAX];
 };
 
 #endif

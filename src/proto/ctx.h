@@ -86,6 +86,12 @@ void proto_icmp_error(struct proto *p, const struct ip *from,
 		      const struct ip_packet *ip, enum icmp_error error,
 		      uint32_t word);
 
+/* What flows remember of the time: whole seconds of the driver's clock. */
+static inline uint32_t proto_seconds(const struct proto *p)
+{
+	return (uint32_t)(p->now_ns / 1000000000u);
+}
+
 /* The gateway's address of that address's family. */
 static inline const struct ip *proto_gateway(const struct proto *p,
 					     const struct ip *ip)

@@ -47,6 +47,7 @@ static struct ping *ping_open(struct proto *p, const struct flow_key *key,
 		return NULL;
 	}
 	g->to = *to;
+	g->flow.begun_s = proto_seconds(p);
 	return g;
 }
 

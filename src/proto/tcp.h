@@ -130,6 +130,7 @@ struct tcp {
 	bool timing : 1;		/* rtt_seq is being timed */
 	bool tail_probed : 1;		/* the timer means time-out now */
 	bool keepalive : 1;		/* the guest has it; so has the host */
+	bool offered : 1;		/* to the guest, by tcp_offer() */
 	uint8_t silent;			/* window probes without any answer */
 	uint8_t challenges;		/* ACKs since challenge_ns, see rx */
 	uint8_t events;			/* enum env_event, for the turn's end */
@@ -147,6 +148,7 @@ struct tcp {
 	uint32_t up_grow;		/* bytes until up_limit may double */
 	uint16_t up_seen, down_seen;	/* struct crowd */
 	uint8_t down_crowd;		/* log2 of what the host was told */
+	uint16_t rcv_wraps, snd_wraps;	/* how often rcv_nxt, snd_una have */
 	struct store up;
 	struct ranges ooo;
 	struct tcp_range dup;		/* came twice, to be told (RFC 2883);
@@ -233,6 +235,13 @@ void tcp_abort(struct proto *p, struct tcp *t, bool tell_guest);
 void tcp_check(const struct proto *p, const struct tcp *t);
 
 /* ---- between the files of this module ---- */
+
+/* n more bytes of the guest's, or its FIN, are in order. */
+static inline void tcp_received(struct tcp *t, uint32_t n)
+{
+	t->rcv_wraps = (uint16_t)(t->rcv_wraps + (t->rcv_nxt + n < n));
+	t->rcv_nxt += n;
+}
 
 /* proto/tcp_segment.c */
 void tcp_send_ack(struct proto *p, struct tcp *t);

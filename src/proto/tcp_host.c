@@ -424,6 +424,7 @@ static struct tcp *begin(struct proto *p, const struct flow_key *key,
 		return NULL;
 	}
 	p->half_open++;
+	t->flow.begun_s = proto_seconds(p);
 	t->iss = first_sequence(p, key, target);
 	t->snd_una = t->snd_nxt = t->snd_max = t->iss;
 	t->wnd_ack = t->iss;
@@ -438,7 +439,9 @@ void tcp_take_syn(struct proto *p, struct tcp *t,
 		  const struct tcp_segment *seg)
 {
 	t->irs = seg->seq;
-	t->rcv_nxt = t->rcv_edge = t->rcv_told = seg->seq + 1;
+	t->rcv_nxt = seg->seq;
+	tcp_received(t, 1);
+	t->rcv_edge = t->rcv_told = t->rcv_nxt;
 	t->mss = guest_mss(p, seg, &t->flow.key.guest_ip);
 	t->sack_ok = seg->sack_ok;
 	t->ts_ok = seg->has_ts;
@@ -482,6 +485,7 @@ enum drop tcp_offer(struct proto *p, const struct flow_key *key, int id)
 	t->host_ctx = p->env.ctx;
 	t->host_id = id;
 	t->phase = TCP_OFFERED;
+	t->offered = true;
 	if (p->env.ops->tcp_adopt(p->env.ctx, id,
 				  flow_handle(&p->flows, &t->flow)) < 0) {
 		tcp_free(p, t, true);

@@ -99,6 +99,7 @@ void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack)
 	}
 	store_skip(&t->down, data);
 	t->down_len -= data;
+	t->snd_wraps = (uint16_t)(t->snd_wraps + (ack < t->snd_una));
 	t->snd_una = ack;
 	if (seq_lt(t->snd_nxt, ack))
 		t->snd_nxt = ack;

@@ -403,7 +403,7 @@ static enum verdict pass_on(struct proto *p, struct tcp *t, struct view *v)
 		} else {
 			v->p += sent;
 			v->len -= (size_t)sent;
-			t->rcv_nxt += (uint32_t)sent;
+			tcp_received(t, (uint32_t)sent);
 			store_skip(&t->up, (uint32_t)sent);
 		}
 	}
@@ -418,7 +418,7 @@ static void join_ooo(struct tcp *t)
 
 		if (seq_lt(t->rcv_nxt, to)) {
 			t->up_len += to - t->rcv_nxt;
-			t->rcv_nxt = to;
+			tcp_received(t, to - t->rcv_nxt);
 		}
 		ranges_trim(&t->ooo, t->rcv_nxt);
 	}
@@ -440,7 +440,7 @@ static enum verdict take_in_order(struct proto *p, struct tcp *t,
 		if (!store_at(p, t, t->rcv_nxt, v))
 			return DONE;	/* not acknowledged: it comes again */
 		t->up_len += (uint32_t)v.len;
-		t->rcv_nxt += (uint32_t)v.len;
+		tcp_received(t, (uint32_t)v.len);
 	}
 	fit_window(p, t, len);
 	if (had_gap) {
@@ -528,7 +528,7 @@ static enum verdict take_fin(struct proto *p, struct tcp *t,
 			ack_now(p, t);	/* RFC 5681 section 4.2 */
 		return GO_ON;
 	}
-	t->rcv_nxt++;
+	tcp_received(t, 1);
 	if (seq_lt(t->rcv_edge, t->rcv_nxt))
 		t->rcv_edge = t->rcv_nxt;
 	if (!tcp_closing(p, t, TC_EV_GUEST_FIN))

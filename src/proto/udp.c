@@ -200,6 +200,7 @@ enum drop udp_from_guest(struct proto *p, const struct flow_key *key,
 	if (!u)
 		return why;
 	u->answered = true;
+	u->from_guest += udp->data.len;
 	udp_exchange_used(p, u);
 	if (!segment && may_gather(p, ip, udp->data.len))
 		return gather(p, u, ip, &mark, udp->data);
@@ -281,6 +282,7 @@ static void pass_on(struct proto *p, struct udp_map *m, struct series *s)
 		p->drops[why] += n;
 		return;
 	}
+	u->to_guest += s->len;
 	udp_exchange_used(p, u);
 	from = (struct endpoint){ .ip = u->flow.key.peer_ip,
 				  .port = u->flow.key.peer_port };

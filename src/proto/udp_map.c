@@ -114,6 +114,7 @@ static struct udp_flow *begin(struct proto *p, const struct flow_key *key,
 	as_flow(f)->map = flow_handle(&p->flows, &m->flow);
 	as_flow(f)->epoch = m->epoch;
 	as_flow(f)->to = *to;
+	f->begun_s = proto_seconds(p);
 	return as_flow(f);
 }
 

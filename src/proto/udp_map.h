@@ -54,6 +54,7 @@ struct udp_flow {
 	bool answered;			/* the guest has sent something */
 	uint64_t idle_ns;		/* since when nothing was sent */
 	struct endpoint to;		/* the peer as the host reaches it */
+	uint64_t from_guest, to_guest;	/* bytes of datagrams */
 	uint32_t dev;			/* of an offer: where the peer spoke */
 	struct ip local;		/* to, see struct env_mark */
 };

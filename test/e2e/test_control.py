@@ -302,7 +302,74 @@ def test_take_a_port_that_is_free_again(guest, scene, slipway):
         assert slipway("ports", "take", "ctl", "8092").returncode == 0
 
 
+# ---- flows ----
+
+def flows(guest):
+    done = guest.slipway("flows", "ctl", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["flows"]
+
+
+def test_flows_that_live(guest, scene, world):
+    with guest:
+        s = socket.create_connection((WORLD4, 7), 10)
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.settimeout(10)
+        u.sendto(b"x" * 1000, (WORLD4, 7))
+        assert len(u.recv(2000)) == 1000
+    guest.sh(f"ping -c1 {WORLD4}")
+    with s, u:
+        data = b"y" * 100000
+        s.sendall(data)
+        got = 0
+        while got < len(data):
+            got += len(s.recv(1 << 16))
+        by = {f["protocol"]: f for f in flows(guest)}
+        assert set(by) == {"tcp", "udp", "ping"}
+        tcp, udp = by["tcp"], by["udp"]
+        assert tcp["peer"] == udp["peer"] == f"{WORLD4}:7"
+        assert tcp["guest"] == "%s:%d" % s.getsockname()
+        assert tcp["state"] == "established" and tcp["begun_by"] == "guest"
+        assert tcp["from_guest"] == len(data)
+        until(lambda: flows_of(guest, "tcp")["to_guest"] == len(data), 3,
+              "the last acknowledgement")
+        assert 0 < tcp["rtt_us"] < 1000000 and tcp["age_s"] < 60
+        assert udp["from_guest"] == udp["to_guest"] == 1000
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(1) == b""
+        until(lambda: flows_of(guest, "tcp")["state"] == "time-wait", 3)
+        assert flows_of(guest, "tcp")["from_guest"] == len(data)
+        table = guest.slipway("flows").stdout.splitlines()
+    assert table[0].split() == ["NAME", "PROTO", "GUEST", "PEER", "STATE",
+                                "SENT", "RECEIVED", "RTT", "AGE"]
+    assert len({line.index(WORLD4) for line in table[1:]}) == 1, "aligned"
+
+
+def flows_of(guest, protocol):
+    return next(f for f in flows(guest) if f["protocol"] == protocol)
+
+
+def test_more_flows_than_a_page(guest, scene):
+    """And whom the guest did not begin is told apart."""
+    with scene.world:
+        waiting = listener(WORLD4, 0, 1000)
+    with waiting, contextlib.ExitStack() as stack:
+        with guest:
+            for _ in range(300):
+                stack.enter_context(socket.create_connection(
+                    waiting.getsockname(), 10))
+        with serving(guest, "0.0.0.0", 8099):
+            guest.slipway("publish", "--once", "ctl", "8099")
+            with scene.world:
+                stack.enter_context(socket.create_connection((HOST4, 8099)))
+            until(lambda: len(flows(guest)) == 301, 3, "301 flows")
+        begun = [f["begun_by"] for f in flows(guest)]
+        assert begun.count("peer") == 1
+        assert len({(f["guest"], f["peer"]) for f in flows(guest)}) == 301
+
+
 @pytest.mark.parametrize("args,about", [
+    (("flows", "a", "b"), "one NAME"),
     (("publish",), "a NAME and PORTS"),
     (("publish", "ctl"), "a NAME and PORTS"),
     (("publish", "ctl", "80", "99999"), "99999: its port is not"),

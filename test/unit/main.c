@@ -34,6 +34,7 @@ unsigned test_failures;
 	X(linux_nsswitch)						\
 	X(network_autoconf)						\
 	X(network_batches)						\
+	X(network_flows)						\
 	X(network_frames)						\
 	X(network_gather)						\
 	X(network_garbage)						\

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/flow_state.h - kinds and states of flows, as one tells of them.
+ *
+ * Of TCP: the state of the gateway's end, as RFC 9293 section 3.3.2 names it;
+ * CONNECTING is ours: the host's connect is under way.
+ */
+#ifndef BASE_FLOW_STATE_H
+#define BASE_FLOW_STATE_H
+
+#define FLOW_PROTOCOLS(X)						\
+	X(TCP, "tcp")							\
+	X(UDP, "udp")							\
+	X(PING, "ping")
+
+#define FLOW_STATES(X)							\
+	X(NONE, "-")							\
+	X(CONNECTING, "connecting")					\
+	X(SYN_SENT, "syn-sent")						\
+	X(SYN_RECEIVED, "syn-received")					\
+	X(ESTABLISHED, "established")					\
+	X(FIN_WAIT_1, "fin-wait-1")					\
+	X(FIN_WAIT_2, "fin-wait-2")					\
+	X(CLOSE_WAIT, "close-wait")					\
+	X(CLOSING, "closing")						\
+	X(TIME_WAIT, "time-wait")
+
+enum flow_protocol {
+#define X(id, text) FLOW_PROTOCOL_##id,
+	FLOW_PROTOCOLS(X)
+#undef X
+	FLOW_PROTOCOL_MAX
+};
+
+enum flow_state {
+#define X(id, text) FLOW_STATE_##id,
+	FLOW_STATES(X)
+#undef X
+	FLOW_STATE_MAX
+};
+
+#endif
