@@ -308,6 +308,7 @@ void published_remove(struct published *p, const struct publish_entry *at)
 				   l < p->n_listeners; l++)
 			settle_entry(p, &p->entry[i].what, &p->listener[l],
 				     false);
+	published_bind(p);
 }
 
 /* Does the guest listen on that port, but on its loopback alone? */

@@ -84,7 +84,7 @@ MUST enum published_add published_add(struct published *p,
 				      const struct publish *what, bool kept,
 				      const struct publish_entry **at);
 
-/* Unbind all of an entry and forget it. */
+/* Unbind all of an entry and forget it; `auto` may have it then. */
 void published_remove(struct published *p, const struct publish_entry *at);
 
 /* The entry that is about the same as what; NULL: none. */

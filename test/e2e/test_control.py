@@ -29,10 +29,10 @@ def guest(slipway):
     forget(slipway, "ctl")
 
 
-def serving(guest, address, port):
+def serving(guest, address, port, does=who):
     """A server that says who asks; slipway has noticed it."""
     with guest:
-        server = Server(address, who, port)
+        server = Server(address, does, port)
     until(lambda: f":{port} " in guest.slipway("ports").stdout, 3,
           f"{port} to be known")
     return server
@@ -274,13 +274,23 @@ def test_a_large_range_costs_nothing(guest, scene, slipway):
         assert listening == ["0.0.0.0:25000"], "no other is bound"
 
 
+def port_of_its_own(conn):
+    """A server that tells its client at which port of the guest's it is."""
+    conn.sendall(b"%d" % conn.getsockname()[1])
+
+
 def test_auto_gives_way_to_an_entry(guest, scene, slipway):
-    with serving(guest, "0.0.0.0", 8090):
+    def at(port):
+        return asked(scene.world, HOST4, port)
+    with serving(guest, "0.0.0.0", 8090, port_of_its_own), \
+            serving(guest, "0.0.0.0", 8091, port_of_its_own):
         assert slipway("publish", "--once", "ctl", "auto").returncode == 0
-        assert asked(scene.world, HOST4, 8090) == WORLD4
-        assert slipway("publish", "--once", "ctl", "8091:8090") \
+        assert (at(8090), at(8091)) == ("8090", "8091")
+        assert slipway("publish", "--once", "ctl", "8090:8091") \
             .returncode == 0
-        assert asked(scene.world, HOST4, 8091) == WORLD4
+        assert (at(8090), at(8091)) == ("8091", "8091")
+        assert slipway("unpublish", "ctl", "8090:8091").returncode == 0
+        assert (at(8090), at(8091)) == ("8090", "8091"), "auto has it again"
         assert slipway("unpublish", "ctl", "auto").returncode == 0
         assert refused(scene.world, HOST4, 8090)
 
