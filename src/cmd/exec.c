@@ -43,6 +43,7 @@ static int enter(int fd, struct session *s, struct fail *fail)
 	       nsfds_unpack(fds, n_fds, (unsigned)json_integer_value(
 				json_object_get(reply, "namespaces")),
 			    &s->ns) && s->ns.net >= 0;
+	s->proxies = json_is_true(json_object_get(reply, "proxies"));
 	json_decref(reply);
 	if (good)
 		return 0;

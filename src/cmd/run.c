@@ -39,6 +39,7 @@ static int with_keeper(const struct config *c, struct session *s, bool shell,
 	if (shell && !c->quiet)
 		greet(&ready);
 	s->gateway4 = ready.gateway4;
+	s->proxies = c->auto_proxy && c->host_access != CONFIG_ACCESS_OFF;
 	s->link_event = front_event;
 	status = session_run(s, fail);
 	if (!fail->text[0])

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/proxyenv.h"
 
 #define STOP_MS 2000		/* between SIGTERM and SIGKILL */
 
@@ -128,6 +129,8 @@ _Noreturn static void be_command(const struct session *s, pid_t front,
 	ip_format(&s->gateway4, address);
 	if (setenv("WSL2_HOST_IP", address, 1) < 0 ||
 	    setenv("SLIPWAY_HOST_IP", address, 1) < 0)
+		say_and_exit(EXIT_OWN, "the environment", "no memory");
+	if (s->proxies && proxyenv_apply(address) < 0)
 		say_and_exit(EXIT_OWN, "the environment", "no memory");
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(s->argv[0], s->argv);

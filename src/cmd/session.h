@@ -30,6 +30,7 @@ struct session {
 	struct guest_ns ns;	/* taken: closed once the command has them */
 	struct ip gateway4;
 	bool as_root;
+	bool proxies;		/* those of localhost are to be reached */
 	char **argv;		/* NULL-terminated, at least one word */
 	int link_fd;		/* borrowed */
 	enum link_word (*link_event)(int link_fd, struct fail *fail);

@@ -10,6 +10,7 @@ void config_defaults(struct config *c)
 	c->ipv6 = true;
 	c->generate_hosts = true;
 	c->generate_resolv_conf = true;
+	c->auto_proxy = true;
 	c->ready_fd = -1;
 }
 

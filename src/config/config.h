@@ -65,6 +65,7 @@ struct config {
 	unsigned n_publish;
 	struct publish publish[CONFIG_PUBLISH_MAX];
 	bool generate_hosts, generate_resolv_conf;
+	bool auto_proxy;		/* rewrite proxies on localhost */
 	/* of names */
 	unsigned n_dns;			/* 0: the host's */
 	struct ip dns[CONFIG_DNS_MAX];

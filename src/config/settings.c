@@ -108,6 +108,10 @@ const struct setting settings[] = {
 	  .take = value_generate_resolv_conf, .accepts = BOOLEAN,
 	  .normal = "true",
 	  .help = "give the guest an /etc/resolv.conf with the gateway" },
+	{ .section = "network", .key = "autoProxy", .wsl = "wsl2",
+	  .take = value_auto_proxy, .accepts = BOOLEAN, .normal = "true",
+	  .help = "lead http_proxy and its kin to the gateway where they "
+		  "name localhost" },
 	{ .option = "qemu", .argument = "SOCK",
 	  .take = value_qemu, .commands = FOR_SERVE,
 	  .accepts = "the path of a Unix socket, up to 107 bytes",

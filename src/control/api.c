@@ -38,7 +38,7 @@ static const struct api_call calls[API_MAX] = {
 		"End the guest and its command. The connection closes when "
 		"all is gone." },
 	[API_EXEC] = { "POST", "/v1/exec", "",
-		"namespaces, gateway",
+		"namespaces, gateway, proxies",
 		"With `Upgrade: " API_UPGRADE "`: a line of JSON with the "
 		"descriptors of the guest's namespaces (SCM_RIGHTS). The "
 		"connection closes when the guest ends." },

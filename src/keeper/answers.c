@@ -116,6 +116,7 @@ static void want_status(struct keeper *k)
 
 static void want_exec(struct keeper *k, struct client *cl)
 {
+	const struct config *c = k->in.config;
 	const uint64_t now = keeper_now_ns();
 	char gateway[IP_TEXT_BYTES];
 	int fds[NSFDS_MAX];
@@ -138,9 +139,11 @@ static void want_exec(struct keeper *k, struct client *cl)
 		return;
 	}
 	n = nsfds_pack(&k->ns, fds, &mask);
-	clients_switch(cl, json_pack("{s:i, s:s}", "namespaces", (int)mask,
+	clients_switch(cl, json_pack("{s:i, s:s, s:b}", "namespaces", (int)mask,
 				     "gateway", ip_format(&k->in.gateway4,
-							  gateway)),
+							  gateway),
+				     "proxies", c->auto_proxy &&
+				     c->host_access != CONFIG_ACCESS_OFF),
 		       fds, n, now);
 }
 

@@ -18,6 +18,7 @@ unsigned test_failures;
 	X(base_rdwr)							\
 	X(base_siphash)							\
 	X(base_wheel)							\
+	X(cmd_proxyenv)							\
 	X(config_file)							\
 	X(config_options)						\
 	X(config_publish)							\
