@@ -235,17 +235,41 @@ void tcp_send_synack(struct proto *p, struct tcp *t)
 	tcp_arm(p, t, tcp_rto_due(p, t));
 }
 
-void tcp_send_rst(struct proto *p, struct tcp *t)
+static void send_rst(struct proto *p, struct tcp *t, uint32_t seq)
 {
-	const bool young = t->phase == TCP_CONNECTING;
 	struct tcp_segment s = {
-		.seq = young ? 0 : empty_seq(t),
+		.seq = seq,
 		.ack = t->rcv_nxt,
 		.flags = TCP_RST | TCP_ACK,
 		.wscale = TCP_NO_WSCALE,
 	};
 
 	tcp_put(p, t, &s, NULL, 0);
+}
+
+/*
+ * Nothing repeats a RST, and one that the guest finds outside of its window
+ * it takes no notice of (RFC 9293 section 3.10.7.4). With more sent than the
+ * window has room for, because it shrank, nobody knows what the guest expects
+ * next: then another goes to the window's edge, where Linux takes it, and one
+ * just inside it. A guest that knows better answers, and hears tcp_refuse().
+ */
+void tcp_send_rst(struct proto *p, struct tcp *t)
+{
+	const uint32_t edge = t->snd_una + t->snd_wnd;
+	const uint32_t seq = empty_seq(t);
+
+	if (t->phase == TCP_CONNECTING) {
+		send_rst(p, t, 0);
+		return;
+	}
+	send_rst(p, t, seq);
+	if (!seq_lt(edge, t->snd_max))
+		return;
+	if (seq != edge)
+		send_rst(p, t, edge);
+	if (t->snd_wnd)
+		send_rst(p, t, edge - 1);
 }
 
 void tcp_refuse(struct proto *p, const struct flow_key *key,

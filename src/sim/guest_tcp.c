@@ -10,6 +10,7 @@
 #include "base/rd.h"
 #include "sim/guest_conn.h"
 
+#define OPTIONS_BYTES	40u	/* at most: RFC 9293 section 3.1 */
 #define DOWN_BYTES	65536u		/* of DNS answers, on one connection */
 #define LINGER_NS	(1900 * WORLD_MS)	/* a last ACK is repeated */
 #define TIME_WAIT_NS	(60000 * WORLD_MS)	/* as Linux has it */
@@ -448,6 +449,9 @@ static void begin(void *ctx, uint64_t arg, void *data, size_t len)
 	c->there = calloc(1, c->up_len + 1u);
 	ASSERT(c->there);
 	c->mss = (uint16_t)(w->plan.mtu - (p->v6 ? 60 : 40));
+	/* RFC 6691 section 2: room for options, of which it may send any. */
+	if (c->mss > 10 * OPTIONS_BYTES)
+		c->mss = (uint16_t)(c->mss - OPTIONS_BYTES);
 	guest_send_syn(w, i);
 	guest_arm(w, i);
 }
