@@ -4,7 +4,7 @@
  *
  * One epoll loop drives one network (network/network.h) over one link, the
  * host's sockets (linux/hostenv.h) and the relays of localhost forwards.
- * A turn: wait, read the clock once, socket events, up to FRAMES_PER_TURN
+ * A turn: wait, read the clock, socket events, up to FRAMES_PER_TURN
  * frames or BYTES_PER_TURN, timers, then what the turn made owed.
  *
  * It ends when the keeper's channel reports end of file: the keeper, and
@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 
 #include "base/log.h"
 #include "engine/exchanges.h"
+#include "engine/patience.h"
 #include "engine/relay.h"
 #include "linux/channel.h"
 #include "linux/framesocket.h"
@@ -67,6 +69,7 @@ struct engine {
 	int timer_fd;
 	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
 	uint64_t active_ns;		/* when something but it happened last */
+	struct patience patience;
 	struct view hosts;		/* mapped; .p NULL: none */
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
 	struct framesocket socket;
@@ -596,6 +599,52 @@ static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 	return true;
 }
 
+/* Events that are there. */
+static int look(const struct engine *e, struct epoll_event *ev)
+{
+	return epoll_wait(e->host.epoll_fd, ev, EVENTS_PER_TURN, 0);
+}
+
+/* The same, or such that come soon (engine/patience.h); *now: since when. */
+static int look_again(const struct engine *e, struct epoll_event *ev,
+		      uint64_t *now)
+{
+	const uint64_t until = *now + PATIENCE_NS;
+	int n = look(e, ev);
+
+	while (!n && *now < until) {
+		sched_yield();
+		n = look(e, ev);
+		*now = now_ns();
+	}
+	return n;
+}
+
+/* As epoll_wait(). now: of the turn that is over, then of the next one. */
+static int await(struct engine *e, struct epoll_event *ev, uint64_t *now)
+{
+	const int timeout = set_alarm(e, *now);
+	uint64_t begin, awake = 0;
+	int n = 0;
+
+	if (!timeout) {
+		n = look(e, ev);
+		*now = now_ns();
+		return n;
+	}
+	begin = *now = now_ns();
+	if (patience_has(&e->patience)) {
+		n = look_again(e, ev, now);
+		awake = *now;
+	}
+	if (!n) {
+		n = epoll_wait(e->host.epoll_fd, ev, EVENTS_PER_TURN, timeout);
+		*now = now_ns();
+	}
+	patience_note(&e->patience, begin, awake, *now);
+	return n;
+}
+
 static void loop(struct engine *e)
 {
 	struct epoll_event ev[EVENTS_PER_TURN];
@@ -603,11 +652,9 @@ static void loop(struct engine *e)
 	int n;
 
 	do {
-		n = epoll_wait(e->host.epoll_fd, ev, EVENTS_PER_TURN,
-			       set_alarm(e, now));
+		n = await(e, ev, &now);
 		if (n < 0 && errno != EINTR)
 			return;
-		now = now_ns();
 	} while (turn(e, ev, n, now));
 }
 

@@ -77,7 +77,7 @@ static const int engine_calls[] = {
 	SCMP_SYS(getpeername), SCMP_SYS(shutdown), SCMP_SYS(accept4),
 	SCMP_SYS(splice), SCMP_SYS(pipe2), SCMP_SYS(epoll_ctl),
 	SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(timerfd_settime),
-	SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(epoll_pwait2), SCMP_SYS(sched_yield),
 };
 
 /* Healing the guest's mounts: newfstatat and its older names. */

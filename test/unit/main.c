@@ -24,6 +24,7 @@ unsigned test_failures;
 	X(config_publish)							\
 	X(control_http)							\
 	X(control_status)						\
+	X(engine_patience)						\
 	X(flow_table)							\
 	X(keeper_etctext)						\
 	X(keeper_forwards)						\
