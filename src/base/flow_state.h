@@ -3,7 +3,8 @@
  * base/flow_state.h - kinds and states of flows, as one tells of them.
  *
  * Of TCP: the state of the gateway's end, as RFC 9293 section 3.3.2 names it;
- * CONNECTING is ours: the host's connect is under way.
+ * CONNECTING is ours: the host's connect is under way. DIRECT: of any protocol,
+ * between the guest and the host's own stack (network/direct.h).
  */
 #ifndef BASE_FLOW_STATE_H
 #define BASE_FLOW_STATE_H
@@ -23,7 +24,8 @@
 	X(FIN_WAIT_2, "fin-wait-2")					\
 	X(CLOSE_WAIT, "close-wait")					\
 	X(CLOSING, "closing")						\
-	X(TIME_WAIT, "time-wait")
+	X(TIME_WAIT, "time-wait")					\
+	X(DIRECT, "direct")
 
 enum flow_protocol {
 #define X(id, text) FLOW_PROTOCOL_##id,

@@ -59,6 +59,7 @@ struct config {
 	char hostname[CONFIG_HOSTNAME_BYTES];	/* "": the host's */
 	bool link_local;
 	enum config_access host_access;
+	bool host_interface;
 	enum localhost_mode localhost;
 	struct port_list localhost_ports;	/* if LOCALHOST_LIST */
 	struct port_list ignored_ports;

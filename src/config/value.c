@@ -398,6 +398,11 @@ const char *value_pid_file(struct config *c, const char *text)
 	return NULL;
 }
 
+const char *value_host_interface(struct config *c, const char *text)
+{
+	return boolean(text, &c->host_interface);
+}
+
 const char *value_auto_proxy(struct config *c, const char *text)
 {
 	return boolean(text, &c->auto_proxy);

@@ -281,6 +281,9 @@ void render_details(FILE *out, json_t *o)
 	fprintf(out, "%-12s%lld\n", "mtu", number_at(o, NULL, "mtu"));
 	print_dns(out, o);
 	pair(out, "host access", text_at(o, NULL, "host_access"), "");
+	pair(out, "interface", json_object_get(o, "host_interface") ?
+	     text_at(o, NULL, "host_interface") :
+	     "none: the gateway is virtual", "");
 	print_forwards(out, o);
 	print_published(out, o);
 	print_counters(out, o);

@@ -273,6 +273,9 @@ json_t *status_json(const struct status *s)
 	json_object_set_new(root, "search", text_json(s->search));
 	json_object_set_new(root, "host_access", json_string(
 		s->host_access == CONFIG_ACCESS_OFF ? "off" : "gateway"));
+	if (s->host_interface && *s->host_interface)
+		json_object_set_new(root, "host_interface",
+				    json_string(s->host_interface));
 	json_object_set_new(root, "localhost",
 			    json_string(localhost_text(s->localhost)));
 	put_ports(root, s);

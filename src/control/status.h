@@ -4,7 +4,8 @@
  *
  * Members of the object: name, pid (of `slipway run`), keeper, command,
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
- * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, localhost,
+ * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, host_interface (a name,
+ * absent: the gateway is virtual), localhost,
  * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], publish
  * [TEXT…], kept [TEXT…] (those of them that a restart does not end),
  * published [{publish (one of those texts), protocol, at, to, state, why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
@@ -84,6 +85,7 @@ struct status {
 	unsigned n_dns;
 	struct ip dns[CONFIG_DNS_MAX];
 	enum config_access host_access;
+	const char *host_interface;	/* its name; "": none; borrowed */
 	enum localhost_mode localhost;
 	bool ping4, ping6;
 	const struct forward_status *forwards;

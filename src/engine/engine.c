@@ -34,6 +34,7 @@
 #include "linux/channel.h"
 #include "linux/framesocket.h"
 #include "linux/hostenv.h"
+#include "linux/listeners.h"
 #include "linux/messages.h"
 #include "linux/netlink.h"
 #include "linux/sandbox.h"
@@ -58,6 +59,7 @@
 #define SLOT_KEEPER	0xf0000001u
 #define SLOT_INSIDE	0xf0000002u
 #define SLOT_TIMER	0xf0000004u
+#define SLOT_HOST	0xf0000005u
 
 struct engine {
 	struct engine_setup setup;
@@ -65,7 +67,7 @@ struct engine {
 	struct network *net;
 	struct relays *relays;
 	struct exchanges *exchanges;
-	bool link_ready;
+	bool link_ready, host_ready;
 	int timer_fd;
 	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
 	uint64_t active_ns;		/* when something but it happened last */
@@ -170,6 +172,7 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 		.own_ip6 = s->own_ip6,
 		.mtu = s->mtu,
 		.host_access = s->host_access == HOST_ACCESS_GATEWAY,
+		.host_port = s->host_fd >= 0,
 		.link_local = s->link_local,
 		.max_flows = s->max_flows ? s->max_flows : max_flows,
 	};
@@ -274,6 +277,11 @@ static int prepare(struct engine *e, struct fail *fail)
 	if (e->host.epoll_fd < 0)
 		return fail_set(fail, "the engine cannot start: epoll: %s",
 				strerror(errno));
+	e->host.host_fd = e->setup.host_fd;
+	e->host.diag_fd = e->setup.host_fd < 0 ? -1 : listeners_open();
+	if (e->setup.host_fd >= 0 && e->host.diag_fd < 0)
+		return fail_set(fail, "the engine cannot start: sock_diag: %s",
+				strerror(-e->host.diag_fd));
 	e->host.netlink = netlink_open();
 	if (!e->host.netlink)
 		return fail_set(fail, "the engine cannot start: netlink: %s",
@@ -287,6 +295,8 @@ static int prepare(struct engine *e, struct fail *fail)
 	if (!open_link(e) ||
 	    !watch(e, e->timer_fd, SLOT_TIMER, EPOLLIN | EPOLLET) ||
 	    !watch(e, e->setup.keeper_ch, SLOT_KEEPER, EPOLLIN) ||
+	    (e->setup.host_fd >= 0 &&
+	     !watch(e, e->setup.host_fd, SLOT_HOST, EPOLLIN)) ||
 	    (e->setup.inside_ch >= 0 &&
 	     !watch(e, e->setup.inside_ch, SLOT_INSIDE, EPOLLIN)))
 		return fail_set(fail, "the engine cannot start: epoll: %s",
@@ -495,6 +505,9 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 			framesocket_flush(&e->socket);
 		e->link_ready = true;
 		return true;
+	case SLOT_HOST:
+		e->host_ready = true;
+		return true;
 	case SLOT_TIMER:
 		e->timer_ns = UINT64_MAX;
 		return true;
@@ -546,6 +559,28 @@ static void read_frames(struct engine *e, uint64_t now)
 	e->link_ready = e->host.link.kind != LINK_TAP;
 }
 
+/* Packets of the host's own stack. */
+static void read_host(struct engine *e, uint64_t now)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < FRAMES_PER_TURN && bytes < BYTES_PER_TURN;
+	     i++) {
+		struct frame_meta meta;
+		const ssize_t n = tun_read(e->setup.host_fd, e->frame,
+					   sizeof(e->frame), &meta);
+
+		if (n < 0)
+			break;
+		if (n > 0)
+			network_host_packet(e->net, &meta,
+					    e->frame + TAP_HEADER_BYTES,
+					    (size_t)n, now);
+		bytes += (size_t)n;
+	}
+	e->host_ready = false;		/* it tells again by itself */
+}
+
 /*
  * Milliseconds for epoll_wait(): none or any number. A timeout of its own
  * would set up the processor's timer at each wait, which costs more than the
@@ -589,6 +624,8 @@ static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 	}
 	if (e->link_ready)
 		read_frames(e, now);
+	if (e->host_ready)
+		read_host(e, now);
 	if (network_next_timer(e->net) <= now)
 		network_timers(e->net, now);
 	exchanges_expire(e->exchanges, now);
@@ -660,13 +697,21 @@ static void loop(struct engine *e)
 
 static void keep_only(const struct engine_setup *s)
 {
-	const int high = s->link_fd > s->keeper_ch ? s->link_fd : s->keeper_ch;
-	const int max = high > s->inside_ch ? high : s->inside_ch;
+	const int kept[] = { 2, s->link_fd, s->host_fd, s->keeper_ch,
+			     s->inside_ch };
+	const size_t n = sizeof(kept) / sizeof(kept[0]);
+	int max = 0;
 
-	for (int fd = 0; fd < max; fd++)
-		if (fd != 2 && fd != s->link_fd && fd != s->keeper_ch &&
-		    fd != s->inside_ch)
+	for (size_t i = 0; i < n; i++)
+		max = kept[i] > max ? kept[i] : max;
+	for (int fd = 0; fd < max; fd++) {
+		bool keep = false;
+
+		for (size_t i = 0; i < n; i++)
+			keep |= fd == kept[i];
+		if (!keep)
 			close(fd);
+	}
 	close_range((unsigned)max + 1, ~0u, 0);
 }
 

@@ -34,8 +34,10 @@ struct engine_setup {
 
 	uint32_t offloads;		/* from MSG_GUEST_READY */
 	enum link_kind link;
-	int link_fd;			/* as link says; all three are taken by
+	int link_fd;			/* as link says; all four are taken by
 					   the child */
+	int host_fd;			/* linux/hostif.h, taken; -1: none */
+	uint32_t host_offloads;
 	int keeper_ch;
 	int inside_ch;			/* -1: the guest has no helper */
 };

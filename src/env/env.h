@@ -184,6 +184,19 @@ struct env_ops {
 	int (*link_send)(void *ctx, const struct frame_meta *meta,
 			 const struct span *v, unsigned n);
 
+	/*
+	 * Put one IP packet on the host's own interface (network_setup.
+	 * host_port): as link_send, but without Ethernet, and the offsets of
+	 * meta count from the IP header.
+	 */
+	int (*host_send)(void *ctx, const struct frame_meta *meta,
+			 const struct span *v, unsigned n);
+	/*
+	 * Does a socket of the host's own wait for clients at that port, at
+	 * that address or at all of the family's?
+	 */
+	bool (*host_listens)(void *ctx, const struct endpoint *at, bool udp);
+
 	/* Unpredictable bytes. */
 	void (*random)(void *ctx, void *buf, size_t len);
 };

@@ -26,6 +26,9 @@ enum flow_kind {
 	FLOW_UDP_MAP,		/* a guest's UDP port and its host socket */
 	FLOW_UDP,		/* that port's exchange with one peer */
 	FLOW_PING,		/* one series of echo requests */
+	FLOW_DIRECT_TCP,	/* what the guest says to the host's own */
+	FLOW_DIRECT_UDP,	/* stack: network/direct.h */
+	FLOW_DIRECT_PING,
 	FLOW_KIND_MAX
 };
 

@@ -38,7 +38,7 @@ static bool overlapped(const struct keeper *k)
 
 	if (!nl)
 		return false;
-	yes = netlink_overlaps(nl, &k->in.plan.net4) > 0;
+	yes = netlink_overlaps(nl, &k->in.plan.net4, k->hostif.index) > 0;
 	netlink_close(nl);
 	return yes;
 }
@@ -77,6 +77,7 @@ static json_t *status_now(const struct keeper *k,
 	put_ports(k, &s);
 	s.counters = counters;
 	s.no_route_free = overlapped(k);
+	s.host_interface = k->hostif.name;
 	/* Not yet known is no reason to warn. */
 	s.ping4 = k->phase != UP || k->engine_ready.ping4;
 	s.ping6 = k->phase != UP || k->engine_ready.ping6;

@@ -82,7 +82,7 @@ static int open_log(struct instance *in, struct fail *fail)
 
 static bool has_route(void *ctx, const struct prefix *p)
 {
-	return netlink_overlaps(ctx, p) > 0;
+	return netlink_overlaps(ctx, p, 0) > 0;
 }
 
 static bool no_route(void *ctx, const struct prefix *p)

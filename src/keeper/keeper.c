@@ -183,6 +183,8 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 		.link_local = c->link_local,
 		.offloads = offloads,
 		.link = kind, .link_fd = link_fd,
+		.host_fd = k->hostif.fd,
+		.host_offloads = k->hostif.offloads,
 		.keeper_ch = k->engine_end, .inside_ch = k->helper_end,
 	};
 
@@ -194,6 +196,9 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 	k->engine = engine_start(&setup);
 	watch_signals(k, true);
 	close(link_fd);
+	if (k->hostif.fd >= 0)
+		close(k->hostif.fd);
+	k->hostif.fd = -1;
 	close(k->engine_end);
 	if (k->helper_end >= 0)
 		close(k->helper_end);
@@ -594,6 +599,17 @@ static void let_go(struct keeper *k)
 	(void)!chdir("/");
 }
 
+static int open_hostif(struct keeper *k, struct fail *fail)
+{
+	const struct hostif_setup s = {
+		.gateway4 = k->in.gateway4, .gateway6 = k->in.gateway6,
+		.bits4 = k->in.plan.net4.bits, .bits6 = k->in.plan.net6.bits,
+		.v6 = k->in.config->ipv6, .mtu = k->in.config->mtu,
+	};
+
+	return hostif_open(&s, &k->hostif, fail);
+}
+
 static void begin(struct keeper *k, const struct config *config, pid_t front,
 		  char *const *command)
 {
@@ -606,6 +622,10 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		return;
 	}
 	dup2(k->in.log.fd, 2);
+	if (config->host_interface && open_hostif(k, &fail) < 0) {
+		fatal(k, 125, fail.text);
+		return;
+	}
 	rc = k->machine ? open_channel(k) : start_guest(k);
 	if (rc < 0) {
 		fatal_errno(k, "the guest cannot be started", -rc);
@@ -643,6 +663,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.phase = GUEST, .inside = -1, .engine = -1,
 		.inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
+		.hostif.fd = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
 	};
 

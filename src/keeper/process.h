@@ -13,6 +13,7 @@
 #include "keeper/instance.h"
 #include "keeper/published.h"
 #include "linux/guestns.h"
+#include "linux/hostif.h"
 #include "linux/messages.h"
 
 #define MS_NS		UINT64_C(1000000)
@@ -28,6 +29,7 @@ struct keeper {
 	struct forwards forwards;	/* of localhost */
 	struct published published;
 	struct guest_ns ns;
+	struct hostif hostif;		/* fd: until the engine has it */
 	struct msg_engine_ready engine_ready;
 	pid_t inside, engine;
 	int front_ch, inside_ch, engine_ch;	/* our ends */

@@ -21,6 +21,8 @@ struct hostenv {
 	int epoll_fd;		/* all borrowed */
 	struct link link;
 	struct netlink *netlink;
+	int host_fd;		/* linux/hostif.h; -1: none */
+	int diag_fd;		/* of linux/listeners.h, if there is one */
 	struct pool pool;
 	uint64_t tcp_bytes;	/* that crowds of sockets may hold together */
 };

@@ -115,29 +115,58 @@ static bool is_casual(const struct picked_ports *picked, uint16_t port)
 	       port == 68 || port == 546 || port == 5353;
 }
 
-static int add_socket(const struct nlmsghdr *h, void *arg)
+/* A socket of a dump; one without a port is none. */
+static bool read_socket(const struct nlmsghdr *h, struct listener *l)
 {
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return false;
+	l->at.port = ntohs(m->id.idiag_sport);
+	if (m->idiag_family == AF_INET) {
+		l->at.ip = ip_from_v4(ntohl(m->id.idiag_src[0]));
+	} else {
+		memcpy(l->at.ip.b, m->id.idiag_src, sizeof(l->at.ip.b));
+		mnl_attr_parse(h, sizeof(*m), v6only_attr, &l->v6only);
+	}
+	return l->at.port;
+}
+
+static int add_socket(const struct nlmsghdr *h, void *arg)
+{
 	const struct dump *d = arg;
 	struct listener l = { .udp = d->udp };
 
-	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
-		return MNL_CB_OK;
-	l.at.port = ntohs(m->id.idiag_sport);
-	if (!l.at.port)
+	if (!read_socket(h, &l))
 		return MNL_CB_OK;
 	l.casual = l.udp && is_casual(d->picked, l.at.port);
-	if (m->idiag_family == AF_INET) {
-		l.at.ip = ip_from_v4(ntohl(m->id.idiag_src[0]));
-	} else {
-		memcpy(l.at.ip.b, m->id.idiag_src, sizeof(l.at.ip.b));
-		mnl_attr_parse(h, sizeof(*m), v6only_attr, &l.v6only);
-	}
 	listeners_add(d->set, &l);
 	return MNL_CB_OK;
 }
 
-static int dump(int fd, unsigned char family, struct dump *d)
+struct search {
+	const struct endpoint *at;
+	bool found;
+};
+
+static int match_socket(const struct nlmsghdr *h, void *arg)
+{
+	struct listener l = { .udp = false };
+	struct search *s = arg;
+
+	if (!read_socket(h, &l) || l.at.port != s->at->port)
+		return MNL_CB_OK;
+	if (ip_is_unspecified(&l.at.ip))
+		s->found |= ip_is4(&l.at.ip) == ip_is4(&s->at->ip) ||
+			    (!ip_is4(&l.at.ip) && !l.v6only);
+	else
+		s->found |= ip_equal(&l.at.ip, &s->at->ip);
+	return MNL_CB_OK;
+}
+
+/* each: is called with arg for every socket. */
+static int dump(int fd, unsigned char family, bool udp, mnl_cb_t each,
+		void *arg)
 {
 	static uint32_t seq;	/* tells an earlier dump's rest from ours */
 	struct {
@@ -152,9 +181,9 @@ static int dump(int fd, unsigned char family, struct dump *d)
 		},
 		.r = {
 			.sdiag_family = family,
-			.sdiag_protocol = d->udp ? IPPROTO_UDP : IPPROTO_TCP,
-			.idiag_states = 1u << (d->udp ? STATE_CLOSE :
-							STATE_LISTEN),
+			.sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP,
+			.idiag_states = 1u << (udp ? STATE_CLOSE :
+						     STATE_LISTEN),
 		},
 	};
 	_Alignas(struct nlmsghdr) char buf[DUMP_BYTES];
@@ -172,9 +201,21 @@ static int dump(int fd, unsigned char family, struct dump *d)
 			return -errno;
 		if (((const struct nlmsghdr *)(void *)buf)->nlmsg_seq != seq)
 			continue;	/* the rest of a dump that failed */
-		ret = mnl_cb_run(buf, (size_t)n, seq, 0, add_socket, d);
+		ret = mnl_cb_run(buf, (size_t)n, seq, 0, each, arg);
 	}
 	return ret < 0 ? -errno : 0;
+}
+
+bool listeners_at(int fd, const struct endpoint *at, bool udp)
+{
+	struct search s = { .at = at };
+
+	/* Those of IPv6 may take IPv4, too. */
+	if (ip_is4(&at->ip))
+		(void)!dump(fd, AF_INET, udp, match_socket, &s);
+	if (!s.found)
+		(void)!dump(fd, AF_INET6, udp, match_socket, &s);
+	return s.found;
 }
 
 struct picked_ports listeners_picked(void)
@@ -203,7 +244,7 @@ int listeners_read(int fd, const struct picked_ports *picked,
 	set->n = 0;
 	for (unsigned i = 0; i < 4; i++) {
 		d.udp = i >= 2;
-		err = dump(fd, families[i % 2], &d);
+		err = dump(fd, families[i % 2], d.udp, add_socket, &d);
 		/* A kernel may lack IPv6, or the part of sock_diag for UDP. */
 		if (err && (err != -ENOENT || !i))
 			return err;

@@ -286,6 +286,7 @@ enum route_kind netlink_route_kind(struct netlink *nl, const struct ip *ip)
 struct route {
 	uint32_t table;
 	uint32_t metric;
+	uint32_t oif;			/* 0: none, or several */
 	uint8_t type;			/* RTN_* */
 	struct prefix dst;
 	bool has_gateway;
@@ -302,6 +303,9 @@ static int route_attr(const struct nlattr *a, void *arg)
 		break;
 	case RTA_TABLE:
 		r->table = mnl_attr_get_u32(a);
+		break;
+	case RTA_OIF:
+		r->oif = mnl_attr_get_u32(a);
 		break;
 	case RTA_PRIORITY:
 		r->metric = mnl_attr_get_u32(a);
@@ -348,6 +352,7 @@ static int dump_routes(struct netlink *nl, unsigned char af, mnl_cb_t cb,
 
 struct overlap {
 	struct prefix p;
+	unsigned but;
 	bool found;
 };
 
@@ -356,7 +361,8 @@ static int check_overlap(const struct nlmsghdr *h, void *arg)
 	const struct route r = route_read(h);
 	struct overlap *o = arg;
 
-	if (r.table == RT_TABLE_LOCAL || r.type != RTN_UNICAST)
+	if (r.table == RT_TABLE_LOCAL || r.type != RTN_UNICAST ||
+	    (o->but && r.oif == o->but))
 		return MNL_CB_OK;
 	if (ip_is4(&r.dst.ip) != ip_is4(&o->p.ip) || r.dst.bits <= 8)
 		return MNL_CB_OK;
@@ -365,9 +371,9 @@ static int check_overlap(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_OK;		/* to the dump's end: leave nothing */
 }
 
-int netlink_overlaps(struct netlink *nl, const struct prefix *p)
+int netlink_overlaps(struct netlink *nl, const struct prefix *p, unsigned but)
 {
-	struct overlap o = { .p = *p };
+	struct overlap o = { .p = *p, .but = but };
 	const int err = dump_routes(nl, family(&p->ip), check_overlap, &o);
 
 	if (err == -EAFNOSUPPORT)

@@ -46,9 +46,11 @@ enum route_kind netlink_route_kind(struct netlink *nl, const struct ip *ip);
 /*
  * Does the host have a route (any table but local) that lies over p: a
  * prefix of more than 8 bits that holds p, or that p holds? 1, 0, -errno.
- * Routes that lead nowhere (unreachable, blackhole, …) do not count.
+ * Routes that lead nowhere (unreachable, blackhole, …) do not count, nor
+ * those by the interface of index `but`, 0: none.
  */
-MUST int netlink_overlaps(struct netlink *nl, const struct prefix *p);
+MUST int netlink_overlaps(struct netlink *nl, const struct prefix *p,
+			  unsigned but);
 
 /*
  * Has the main table a default route that leads somewhere, of IPv4 or, if

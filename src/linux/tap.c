@@ -18,12 +18,17 @@ _Static_assert(sizeof(struct span) == sizeof(struct iovec) &&
 	       "a span is an iovec");
 
 /* Which family a UDP batch has is told by the frame's Ethernet type. */
-static bool is_v6(const uint8_t *frame)
+static bool frame_is_v6(const uint8_t *frame)
 {
 	return frame[12] == 0x86 && frame[13] == 0xdd;
 }
 
-static bool read_gso(uint8_t type, const uint8_t *frame, enum frame_gso *out)
+static bool packet_is_v6(const uint8_t *packet)
+{
+	return packet[0] >> 4 == 6;
+}
+
+static bool read_gso(uint8_t type, bool v6, enum frame_gso *out)
 {
 	switch (type & ~VIRTIO_NET_HDR_GSO_ECN) {
 	case VIRTIO_NET_HDR_GSO_NONE:
@@ -36,23 +41,26 @@ static bool read_gso(uint8_t type, const uint8_t *frame, enum frame_gso *out)
 		*out = FRAME_GSO_TCP6;
 		return true;
 	case VIRTIO_NET_HDR_GSO_UDP_L4:
-		*out = is_v6(frame) ? FRAME_GSO_UDP6 : FRAME_GSO_UDP4;
+		*out = v6 ? FRAME_GSO_UDP6 : FRAME_GSO_UDP4;
 		return true;
 	default:
 		return false;
 	}
 }
 
-ssize_t tap_read(int fd, uint8_t *buf, size_t cap, struct frame_meta *meta)
+/* least: bytes below which it makes no sense, as many as is_v6 looks at. */
+static ssize_t read_one(int fd, uint8_t *buf, size_t cap,
+			struct frame_meta *meta, ssize_t least,
+			bool (*is_v6)(const uint8_t *))
 {
 	const struct virtio_net_hdr_v1 *h = (const void *)buf;
-	const uint8_t *frame = buf + TAP_HEADER_BYTES;
 	const ssize_t n = read(fd, buf, cap);
 	struct frame_meta m = { 0 };
 
 	if (n < 0)
 		return -errno;
-	if (n < TAP_HEADER_BYTES + 14 || !read_gso(h->gso_type, frame, &m.gso))
+	if (n < TAP_HEADER_BYTES + least ||
+	    !read_gso(h->gso_type, is_v6(buf + TAP_HEADER_BYTES), &m.gso))
 		return 0;
 	m.needs_csum = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	m.csum_valid = h->flags & VIRTIO_NET_HDR_F_DATA_VALID;
@@ -62,6 +70,16 @@ ssize_t tap_read(int fd, uint8_t *buf, size_t cap, struct frame_meta *meta)
 	m.csum_offset = h->csum_offset;
 	*meta = m;
 	return n - TAP_HEADER_BYTES;
+}
+
+ssize_t tap_read(int fd, uint8_t *buf, size_t cap, struct frame_meta *meta)
+{
+	return read_one(fd, buf, cap, meta, 14, frame_is_v6);
+}
+
+ssize_t tun_read(int fd, uint8_t *buf, size_t cap, struct frame_meta *meta)
+{
+	return read_one(fd, buf, cap, meta, 1, packet_is_v6);
 }
 
 static uint8_t write_gso(enum frame_gso gso)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * linux/tap.h - frames to and from a tap with virtio-net headers.
+ * linux/tap.h - frames to and from a tap, or packets to and from a tun, with
+ * virtio-net headers.
  *
  * The descriptor is opened elsewhere (linux/tapopen.h), non-blocking, with
  * IFF_VNET_HDR and TAP_HEADER_BYTES as header size.
@@ -26,7 +27,11 @@
 MUST ssize_t tap_read(int fd, uint8_t *buf, size_t cap,
 		      struct frame_meta *meta);
 
-/* Write one frame of n pieces, n <= 4. 0 or -errno. */
+/* The same of a tun: one IP packet, from which offsets count. */
+MUST ssize_t tun_read(int fd, uint8_t *buf, size_t cap,
+		      struct frame_meta *meta);
+
+/* Write one frame (of a tun: packet) of n pieces, n <= 4. 0 or -errno. */
 MUST int tap_write(int fd, const struct frame_meta *meta,
 		   const struct span *v, unsigned n);
 

@@ -64,26 +64,41 @@ bool tap_takes_uso(uint32_t offloads)
 	return offloads & TUN_F_USO4;
 }
 
-int tap_open(const char *ifname, uint32_t *offloads, struct fail *fail)
+/* kind: IFF_TAP or IFF_TUN. */
+static int open_device(short kind, const char *pattern, char *name,
+		       uint32_t *offloads, struct fail *fail)
 {
 	const int fd = open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct ifreq ifr = {
-		.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
+		.ifr_flags = (short)(kind | IFF_NO_PI | IFF_VNET_HDR),
 	};
 	const int header_bytes = TAP_HEADER_BYTES;
 	int err;
 
 	if (fd < 0)
 		return explain_open(fail, errno);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", pattern);
 	if (ioctl(fd, TUNSETIFF, &ifr) ||
 	    ioctl(fd, TUNSETVNETHDRSZ, &header_bytes)) {
 		err = errno;
 		close(fd);
 		return fail_set(fail, "cannot make the interface %s: %s%s",
-				ifname, strerror(err), err == EPERM ?
+				pattern, strerror(err), err == EPERM ?
 				"; CAP_NET_ADMIN is missing here" : "");
 	}
 	*offloads = offer_offloads(fd);
+	if (name)
+		memcpy(name, ifr.ifr_name, sizeof(ifr.ifr_name));
 	return fd;
+}
+
+int tap_open(const char *ifname, uint32_t *offloads, struct fail *fail)
+{
+	return open_device(IFF_TAP, ifname, NULL, offloads, fail);
+}
+
+int tun_open(const char *pattern, char *name, uint32_t *offloads,
+	     struct fail *fail)
+{
+	return open_device(IFF_TUN, pattern, name, offloads, fail);
 }

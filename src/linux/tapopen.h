@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* linux/tapopen.h - a tap in the caller's network namespace. */
+/* linux/tapopen.h - a tap or a tun in the caller's network namespace. */
 #ifndef LINUX_TAPOPEN_H
 #define LINUX_TAPOPEN_H
 
@@ -22,6 +22,13 @@
  * Return: a descriptor, non-blocking and close-on-exec, or -1.
  */
 MUST int tap_open(const char *ifname, uint32_t *offloads, struct fail *fail);
+
+/*
+ * The same for a tun: pattern may hold one %d for the first number that is
+ * free; name, of IFNAMSIZ bytes, gets what came of it.
+ */
+MUST int tun_open(const char *pattern, char *name, uint32_t *offloads,
+		  struct fail *fail);
 
 /* Does a tap of these offloads take and give batches of UDP (Linux 6.2)? */
 bool tap_takes_uso(uint32_t offloads);

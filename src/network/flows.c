@@ -89,6 +89,16 @@ static bool tell(const struct network *net, const struct flow *f,
 	case FLOW_PING:
 		out->protocol = FLOW_PROTOCOL_PING;
 		return true;
+	case FLOW_DIRECT_TCP: case FLOW_DIRECT_UDP: case FLOW_DIRECT_PING:
+		out->protocol = k->kind == FLOW_DIRECT_TCP ?
+				FLOW_PROTOCOL_TCP :
+				k->kind == FLOW_DIRECT_UDP ?
+				FLOW_PROTOCOL_UDP : FLOW_PROTOCOL_PING;
+		out->state = FLOW_STATE_DIRECT;
+		out->by_peer = s->direct.by_host;
+		out->from_guest = s->direct.from_guest;
+		out->to_guest = s->direct.to_guest;
+		return true;
 	case FLOW_UDP_MAP: case FLOW_FREE: case FLOW_KIND_MAX:
 		break;
 	}

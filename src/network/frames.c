@@ -278,6 +278,10 @@ static enum drop echo_packet(struct network *net, const struct ip_packet *ip)
 static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 			     const struct frame_meta *meta)
 {
+	enum drop drop;
+
+	if (to_gateway(net, ip) && direct_from_guest(net, ip, meta, &drop))
+		return drop;
 	switch (ip->proto) {
 	case PROTO_TCP:
 		if (!checksum_ok(meta, ip))
@@ -348,8 +352,7 @@ static enum drop dhcp_packet(struct network *net, const struct ip_packet *ip,
 	return autoconf_dhcp(&net->autoconf, &net->p, ip, &eth->src, &udp);
 }
 
-/* IPv4 has one address for the guest; in IPv6 it takes more by itself. */
-static bool is_guests(const struct network *net, const struct ip *ip)
+bool network_is_guests(const struct network *net, const struct ip *ip)
 {
 	if (ip_is4(ip))
 		return ip_equal(ip, &net->setup.guest4);
@@ -389,7 +392,7 @@ static enum drop ip_frame(struct network *net, struct rd r,
 		return ndp_packet(net, &ip, &eth->src);
 	if (autoconf_is_dhcp(&net->autoconf, &ip))
 		return dhcp_packet(net, &ip, eth, meta);
-	if (!is_guests(net, &ip.src))
+	if (!network_is_guests(net, &ip.src))
 		return DROP_SOURCE;
 	macs_heard(&net->p.macs, &ip.src, &eth->src);
 	hear_ip6(net, &ip.src);
@@ -400,18 +403,24 @@ static enum drop frame(struct network *net, const struct frame_meta *meta,
 		       const uint8_t *buf, size_t len)
 {
 	struct rd r = rd(buf, len);
+	struct frame_meta m = *meta;
 	struct eth eth;
 	const enum drop drop = eth_parse(&r, &eth);
+	const size_t header = len - r.left;
 
 	if (drop != DROP_OK)
 		return drop;
+	/* From here on they count from the IP header. */
+	m.csum_start = (uint16_t)(m.csum_start > header ?
+				  m.csum_start - header : 0);
+	m.hdr_len = (uint16_t)(m.hdr_len > header ? m.hdr_len - header : 0);
 	if (!mac_equal(&eth.dst, &net->p.gateway_mac) && !(eth.dst.b[0] & 1))
 		return DROP_NOTFORUS;
 	switch (eth.type) {
 	case ETH_ARP:
 		return arp_frame(net, r);
 	case ETH_IPV4: case ETH_IPV6:
-		return ip_frame(net, r, &eth, meta);
+		return ip_frame(net, r, &eth, &m);
 	default:
 		return DROP_ETHERTYPE;
 	}

@@ -131,6 +131,10 @@ void network_fini(struct network *net)
 		case FLOW_PING:
 			ping_free(&net->p, &s->ping);
 			break;
+		case FLOW_DIRECT_TCP: case FLOW_DIRECT_UDP:
+		case FLOW_DIRECT_PING:
+			direct_free(net, &s->direct);
+			break;
 		case FLOW_FREE: case FLOW_KIND_MAX:
 			break;
 		}
@@ -178,6 +182,7 @@ void network_sock_event(struct network *net, struct handle h,
 		ping_host_event(&net->p, &s->ping, events);
 		break;
 	case FLOW_UDP: case FLOW_FREE: case FLOW_KIND_MAX:
+	case FLOW_DIRECT_TCP: case FLOW_DIRECT_UDP: case FLOW_DIRECT_PING:
 		break;
 	}
 }
@@ -186,12 +191,18 @@ void network_sock_event(struct network *net, struct handle h,
 static uint16_t free_port(const struct network *net, struct flow_key key)
 {
 	const struct env *env = &net->p.env;
+	/*
+	 * RFC 6335 section 6: dynamic ports. With an interface on the host
+	 * its own connections have the gateway's address, too: then those
+	 * from which Linux does not pick.
+	 */
+	const unsigned first = net->setup.host_port ? 61000 : 49152;
 	uint16_t at;
 
 	env->ops->random(env->ctx, &at, sizeof(at));
 	for (unsigned i = 0; i < OFFER_TRIES; i++) {
-		/* RFC 6335 section 6: dynamic ports */
-		key.peer_port = (uint16_t)(49152 + (at + i) % 16384);
+		key.peer_port = (uint16_t)(first + (at + i) %
+					   (UINT16_MAX + 1u - first));
 		if (!flow_find(&net->p.flows, &key))
 			return key.peer_port;
 	}
@@ -272,6 +283,9 @@ static void flow_timer(struct network *net, struct flow *f)
 	case FLOW_PING:
 		ping_timer(&net->p, &s->ping);
 		break;
+	case FLOW_DIRECT_TCP: case FLOW_DIRECT_UDP: case FLOW_DIRECT_PING:
+		direct_timer(net, &s->direct);
+		break;
 	case FLOW_UDP_MAP: case FLOW_FREE: case FLOW_KIND_MAX:
 		break;
 	}
@@ -326,9 +340,12 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 
 	dns_get_stats(net->dns, &dns);
 	*out = (struct network_stats){
-		.flows_tcp = p->flows.used[FLOW_TCP],
-		.flows_udp = p->flows.used[FLOW_UDP],
-		.flows_icmp = p->flows.used[FLOW_PING],
+		.flows_tcp = p->flows.used[FLOW_TCP] +
+			     p->flows.used[FLOW_DIRECT_TCP],
+		.flows_udp = p->flows.used[FLOW_UDP] +
+			     p->flows.used[FLOW_DIRECT_UDP],
+		.flows_icmp = p->flows.used[FLOW_PING] +
+			      p->flows.used[FLOW_DIRECT_PING],
 		.flows_max = p->flows.n_slots,
 		.frames_from_guest = net->frames_from_guest,
 		.frames_to_guest = p->frames_to_guest,

@@ -37,6 +37,8 @@ struct network_setup {
 	bool own_ip6;			/* it may have another, or none */
 	unsigned mtu;			/* of the guest's link: 68..65520 */
 	bool host_access;		/* gateway address reaches the host */
+	bool host_port;			/* network_host_packet(), env's
+					   host_send() are in use */
 	bool link_local;		/* 169.254/16, fe80::/10 carried */
 	uint32_t max_flows;		/* 16..2^20 */
 	char guest_name[64];		/* DNS name of the guest; "" none */
@@ -83,6 +85,14 @@ void network_rejoined(struct network *net);
  */
 void network_frame(struct network *net, const struct frame_meta *meta,
 		   const uint8_t *buf, size_t len, uint64_t now_ns);
+
+/*
+ * An IP packet that the host's own stack sends into the subnet, with
+ * host_port: as network_frame(), without Ethernet; meta's offsets count from
+ * the IP header. Anything is safe here, too.
+ */
+void network_host_packet(struct network *net, const struct frame_meta *meta,
+			 const uint8_t *buf, size_t len, uint64_t now_ns);
 
 /* Events (enum env_event) of the socket whose owner is h; stale h is fine. */
 void network_sock_event(struct network *net, struct handle h,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "network/autoconf.h"
+#include "network/direct.h"
 #include "network/network.h"
 #include "network/policy.h"
 #include "proto/ctx.h"
@@ -27,6 +28,7 @@ union slot {
 	struct udp_map udp_map;
 	struct udp_flow udp;
 	struct ping ping;
+	struct direct direct;
 };
 
 /* A socket of the host's that leads to a port of the guest's. */
@@ -53,6 +55,9 @@ struct network {
 
 /* Of what the gateway says itself. */
 extern const struct env_mark network_own_mark;
+
+/* IPv4 has one address for the guest; in IPv6 it takes more by itself. */
+bool network_is_guests(const struct network *net, const struct ip *ip);
 
 /* The guest's name stands for that address from now on; ::, for none. */
 void network_name_ip6(struct network *net, const struct ip *ip);

@@ -191,3 +191,29 @@ void ip_emit(struct wr *w, const struct ip_packet *p, size_t payload_len)
 	wr_be16(w, (uint16_t)(p->frag_offset | (p->more ? 1 : 0)));
 	wr_be32(w, p->frag_id);
 }
+
+bool ip_peek(struct rd *r, bool v6, struct ip *src, struct ip *dst,
+	     uint8_t *proto)
+{
+	const uint8_t first = rd_u8(r);
+	const size_t options = v6 ? 0 : (first & 15u) * 4u;
+	const uint8_t *addresses;
+
+	rd_bytes(r, v6 ? 5 : 8);
+	*proto = rd_u8(r);
+	rd_bytes(r, v6 ? 1 : 2);
+	if (!v6) {
+		*src = ip_from_v4(rd_be32(r));
+		*dst = ip_from_v4(rd_be32(r));
+		if (options < IPV4_HEADER_BYTES)
+			return false;
+		rd_bytes(r, options - IPV4_HEADER_BYTES);
+		return !r->bad && first >> 4 == 4;
+	}
+	addresses = rd_bytes(r, 32);
+	if (r->bad || first >> 4 != 6)
+		return false;
+	memcpy(src->b, addresses, 16);
+	memcpy(dst->b, addresses + 16, 16);
+	return true;
+}

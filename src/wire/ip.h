@@ -61,6 +61,14 @@ struct ip_packet {
 MUST enum drop ip_parse_packet(struct rd r, bool v6, struct ip_packet *out);
 
 /*
+ * Consume the header of a packet of which the rest may be missing, as an ICMP
+ * error quotes it; no extension header is looked behind. false: cut off, or
+ * not of that family.
+ */
+MUST bool ip_peek(struct rd *r, bool v6, struct ip *src, struct ip *dst,
+		  uint8_t *proto);
+
+/*
  * Emit the header for a payload of payload_len bytes (IPv4: 20 bytes with
  * checksum, identification frag_id; IPv6: 40 bytes, no extension). Used
  * of p: src, dst, proto, ttl, tos, dont_fragment, frag_id, frag_offset and

@@ -553,6 +553,68 @@ static int link_send(void *ctx, const struct frame_meta *meta,
 	return fake_dice(f, 20) ? 0 : -ENV_AGAIN;
 }
 
+/* What the link says of a packet to the host's stack must be so. */
+static bool meta_is_true(const struct frame_meta *meta,
+			 const struct ip_packet *ip)
+{
+	const size_t l4 = ip->whole.len - ip->payload.len;
+	const unsigned sum = ip->proto == PROTO_TCP ? TCP_CSUM_OFFSET :
+						      UDP_CSUM_OFFSET;
+
+	if (meta->gso && (!meta->needs_csum || !meta->gso_size))
+		return false;
+	return !meta->needs_csum ||
+	       ((ip->proto == PROTO_TCP || ip->proto == PROTO_UDP) &&
+		meta->csum_start == l4 && meta->csum_offset == sum);
+}
+
+/* Nothing but what the guest itself says to the gateway's own address. */
+static int host_send(void *ctx, const struct frame_meta *meta,
+		     const struct span *v, unsigned n)
+{
+	static uint8_t packet[FRAME_MAX_BYTES];
+	struct fake *f = ctx;
+	struct wr w = wr(packet, sizeof(packet));
+	struct ip_packet ip;
+	size_t len;
+	bool v6, error;
+
+	for (unsigned i = 0; i < n; i++)
+		wr_bytes(&w, v[i].p, v[i].len);
+	len = (size_t)(w.p - packet);
+	v6 = packet[0] >> 4 == 6;
+	expect(f, f->setup.host_port, "a packet where no host listens");
+	if (w.bad || ip_parse_packet(rd(packet, len), v6, &ip) != DROP_OK) {
+		expect(f, false, "a packet to the host");
+		return 0;
+	}
+	error = n == 2;			/* the network's own: no such guest */
+	expect(f, ip.whole.len == len, "bytes behind a packet to the host");
+	expect(f, ip_equal(&ip.dst, v6 ? &f->setup.gateway6 :
+					 &f->setup.gateway4),
+	       "a packet to another address of the host's");
+	expect(f, error || (v6 ? prefix_has(&f->setup.net6, &ip.src) :
+				 ip_equal(&ip.src, &f->setup.guest4)),
+	       "a packet to the host from nobody");
+	expect(f, !ip_equal(&ip.src, &ip.dst), "a packet of the host's own");
+	expect(f, !ip.fragment, "a fragment to the host");
+	expect(f, meta_is_true(meta, &ip), "what is said of a packet");
+	f->host_packets++;
+	f->host_packet = ip;
+	return fake_dice(f, 20) ? 0 : -ENV_AGAIN;
+}
+
+static bool host_listens(void *ctx, const struct endpoint *at, bool udp)
+{
+	struct fake *f = ctx;
+
+	(void)udp;
+	expect(f, ip_equal(&at->ip, ip_is4(&at->ip) ? &f->setup.gateway4 :
+						      &f->setup.gateway6),
+	       "a question about another address of the host's");
+	return f->host_waits ? at->port == f->host_waits : fake_dice(f, 2);
+}
+
 const struct env_ops *fake_ops(void)
 {
 	static const struct env_ops ops = {
@@ -569,6 +631,7 @@ const struct env_ops *fake_ops(void)
 		.dgram_error = dgram_error, .dgram_close = dgram_close,
 		.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
 		.link_send = link_send, .random = random_bytes,
+		.host_send = host_send, .host_listens = host_listens,
 	};
 
 	return &ops;

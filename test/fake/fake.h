@@ -21,6 +21,7 @@
 
 #include "base/rd.h"
 #include "network/network.h"
+#include "wire/ip.h"
 
 #define FAKE_SOCKETS	256
 #define FAKE_PORTS	16	/* of the guest, from FAKE_PORT on */
@@ -64,6 +65,10 @@ struct fake {
 	size_t stores;			/* bytes lent out */
 	struct fake_peer peer[2][FAKE_PORTS];	/* [IPv6][port - FAKE_PORT] */
 	uint64_t frames;		/* that the guest got */
+	uint64_t host_packets;		/* that the host's own stack got */
+	struct ip_packet host_packet;	/* the last; no views */
+	uint16_t host_waits;		/* the port at which it does; without a
+					   script */
 	size_t frame_len;		/* of the last one */
 	const char *failure;		/* static; NULL: all is well */
 	uint8_t frame[FRAME_MAX_BYTES];	/* the last one */

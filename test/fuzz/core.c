@@ -370,6 +370,7 @@ static struct network_setup setup_of(uint8_t a, uint8_t b)
 	s.v6 = !(a & 1) && s.mtu >= 1280;	/* as config_check() */
 	s.host_access = !(a & 2);
 	s.link_local = a & 4;
+	s.host_port = b & 8;
 	if (a & 8)
 		memcpy(s.guest_name, "ship", 5);
 	s.max_flows = 16 + (a >> 4) * 8u;

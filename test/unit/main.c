@@ -36,6 +36,7 @@ unsigned test_failures;
 	X(linux_nsswitch)						\
 	X(network_autoconf)						\
 	X(network_batches)						\
+	X(network_direct)						\
 	X(network_flows)						\
 	X(network_frames)						\
 	X(network_gather)						\

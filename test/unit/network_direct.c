@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test/unit/network_direct.c - what passes between the guest and the host's
+ * own stack, and for how long. The fake checks that nothing passes which the
+ * guest may not say (test/fake/).
+ */
+#include "network/direct.h"
+
+#include "base/csum.h"
+#include "network/state.h"
+#include "rig.h"
+#include "wire/icmp.h"
+#include "wire/tcp.h"
+#include "wire/udp.h"
+
+#define OPEN		8000		/* where the host waits */
+#define SHUT		8001
+#define GUEST		1234
+#define SECOND		UINT64_C(1000000000)
+
+struct scene {
+	struct rig rig;
+	uint64_t now;
+	struct frame_meta meta;		/* of the guest's frames */
+};
+
+/* One packet, as either side sends it. */
+struct say {
+	bool from_host, v6;
+	uint8_t proto;			/* 6, 17, 1: echo, 2: an ICMP error */
+	uint16_t guest, host;		/* ports; of an echo: identifier, - */
+	uint8_t flags;			/* of TCP; of an echo: 1, a reply */
+};
+
+/* The checksum of TCP or UDP, which the fake looks at. */
+static void sum(const struct ip_packet *ip, uint8_t *l4, size_t len)
+{
+	const size_t at = ip->proto == PROTO_TCP ? TCP_CSUM_OFFSET :
+						   UDP_CSUM_OFFSET;
+	struct wr field = wr(l4 + at, 2);
+
+	if (ip->proto != PROTO_TCP && ip->proto != PROTO_UDP)
+		return;
+	wr_be16(&field, csum_finish(csum_add(
+		csum_pseudo(0, &ip->src, &ip->dst, ip->proto, (uint32_t)len),
+		l4, len)));
+}
+
+static size_t l4(struct wr *w, const struct say *s, const struct ip *src,
+		 const struct ip *dst)
+{
+	const uint16_t from = s->from_host ? s->host : s->guest;
+	const uint16_t to = s->from_host ? s->guest : s->host;
+	struct tcp_segment seg = { .src_port = from, .dst_port = to,
+				   .flags = s->flags,
+				   .wscale = TCP_NO_WSCALE };
+	const struct icmp_echo echo = { .id = s->guest, .reply = s->flags };
+	const uint8_t *start = w->p;
+	uint8_t quote[IPV6_HEADER_BYTES + UDP_HEADER_BYTES];
+	struct wr q = wr(quote, sizeof(quote));
+	struct ip_packet ip = { .src = *dst, .dst = *src, .ttl = 9,
+				.proto = PROTO_UDP };
+
+	switch (s->proto) {
+	case PROTO_TCP:
+		tcp_emit(w, &seg, 0);
+		break;
+	case PROTO_UDP:
+		udp_emit(w, from, to, 0, 0);
+		break;
+	case PROTO_ICMP:
+		icmp_emit_echo(w, src, dst, &echo);
+		break;
+	default:			/* about the other side's datagram */
+		ip_emit(&q, &ip, UDP_HEADER_BYTES);
+		udp_emit(&q, to, from, 0, 0);
+		icmp_emit_error(w, src, dst, ICMP_PORT_UNREACHABLE, 0,
+				(struct view){ quote, (size_t)(q.p - quote) });
+		break;
+	}
+	return (size_t)(w->p - start);
+}
+
+/* Say it; did the other side's stack get it? */
+static bool passes(struct scene *c, const struct say *s)
+{
+	const struct network_setup *n = &c->rig.fake->setup;
+	const struct ip *guest = s->v6 ? &n->guest6 : &n->guest4;
+	const struct ip *gateway = s->v6 ? &n->gateway6 : &n->gateway4;
+	const struct frame_meta meta = { .csum_valid = true };
+	const bool icmp = s->proto < PROTO_TCP;
+	const struct ip_packet ip = {
+		.src = s->from_host ? *gateway : *guest,
+		.dst = s->from_host ? *guest : *gateway, .ttl = 64,
+		.proto = !icmp ? s->proto : s->v6 ? PROTO_ICMP6 : PROTO_ICMP,
+	};
+	const struct eth eth = { .src = n->guest_mac, .dst = n->gateway_mac,
+				 .type = s->v6 ? ETH_IPV6 : ETH_IPV4 };
+	const uint64_t host = c->rig.fake->host_packets;
+	const uint64_t to_guest = c->rig.fake->frames;
+	uint8_t buf[200], body[120];
+	struct wr w = wr(buf, sizeof(buf)), b = wr(body, sizeof(body));
+	const size_t len = l4(&b, s, &ip.src, &ip.dst);
+
+	sum(&ip, body, len);
+	if (!s->from_host)
+		eth_emit(&w, &eth);
+	ip_emit(&w, &ip, len);
+	wr_bytes(&w, body, len);
+	if (s->from_host)
+		network_host_packet(c->rig.net, &meta, buf,
+				    (size_t)(w.p - buf), c->now);
+	else
+		network_frame(c->rig.net, &c->meta, buf, (size_t)(w.p - buf),
+			      c->now);
+	network_turn_end(c->rig.net, c->now);
+	network_check(c->rig.net);
+	if (s->from_host)	/* not an answer of the network's own */
+		return c->rig.fake->frames > to_guest &&
+		       c->rig.fake->host_packets == host;
+	return c->rig.fake->host_packets > host;
+}
+
+static void later(struct scene *c, uint64_t ns)
+{
+	const uint64_t end = c->now + ns;
+
+	for (uint64_t next; (next = network_next_timer(c->rig.net)) <= end;) {
+		c->now = next > c->now ? next : c->now;
+		network_timers(c->rig.net, c->now);
+	}
+	c->now = end;
+}
+
+static struct scene begin(bool access)
+{
+	struct network_setup setup = fake_setup();
+	struct scene c = { .now = RIG_START_NS,
+			   .meta.csum_valid = true };
+
+	setup.host_port = true;
+	setup.host_access = access;
+	c.rig = rig_start(&setup);
+	c.rig.fake->host_waits = OPEN;
+	return c;
+}
+
+#define TCP(host_says, port, f) \
+	(struct say){ .from_host = (host_says), .proto = PROTO_TCP, \
+		      .guest = GUEST, .host = (port), .flags = (f) }
+#define UDP(host_says, port) \
+	(struct say){ .from_host = (host_says), .proto = PROTO_UDP, \
+		      .guest = GUEST, .host = (port) }
+#define OF(...) passes(&c, &__VA_ARGS__)
+
+static void check_who_may_begin(bool access)
+{
+	struct scene c = begin(access);
+
+	CHECK("SYN where the host waits",
+	      OF(TCP(false, OPEN, TCP_SYN)) == access);
+	CHECK("and what follows", OF(TCP(false, OPEN, TCP_ACK)) == access);
+	CHECK("nobody waits", !OF(TCP(false, SHUT, TCP_SYN)));
+	CHECK("no SYN", !OF(TCP(false, SHUT, TCP_ACK)));
+	CHECK("SYN-ACK to nobody", !OF(TCP(false, 9, TCP_SYN | TCP_ACK)));
+	CHECK("a datagram", OF(UDP(false, OPEN)) == access);
+	CHECK("one to nobody", !OF(UDP(false, SHUT)));
+	c.rig.fake->host_waits = 53;
+	CHECK("DNS is the gateway's", !OF(UDP(false, 53)) &&
+				      !OF(TCP(false, 53, TCP_SYN)));
+	CHECK("so is ping", !OF((struct say){ .proto = PROTO_ICMP,
+					      .guest = 7 }));
+	CHECK("a reply to nobody", !OF((struct say){ .proto = PROTO_ICMP,
+						     .guest = 7,
+						     .flags = 1 }));
+	CHECK("an error about nothing", !OF((struct say){
+		.proto = 2, .guest = 77, .host = 88 }));
+	rig_end(&c.rig, "who may begin");
+}
+
+/* Where the host begins the guest may answer, whatever its access is. */
+static void check_host_begins(bool v6)
+{
+	struct scene c = begin(false);
+	struct say syn = TCP(true, 40000, TCP_SYN);
+	struct say answer = TCP(false, 40000, TCP_SYN | TCP_ACK);
+	struct say datagram = UDP(true, 40001), back = UDP(false, 40001);
+	struct say error = { .proto = 2, .v6 = v6, .guest = GUEST,
+			     .host = 40001 };
+	struct say ping = { .from_host = true, .v6 = v6, .proto = PROTO_ICMP,
+			    .guest = 5 };
+	struct say pong = { .v6 = v6, .proto = PROTO_ICMP, .guest = 5,
+			    .flags = 1 };
+
+	syn.v6 = answer.v6 = datagram.v6 = back.v6 = v6;
+	CHECK("not yet", !OF(answer) && !OF(back) && !OF(error) && !OF(pong));
+	CHECK("SYN", OF(syn) && OF(answer));
+	CHECK("datagram", OF(datagram) && OF(back) && OF(error));
+	CHECK("ping", OF(ping) && OF(pong));
+	answer.host++;
+	back.host++;
+	pong.guest++;
+	CHECK("another", !OF(answer) && !OF(back) && !OF(pong));
+	rig_end(&c.rig, "the host begins");
+}
+
+static void check_time(void)
+{
+	struct scene c = begin(true);
+	const struct say fin = TCP(false, OPEN, TCP_FIN | TCP_ACK);
+	const struct say ack = TCP(false, OPEN, TCP_ACK);
+	struct network_stats st;
+
+	OF(UDP(true, 40000));
+	later(&c, 100 * SECOND);
+	CHECK("UDP", OF(UDP(false, 40000)));
+	later(&c, 130 * SECOND);
+	CHECK("UDP was idle", !OF(UDP(false, 40000)));
+
+	OF(TCP(false, OPEN, TCP_SYN));
+	later(&c, 250 * SECOND);
+	CHECK("a SYN without answer", !OF(ack));
+	OF(TCP(false, OPEN, TCP_SYN));
+	OF(TCP(true, OPEN, TCP_SYN | TCP_ACK));
+	later(&c, 7000 * SECOND);
+	CHECK("established", OF(ack));
+	OF(fin);
+	later(&c, 7000 * SECOND);
+	CHECK("half closed", OF(TCP(true, OPEN, TCP_ACK)) && OF(ack));
+	OF(TCP(true, OPEN, TCP_FIN | TCP_ACK));
+	later(&c, 250 * SECOND);
+	CHECK("closed", !OF(ack));
+
+	OF(TCP(false, OPEN, TCP_SYN));
+	OF(TCP(true, OPEN, TCP_RST | TCP_ACK));
+	CHECK("the same ports again", OF(TCP(false, OPEN, TCP_SYN)));
+	OF(TCP(true, OPEN, TCP_SYN | TCP_ACK));
+	later(&c, 20 * SECOND);
+	CHECK("it lives", OF(ack));
+	OF(TCP(true, OPEN, TCP_RST));
+	later(&c, 11 * SECOND);
+	CHECK("reset", !OF(ack));
+	later(&c, 10 * SECOND);
+	network_get_stats(c.rig.net, &st);
+	CHECK("all are gone", !st.flows_tcp && !st.flows_udp);
+	rig_end(&c.rig, "time");
+}
+
+/* A connection that the gateway carries is not taken from it. */
+static void check_gateways(void)
+{
+	struct scene c = begin(true);
+
+	CHECK("to loopback", !OF(TCP(false, SHUT, TCP_SYN)));
+	c.rig.fake->host_waits = SHUT;
+	CHECK("a SYN again", !OF(TCP(false, SHUT, TCP_SYN)));
+	CHECK("nor by the host", !OF(TCP(true, SHUT, TCP_SYN)));
+	CHECK("UDP", !OF(UDP(false, OPEN)));
+	c.rig.fake->host_waits = OPEN;
+	CHECK("UDP again", !OF(UDP(false, OPEN)));
+	rig_end(&c.rig, "gateway's own");
+}
+
+/* What the link says of a packet goes on with it only if it is so. */
+static void check_meta(void)
+{
+	const uint16_t l4 = ETH_HEADER_BYTES + IPV4_HEADER_BYTES;
+	const struct {
+		struct frame_meta meta;
+		bool passes;
+	} cases[] = {
+		{ { .needs_csum = true, .csum_start = l4, .csum_offset = 16 },
+		  true },
+		{ { .needs_csum = true, .csum_start = l4, .csum_offset = 6 },
+		  false },
+		{ { .needs_csum = true, .csum_start = l4 - 1,
+		    .csum_offset = 16 }, false },
+		{ { .needs_csum = true, .csum_offset = 16 }, false },
+		{ { .csum_valid = true, .gso = FRAME_GSO_TCP4,
+		    .gso_size = 1000 }, false },
+		{ { .needs_csum = true, .csum_start = l4, .csum_offset = 16,
+		    .gso = FRAME_GSO_TCP4, .gso_size = 1000 }, true },
+		{ { .needs_csum = true, .csum_start = l4, .csum_offset = 16,
+		    .gso = FRAME_GSO_TCP4 }, false },
+		{ { .needs_csum = true, .csum_start = l4, .csum_offset = 16,
+		    .gso = FRAME_GSO_TCP6, .gso_size = 1000 }, false },
+		{ { .needs_csum = true, .csum_start = l4, .csum_offset = 16,
+		    .gso = FRAME_GSO_UDP4, .gso_size = 1000 }, false },
+	};
+
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		struct scene c = begin(true);
+
+		if (i % 2)		/* in a conversation, too */
+			OF(TCP(true, OPEN, TCP_SYN));
+		c.meta = cases[i / 2].meta;
+		CHECK("meta", OF(TCP(false, OPEN, TCP_SYN)) ==
+			      cases[i / 2].passes);
+		rig_end(&c.rig, "meta");
+	}
+}
+
+/* The host's own connections have the gateway's address, too. */
+static void check_offered_port(void)
+{
+	struct scene c = begin(true);
+	const struct endpoint to = { .ip = c.rig.fake->setup.guest4,
+				     .port = FAKE_PORT };
+	const struct endpoint from = { .ip = ip_from_v4(0x7f000001) };
+	struct rd r;
+
+	for (unsigned i = 0; i < 50; i++) {
+		network_offer(c.rig.net, fake_accept(c.rig.fake), &from, &to,
+			      c.now);
+		r = rd(c.rig.fake->frame, c.rig.fake->frame_len);
+		rd_bytes(&r, ETH_HEADER_BYTES + IPV4_HEADER_BYTES);
+		CHECK("Linux does not pick it", rd_be16(&r) >= 61000);
+	}
+	rig_end(&c.rig, "offered");
+}
+
+/* Only as the gateway, only to the guest; others are told of nobody. */
+static void check_host_addresses(void)
+{
+	static const struct {
+		const char *src, *dst;
+		enum drop want;
+		bool told;
+	} cases[] = {
+		{ "172.20.0.1", "172.20.0.2", DROP_OK, false },
+		{ "172.20.0.1", "172.20.0.3", DROP_DEST, true },
+		{ "172.20.0.1", "224.0.0.251", DROP_DEST, false },
+		{ "172.20.0.1", "192.0.2.1", DROP_DEST, true },
+		{ "192.0.2.2", "172.20.0.2", DROP_SOURCE, false },
+		{ "127.0.0.1", "172.20.0.2", DROP_SOURCE, false },
+		{ "fd01::1", "fd01::2", DROP_OK, false },
+		{ "fd01::1", "fd01::7", DROP_OK, false },
+		{ "fd01::1", "fd02::7", DROP_DEST, true },
+		{ "fd01::1", "ff02::fb", DROP_DEST, false },
+		{ "fe80::1", "fd01::2", DROP_SOURCE, false },
+		{ "::", "ff02::16", DROP_SOURCE, false },
+	};
+	const struct frame_meta meta = { .csum_valid = true };
+	struct scene c = begin(true);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ip_packet ip = { .ttl = 64, .proto = PROTO_UDP };
+		struct network_stats before, after;
+		const uint64_t host = c.rig.fake->host_packets;
+		uint8_t buf[100];
+		struct wr w = wr(buf, sizeof(buf));
+		uint8_t *l4;
+
+		CHECK("addresses", ip_parse(cases[i].src, &ip.src) &&
+				   ip_parse(cases[i].dst, &ip.dst));
+		ip_emit(&w, &ip, UDP_HEADER_BYTES);
+		l4 = w.p;
+		udp_emit(&w, 40000, 80, 0, 0);
+		sum(&ip, l4, UDP_HEADER_BYTES);
+		network_get_stats(c.rig.net, &before);
+		network_host_packet(c.rig.net, &meta, buf,
+				    (size_t)(w.p - buf), c.now);
+		network_get_stats(c.rig.net, &after);
+		CHECK(cases[i].dst, after.drops[cases[i].want] ==
+				    before.drops[cases[i].want] + 1);
+		CHECK(cases[i].dst, c.rig.fake->host_packets - host ==
+				    cases[i].told);
+	}
+	network_host_packet(c.rig.net, &meta, NULL, 0, c.now);
+	rig_end(&c.rig, "addresses of the host's packets");
+}
+
+/* The table is the limit. */
+static void check_full(void)
+{
+	struct scene c = begin(true);
+	unsigned n = 0;
+
+	for (uint16_t port = 1; port < 1000; port++) {
+		struct say s = UDP(true, port);
+
+		n += passes(&c, &s);
+	}
+	CHECK("as many as there may be", n == c.rig.fake->setup.max_flows);
+	later(&c, 130 * SECOND);
+	CHECK("and room again", OF(UDP(true, 2000)));
+	rig_end(&c.rig, "full");
+}
+
+void test_network_direct(void);
+void test_network_direct(void)
+{
+	check_who_may_begin(true);
+	check_who_may_begin(false);
+	check_host_begins(false);
+	check_host_begins(true);
+	check_time();
+	check_gateways();
+	check_meta();
+	check_offered_port();
+	check_host_addresses();
+	check_full();
+}
