@@ -60,6 +60,7 @@
 #define SLOT_INSIDE	0xf0000002u
 #define SLOT_TIMER	0xf0000004u
 #define SLOT_HOST	0xf0000005u
+#define SLOT_ADDRESSES	0xf0000006u
 
 struct engine {
 	struct engine_setup setup;
@@ -68,6 +69,7 @@ struct engine {
 	struct relays *relays;
 	struct exchanges *exchanges;
 	bool link_ready, host_ready;
+	struct netlink *addresses;	/* tells when they go */
 	int timer_fd;
 	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
 	uint64_t active_ns;		/* when something but it happened last */
@@ -286,6 +288,10 @@ static int prepare(struct engine *e, struct fail *fail)
 	if (!e->host.netlink)
 		return fail_set(fail, "the engine cannot start: netlink: %s",
 				strerror(errno));
+	e->addresses = netlink_watch_addresses();
+	if (!e->addresses)
+		return fail_set(fail, "the engine cannot start: netlink: %s",
+				strerror(errno));
 	e->timer_fd = timerfd_create(CLOCK_MONOTONIC,
 				     TFD_NONBLOCK | TFD_CLOEXEC);
 	e->timer_ns = UINT64_MAX;
@@ -295,6 +301,7 @@ static int prepare(struct engine *e, struct fail *fail)
 	if (!open_link(e) ||
 	    !watch(e, e->timer_fd, SLOT_TIMER, EPOLLIN | EPOLLET) ||
 	    !watch(e, e->setup.keeper_ch, SLOT_KEEPER, EPOLLIN) ||
+	    !watch(e, netlink_fd(e->addresses), SLOT_ADDRESSES, EPOLLIN) ||
 	    (e->setup.host_fd >= 0 &&
 	     !watch(e, e->setup.host_fd, SLOT_HOST, EPOLLIN)) ||
 	    (e->setup.inside_ch >= 0 &&
@@ -507,6 +514,10 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 		return true;
 	case SLOT_HOST:
 		e->host_ready = true;
+		return true;
+	case SLOT_ADDRESSES:
+		if (netlink_address_gone(e->addresses))
+			network_address_gone(e->net, now);
 		return true;
 	case SLOT_TIMER:
 		e->timer_ns = UINT64_MAX;

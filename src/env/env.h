@@ -133,6 +133,9 @@ struct env_ops {
 	 */
 	bool (*tcp_error)(void *ctx, int id, struct env_net_error *out);
 
+	/* Has the host lost the address that the stream is bound to? */
+	bool (*tcp_stranded)(void *ctx, int id);
+
 	/* Datagrams: one unconnected socket. An id or -ENV_*. */
 	int (*udp_open)(void *ctx, bool v6, struct handle owner);
 	/*

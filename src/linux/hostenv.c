@@ -604,6 +604,18 @@ static bool dgram_error(void *ctx, int id, struct env_net_error *out,
 	return true;
 }
 
+static bool tcp_stranded(void *ctx, int id)
+{
+	const struct hostenv *he = ctx;
+	struct endpoint at;
+	struct sockaddr_any sa;
+	socklen_t len = sizeof(sa);
+
+	return getsockname(id, &sa.sa, &len) == 0 && sockaddr_to(&sa, &at) &&
+	       !ip_is_unspecified(&at.ip) &&
+	       netlink_route_kind(he->netlink, &at.ip) != ROUTE_LOCAL;
+}
+
 static bool tcp_error(void *ctx, int id, struct env_net_error *out)
 {
 	return dgram_error(ctx, id, out, NULL, 0);
@@ -690,7 +702,7 @@ const struct env_ops hostenv_ops = {
 	},
 	.tcp_adopt = tcp_adopt, .tcp_keepalive = tcp_keepalive,
 	.tcp_crowd = tcp_crowd,
-	.tcp_error = tcp_error,
+	.tcp_error = tcp_error, .tcp_stranded = tcp_stranded,
 	.udp_open = udp_open, .udp_adopt = udp_adopt,
 	.ping_open = ping_open,
 	.dgram_send = dgram_send,

@@ -29,15 +29,16 @@ struct netlink {
 	_Alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
 };
 
-struct netlink *netlink_open(void)
+static struct netlink *open_socket(int flags, unsigned groups)
 {
 	struct netlink *nl = calloc(1, sizeof(*nl));
 	int err;
 
 	if (!nl)
 		return NULL;
-	nl->mnl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!nl->mnl || mnl_socket_bind(nl->mnl, 0, MNL_SOCKET_AUTOPID) < 0) {
+	nl->mnl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | flags);
+	if (!nl->mnl || mnl_socket_bind(nl->mnl, groups,
+					MNL_SOCKET_AUTOPID) < 0) {
 		err = errno;
 		netlink_close(nl);
 		errno = err;
@@ -45,6 +46,41 @@ struct netlink *netlink_open(void)
 	}
 	nl->port = mnl_socket_get_portid(nl->mnl);
 	return nl;
+}
+
+struct netlink *netlink_open(void)
+{
+	return open_socket(0, 0);
+}
+
+struct netlink *netlink_watch_addresses(void)
+{
+	return open_socket(SOCK_NONBLOCK, RTMGRP_IPV4_IFADDR |
+					  RTMGRP_IPV6_IFADDR);
+}
+
+static int see_gone(const struct nlmsghdr *h, void *arg)
+{
+	if (h->nlmsg_type == RTM_DELADDR)
+		*(bool *)arg = true;
+	return MNL_CB_OK;
+}
+
+bool netlink_address_gone(struct netlink *nl)
+{
+	_Alignas(struct nlmsghdr) char buf[8192];
+	bool gone = false;
+	ssize_t n;
+
+	do {
+		n = mnl_socket_recvfrom(nl->mnl, buf, sizeof(buf));
+		if (n > 0)
+			(void)!mnl_cb_run(buf, (size_t)n, 0, 0, see_gone,
+					  &gone);
+		if (n < 0 && errno == ENOBUFS)
+			gone = true;
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+	return gone;
 }
 
 void netlink_close(struct netlink *nl)

@@ -13,6 +13,13 @@ struct netlink;			/* one rtnetlink socket */
 
 /* NULL with errno on failure. Of the caller's network namespace. */
 struct netlink *netlink_open(void);
+/*
+ * The same, not blocking, to be told when addresses come and go; and is an
+ * address gone, by what it has been told since? Then, also when it was told
+ * too much, they are to be asked for again.
+ */
+struct netlink *netlink_watch_addresses(void);
+bool netlink_address_gone(struct netlink *nl);
 void netlink_close(struct netlink *nl);
 int netlink_fd(const struct netlink *nl);
 

@@ -264,6 +264,24 @@ void network_udp_withdraw(struct network *net, uint32_t name,
 	}
 }
 
+void network_address_gone(struct network *net, uint64_t now_ns)
+{
+	const struct env *env = &net->p.env;
+	struct flow_table *table = &net->p.flows;
+	uint32_t slot = 0;
+
+	net->p.now_ns = now_ns;
+	for (struct flow *f; (f = flow_next(table, &slot)); slot++) {
+		struct tcp *t = (struct tcp *)(void *)f;
+
+		/* Services of the gateway's own have no address to lose. */
+		if (f->key.kind == FLOW_TCP && t->host_id >= 0 &&
+		    t->host == &env->ops->tcp &&
+		    env->ops->tcp_stranded(env->ctx, t->host_id))
+			tcp_abort(&net->p, t, true);
+	}
+}
+
 uint64_t network_next_timer(const struct network *net)
 {
 	return wheel_next(&net->p.wheel);

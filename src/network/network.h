@@ -120,6 +120,13 @@ void network_udp_offer(struct network *net, uint32_t name, int id,
 void network_udp_withdraw(struct network *net, uint32_t name,
 			  uint64_t now_ns);
 
+/*
+ * An address of the host's has gone: what is bound to one that it has not any
+ * more is reset towards the guest, which would wait for minutes. Asks of each
+ * TCP flow.
+ */
+void network_address_gone(struct network *net, uint64_t now_ns);
+
 /* When network_timers() is due next: absolute, UINT64_MAX for never. */
 uint64_t network_next_timer(const struct network *net);
 void network_timers(struct network *net, uint64_t now_ns);

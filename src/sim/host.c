@@ -204,6 +204,13 @@ static void tcp_keepalive(void *ctx, int id)
 	(void)ctx, (void)id;
 }
 
+/* And none of their hosts loses its address. */
+static bool tcp_stranded(void *ctx, int id)
+{
+	(void)ctx, (void)id;
+	return false;
+}
+
 /* Its sockets hold no more than a world's plan gives them, at all times. */
 static void tcp_crowd(void *ctx, int id, uint32_t n)
 {
@@ -212,7 +219,7 @@ static void tcp_crowd(void *ctx, int id, uint32_t n)
 
 const struct env_ops sim_env_ops = {
 	.tcp_connect = sim_tcp_connect,
-	.tcp_error = sim_tcp_error,
+	.tcp_error = sim_tcp_error, .tcp_stranded = tcp_stranded,
 	.tcp = {
 		.connected = sim_stream_connected,
 		.send = sim_stream_send,

@@ -303,6 +303,14 @@ static bool dgram_error(void *ctx, int id, struct env_net_error *out,
 	return true;
 }
 
+static bool tcp_stranded(void *ctx, int id)
+{
+	struct fake *f = ctx;
+
+	expect(f, f->sock[id].open, "a question about a closed socket");
+	return f->sock[id].stranded;
+}
+
 static bool tcp_error(void *ctx, int id, struct env_net_error *out)
 {
 	uint8_t none;
@@ -621,7 +629,7 @@ const struct env_ops *fake_ops(void)
 		.tcp_connect = tcp_connect, .tcp_adopt = adopt,
 		.tcp_keepalive = tcp_keepalive,
 		.tcp_crowd = tcp_crowd,
-		.tcp_error = tcp_error,
+		.tcp_error = tcp_error, .tcp_stranded = tcp_stranded,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },
 		.udp_open = open_dgram, .udp_adopt = adopt,

@@ -38,6 +38,7 @@ enum fake_saying {
 
 struct fake_socket {
 	bool open;
+	bool stranded;			/* its address has gone */
 	struct handle owner;
 	struct endpoint to;		/* connected, or sent to last */
 	uint32_t crowd;			/* what it was told last */

@@ -59,6 +59,35 @@ static void check_one(struct rig *r, const struct ip *ip, const char *name,
 	CHECK(name, itself ? who.port == 40000 : who.port >= 49152);
 }
 
+/* An address of the host's goes: who is bound to it is told, nobody else. */
+static void check_stranded(void)
+{
+	const struct network_setup setup = fake_setup();
+	struct rig r = rig_start(&setup);
+	struct endpoint to = { .ip = setup.guest4 };
+	struct network_stats st;
+	int sock[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		const struct endpoint from = { .ip = ip_from_v4(0xc000024d),
+					       .port = (uint16_t)(9 + i) };
+
+		to.port = (uint16_t)(FAKE_PORT + i);
+		sock[i] = fake_accept(r.fake);
+		network_offer(r.net, sock[i], &from, &to, RIG_START_NS);
+	}
+	r.fake->sock[sock[1]].stranded = true;
+	r.fake->frames = 0;
+	network_address_gone(r.net, RIG_START_NS);
+	network_get_stats(r.net, &st);
+	CHECK("one RST", r.fake->frames == 1 && st.flows_tcp == 2);
+	CHECK("its socket", r.fake->sock[sock[0]].open &&
+	      !r.fake->sock[sock[1]].open && r.fake->sock[sock[2]].open);
+	network_address_gone(r.net, RIG_START_NS);
+	CHECK("once", r.fake->frames == 1);
+	rig_end(&r, "stranded");
+}
+
 void test_network_offer(void);
 void test_network_offer(void)
 {
@@ -76,4 +105,5 @@ void test_network_offer(void)
 	CHECK("an address", ip_parse("192.0.2.77", &ip));
 	check_one(&r, &ip, "the same once more", false, false);
 	rig_end(&r, "offers");
+	check_stranded();
 }
