@@ -153,7 +153,7 @@ static void put_ports(json_t *root, const struct status *s)
 			    status_published_json(s, NULL));
 }
 
-static void put_counters(json_t *root, const struct status_counters *c)
+static void put_counters(json_t *root, const struct network_stats *c)
 {
 	json_t *flows = json_object(), *traffic = json_object();
 	json_t *questions = json_object(), *drops = json_object();

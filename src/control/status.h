@@ -25,7 +25,7 @@
 
 #include "base/addr.h"
 #include "base/check.h"
-#include "base/drop.h"
+#include "base/network_stats.h"
 #include "config/config.h"
 
 #define STATUS_WHY_BYTES 96
@@ -65,15 +65,6 @@ struct publish_status {
 	char why[STATUS_WHY_BYTES];	/* if FAILED */
 };
 
-struct status_counters {
-	uint32_t flows_tcp, flows_udp, flows_icmp, relays, flows_max;
-	uint64_t frames_from_guest, frames_to_guest;
-	uint64_t bytes_from_guest, bytes_to_guest;
-	uint64_t retransmits;
-	uint64_t dns_questions, dns_from_cache, dns_failed;
-	uint64_t drops[DROP_MAX];
-};
-
 struct status {
 	const char *name, *command, *hostname, *search, *log;	/* borrowed */
 	pid_t pid, keeper;
@@ -94,7 +85,7 @@ struct status {
 	size_t n_publish;			/* used or not */
 	const struct publish_status *published;	/* what there is of it */
 	size_t n_published;
-	const struct status_counters *counters;	/* NULL: not known */
+	const struct network_stats *counters;	/* NULL: not known */
 	bool no_route_free;		/* a route of the host lies over net4 */
 	const char *const *log_tail;	/* warnings from the log */
 	size_t n_log_tail;

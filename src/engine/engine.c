@@ -339,47 +339,21 @@ static bool may_ping(bool v6)
 static void send_stats(const struct engine *e)
 {
 	struct msg_stats m = { .kind = MSG_STATS };
-	struct network_stats s;
 
-	network_get_stats(e->net, &s);
-	m.flows_tcp = s.flows_tcp;
-	m.flows_udp = s.flows_udp;
-	m.flows_icmp = s.flows_icmp;
-	m.relays = relays_count(e->relays) + exchanges_count(e->exchanges);
-	m.flows_max = s.flows_max;
-	m.frames_from_guest = s.frames_from_guest;
-	m.frames_to_guest = s.frames_to_guest;
-	m.bytes_from_guest = s.bytes_from_guest;
-	m.bytes_to_guest = s.bytes_to_guest;
-	m.retransmits = s.retransmits;
-	m.dns_questions = s.dns_questions;
-	m.dns_from_cache = s.dns_from_cache;
-	m.dns_failed = s.dns_failed;
-	m.guest6 = s.guest6;
-	memcpy(m.drops, s.drops, sizeof(m.drops));
+	network_get_stats(e->net, &m.now);
+	m.now.relays = relays_count(e->relays) + exchanges_count(e->exchanges);
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
 }
 
 static void send_flows(const struct engine *e, uint32_t from)
 {
-	struct network_flow flow[MSG_FLOWS_MAX];
 	struct msg_flows m = { .kind = MSG_FLOWS };
 	struct network_stats s;
 
-	m.n = network_flows(e->net, &from, flow, MSG_FLOWS_MAX);
+	m.n = network_flows(e->net, &from, m.at, MSG_FLOWS_MAX);
 	m.next = m.n == MSG_FLOWS_MAX ? from : 0;
 	network_get_stats(e->net, &s);
 	m.all = s.flows_tcp + s.flows_udp + s.flows_icmp;
-	for (uint32_t i = 0; i < m.n; i++)
-		m.at[i] = (struct msg_flow){
-			.kind = (uint8_t)flow[i].protocol,
-			.state = (uint8_t)flow[i].state,
-			.by_peer = flow[i].by_peer,
-			.guest = flow[i].guest, .peer = flow[i].peer,
-			.from_guest = flow[i].from_guest,
-			.to_guest = flow[i].to_guest,
-			.rtt_us = flow[i].rtt_us, .age_s = flow[i].age_s,
-		};
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
 }
 

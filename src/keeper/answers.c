@@ -13,24 +13,6 @@
 
 #define STATS_NS	(250 * MS_NS)
 
-static void count(const struct msg_stats *m, struct status_counters *out)
-{
-	out->flows_tcp = m->flows_tcp;
-	out->flows_udp = m->flows_udp;
-	out->flows_icmp = m->flows_icmp;
-	out->relays = m->relays;
-	out->flows_max = m->flows_max;
-	out->frames_from_guest = m->frames_from_guest;
-	out->frames_to_guest = m->frames_to_guest;
-	out->bytes_from_guest = m->bytes_from_guest;
-	out->bytes_to_guest = m->bytes_to_guest;
-	out->retransmits = m->retransmits;
-	out->dns_questions = m->dns_questions;
-	out->dns_from_cache = m->dns_from_cache;
-	out->dns_failed = m->dns_failed;
-	memcpy(out->drops, m->drops, sizeof(out->drops));
-}
-
 static bool overlapped(const struct keeper *k)
 {
 	struct netlink *nl = netlink_open();
@@ -59,23 +41,23 @@ void answers_ports(const struct keeper *k, struct status *out)
 	put_ports(k, out);
 }
 
+/* now: NULL, not known. */
 static json_t *status_now(const struct keeper *k,
-			  const struct status_counters *counters,
-			  const struct ip *guest6)
+			  const struct network_stats *now)
 {
 	const char *tail[LOG_TAIL];
 	struct status s;
 
 	instance_status(&k->in, &s);
 	/* A machine may have made its own. */
-	if (guest6 && !ip_is_unspecified(guest6))
-		s.guest6 = *guest6;
+	if (now && !ip_is_unspecified(&now->guest6))
+		s.guest6 = now->guest6;
 	for (unsigned i = 0; i < k->in.log.n_tail; i++)
 		tail[i] = k->in.log.tail[i];
 	s.log_tail = tail;
 	s.n_log_tail = k->in.log.n_tail;
 	put_ports(k, &s);
-	s.counters = counters;
+	s.counters = now;
 	s.no_route_free = overlapped(k);
 	s.host_interface = k->hostif.name;
 	/* Not yet known is no reason to warn. */
@@ -86,19 +68,14 @@ static json_t *status_now(const struct keeper *k,
 
 void answers_status(struct keeper *k, const struct msg_stats *stats)
 {
-	struct status_counters counters;
-
 	k->stats_ns = NEVER;
-	if (stats)
-		count(stats, &counters);
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct client *cl = &k->clients.at[i];
 
 		if (cl->state == CLIENT_WAITING && cl->op == API_STATUS)
 			clients_reply(cl, 200,
-				      status_now(k, stats ? &counters : NULL,
-						 stats ? &stats->guest6 :
-							 NULL),
+				      status_now(k, stats ? &stats->now :
+							    NULL),
 				      false, keeper_now_ns());
 	}
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/flows.h"
 
-#include "base/flow_state.h"
 #include "keeper/process.h"
 #include "linux/channel.h"
 
@@ -61,15 +60,15 @@ void flows_want(struct keeper *k)
 		flows_expire(k);
 }
 
-static json_t *flow_json(const struct msg_flow *f)
+static json_t *flow_json(const struct network_flow *f)
 {
 	char guest[ENDPOINT_TEXT_BYTES], peer[ENDPOINT_TEXT_BYTES];
 	json_t *j;
 
-	if (f->kind >= FLOW_PROTOCOL_MAX || f->state >= FLOW_STATE_MAX)
+	if (f->protocol >= FLOW_PROTOCOL_MAX || f->state >= FLOW_STATE_MAX)
 		return NULL;
 	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}",
-		      "protocol", protocols[f->kind], "state",
+		      "protocol", protocols[f->protocol], "state",
 		      states[f->state], "guest",
 		      endpoint_format(&f->guest, guest), "peer",
 		      endpoint_format(&f->peer, peer), "begun_by",

@@ -13,8 +13,9 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/drop.h"
 #include "base/fail.h"
+#include "base/network_flow.h"
+#include "base/network_stats.h"
 #include "linux/listeners.h"
 
 #define MSG_RESOLVERS_MAX	8
@@ -116,14 +117,7 @@ struct msg_log {
 
 struct msg_stats {
 	uint32_t kind;
-	uint32_t flows_tcp, flows_udp, flows_icmp, relays;	/* now */
-	uint32_t flows_max;
-	uint64_t frames_from_guest, frames_to_guest;		/* ever */
-	uint64_t bytes_from_guest, bytes_to_guest;
-	uint64_t drops[DROP_MAX];
-	uint64_t retransmits;
-	uint64_t dns_questions, dns_from_cache, dns_failed;
-	struct ip guest6;		/* that it uses; ::, not known */
+	struct network_stats now;
 };
 
 /* Some of the flows; the keeper asks again for the next ones. */
@@ -132,21 +126,12 @@ struct msg_flows_get {
 	uint32_t from;		/* 0, or `next` of the last answer */
 };
 
-struct msg_flow {
-	uint8_t kind;			/* enum flow_protocol */
-	uint8_t state;			/* enum flow_state */
-	bool by_peer;
-	struct endpoint guest, peer;
-	uint64_t from_guest, to_guest;	/* bytes */
-	uint32_t rtt_us, age_s;
-};
-
 struct msg_flows {
 	uint32_t kind;
 	uint32_t n;
 	uint32_t next;		/* where to go on; 0: these were the last */
 	uint32_t all;		/* how many there are now, about */
-	struct msg_flow at[MSG_FLOWS_MAX];
+	struct network_flow at[MSG_FLOWS_MAX];
 };
 
 #endif

@@ -7,25 +7,10 @@
 #ifndef NETWORK_FLOWS_H
 #define NETWORK_FLOWS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "base/addr.h"
-#include "base/flow_state.h"
+#include "base/network_flow.h"
 #include "network/network.h"
-
-struct network_flow {
-	enum flow_protocol protocol;
-	enum flow_state state;	/* NONE but for TCP */
-	struct endpoint guest, peer;	/* as the guest calls them; of a ping
-					   the guest's port is the identifier */
-	bool by_peer;			/* the peer began it (UDP) or was
-					   offered (TCP) */
-	uint64_t from_guest, to_guest;	/* bytes of data, acknowledged ones if
-					   TCP; 0 for a ping */
-	uint32_t rtt_us;		/* to the guest, TCP; 0: not known */
-	uint32_t age_s;
-};
 
 /**
  * network_flows() - some of the flows that live

@@ -19,9 +19,9 @@
 
 #include "base/addr.h"
 #include "base/hosts.h"
-#include "base/drop.h"
 #include "base/frame.h"
 #include "base/handle.h"
+#include "base/network_stats.h"
 #include "env/env.h"
 
 #define NETWORK_RESOLVERS_MAX 8
@@ -43,19 +43,6 @@ struct network_setup {
 	uint32_t max_flows;		/* 16..2^20 */
 	char guest_name[64];		/* DNS name of the guest; "" none */
 	char search[256];		/* domains for it; blanks between */
-};
-
-struct network_stats {
-	uint32_t flows_tcp, flows_udp, flows_icmp;	/* now */
-	uint32_t flows_max;
-	uint64_t frames_from_guest, frames_to_guest;	/* ever */
-	uint64_t bytes_from_guest, bytes_to_guest;	/* of frames */
-	uint64_t drops[DROP_MAX];
-	uint64_t retransmits;
-	uint64_t store_bytes;		/* allocated now, for flows */
-	uint64_t dns_questions, dns_from_cache, dns_failed;	/* ever */
-	uint64_t dns_kept_bytes;	/* allocated now, for answers */
-	struct ip guest6;		/* its name's; ::, none heard yet */
 };
 
 struct network;

@@ -35,7 +35,7 @@ static struct status sample(void)
 
 static void check_shape(void)
 {
-	struct status_counters counters = { .flows_tcp = 3 };
+	struct network_stats counters = { .flows_tcp = 3 };
 	struct status s = sample();
 	const char *guest, *why;
 	json_t *o = status_json(&s);

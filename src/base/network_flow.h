@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/flow_state.h - kinds and states of flows, as one tells of them.
+ * base/network_flow.h - a flow, as one tells of it.
  *
  * Of TCP: the state of the gateway's end, as RFC 9293 section 3.3.2 names it;
  * CONNECTING is ours: the host's connect is under way. DIRECT: of any protocol,
  * between the guest and the host's own stack (network/direct.h).
  */
-#ifndef BASE_FLOW_STATE_H
-#define BASE_FLOW_STATE_H
+#ifndef BASE_NETWORK_FLOW_H
+#define BASE_NETWORK_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
 
 #define FLOW_PROTOCOLS(X)						\
 	X(TCP, "tcp")							\
@@ -39,6 +44,19 @@ enum flow_state {
 	FLOW_STATES(X)
 #undef X
 	FLOW_STATE_MAX
+};
+
+struct network_flow {
+	enum flow_protocol protocol;
+	enum flow_state state;	/* NONE but for TCP */
+	struct endpoint guest, peer;	/* as the guest calls them; of a ping
+					   the guest's port is the identifier */
+	bool by_peer;			/* the peer began it (UDP) or was
+					   offered (TCP) */
+	uint64_t from_guest, to_guest;	/* bytes of data, acknowledged ones if
+					   TCP; 0 for a ping */
+	uint32_t rtt_us;		/* to the guest, TCP; 0: not known */
+	uint32_t age_s;
 };
 
 #endif
