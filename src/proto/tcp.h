@@ -31,6 +31,7 @@
  *   (4) every range in sacked lies in (snd_una, snd_max]
  *   (5) a flow with bytes in flight, a FIN in flight, a SYN-ACK in flight
  *       or bytes that a closed window holds back has its timer armed
+ *   (6) snd_una + snd_wnd <= snd_edge, by less than a step of the scale
  *
  * Who acknowledges. Segments in order make an ACK owed, sent at the end of
  * the turn unless data went out before, but once for each half of the
@@ -161,6 +162,7 @@ struct tcp {
 	uint32_t iss, snd_una, snd_nxt, snd_max;
 	uint32_t snd_wnd;		/* bytes from snd_una */
 	uint32_t wnd_max;		/* largest seen */
+	uint32_t snd_edge;		/* window's edge, before any rounding */
 	uint32_t wnd_seq, wnd_ack;	/* RFC 9293: SND.WL1, SND.WL2 */
 	uint32_t down_len;
 	uint32_t down_want;		/* ring size that the path can use */

@@ -456,6 +456,7 @@ void tcp_take_syn(struct proto *p, struct tcp *t,
 	t->up_limit = t->our_shift == TCP_UP_SHIFT ? TCP_UP_FIRST : 65535;
 	t->up_grow = t->up_limit;
 	t->snd_wnd = t->wnd_max = seg->window;
+	t->snd_edge = t->iss + 1 + seg->window;
 	t->wnd_seq = seg->seq;
 }
 
@@ -584,6 +585,8 @@ void tcp_check(const struct proto *p, const struct tcp *t)
 	if (t->phase == TCP_ESTABLISHED) {
 		ASSERT(seq_le(t->snd_una, t->snd_nxt));
 		ASSERT(seq_le(t->snd_nxt, t->snd_max));
+		ASSERT(t->snd_edge - (t->snd_una + t->snd_wnd) <
+		       1u << t->guest_shift);
 		ASSERT(seq_le(t->snd_max, end) || t->close == TC_CLOSED ||
 		       t->close == TC_HOST_ACKED);
 	}

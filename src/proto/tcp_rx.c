@@ -131,6 +131,7 @@ static void begin_established(struct proto *p, struct tcp *t,
 	t->phase = TCP_ESTABLISHED;
 	p->half_open--;
 	t->snd_wnd = t->wnd_max = window;
+	t->snd_edge = seg->ack + window;
 	t->wnd_seq = seg->seq;
 	t->wnd_ack = seg->ack;
 	if (t->retries)			/* RFC 6298 (5.7): it seems too short */
@@ -243,6 +244,7 @@ static bool update_window(struct proto *p, struct tcp *t,
 			  const struct tcp_segment *seg, bool advanced)
 {
 	const uint32_t window = (uint32_t)seg->window << t->guest_shift;
+	const uint32_t edge = seg->ack + window;
 	const bool changed = window != t->snd_wnd;
 
 	if (!advanced &&
@@ -250,6 +252,8 @@ static bool update_window(struct proto *p, struct tcp *t,
 	     (seg->seq == t->wnd_seq && seq_lt(seg->ack, t->wnd_ack))))
 		return false;
 	t->snd_wnd = window;
+	if ((t->snd_edge - edge) >> t->guest_shift)
+		t->snd_edge = edge;	/* on, or back by more than rounding */
 	t->wnd_seq = seg->seq;
 	t->wnd_ack = seg->ack;
 	if (window > t->wnd_max)

@@ -170,17 +170,14 @@ struct tcp_segment tcp_segment_at(struct tcp *t, uint32_t seq, uint8_t flags)
 
 /*
  * The sequence number that a guest takes from a segment without data: the
- * newest one, unless it lies past the window (a probe's byte does). A window
- * that is told in steps may seem to shrink by less than one of them: what was
- * sent before may well have been taken, and all that is older would be
- * refused (RFC 7323 section 2.4).
+ * newest one, unless it lies past the window, as a probe's byte or FIN does.
+ * A window that is told in steps may seem to shrink by less than one of them:
+ * what was sent before may well have been taken, and all that is older would
+ * be refused (RFC 7323 section 2.4).
  */
 static uint32_t empty_seq(const struct tcp *t)
 {
-	const uint32_t edge = t->snd_una + t->snd_wnd;
-	const uint32_t step = 1u << t->guest_shift;
-
-	return seq_lt(edge + step - 1, t->snd_max) ? edge : t->snd_max;
+	return seq_lt(t->snd_edge, t->snd_max) ? t->snd_edge : t->snd_max;
 }
 
 void tcp_send_ack(struct proto *p, struct tcp *t)
@@ -250,24 +247,23 @@ static void send_rst(struct proto *p, struct tcp *t, uint32_t seq)
 /*
  * Nothing repeats a RST, and one that the guest finds outside of its window
  * it takes no notice of (RFC 9293 section 3.10.7.4). With more sent than the
- * window has room for, because it shrank, nobody knows what the guest expects
- * next: then another goes to the window's edge, where Linux takes it, and one
- * just inside it. A guest that knows better answers, and hears tcp_refuse().
+ * window has room for, because it shrank or is probed, nobody knows what the
+ * guest expects next: then another goes to the window's edge, where Linux
+ * takes it, and one just inside it. A guest that knows better answers, and
+ * hears tcp_refuse().
  */
 void tcp_send_rst(struct proto *p, struct tcp *t)
 {
 	const uint32_t edge = t->snd_una + t->snd_wnd;
-	const uint32_t seq = empty_seq(t);
 
 	if (t->phase == TCP_CONNECTING) {
 		send_rst(p, t, 0);
 		return;
 	}
-	send_rst(p, t, seq);
-	if (!seq_lt(edge, t->snd_max))
+	send_rst(p, t, t->snd_max);
+	if (t->phase != TCP_ESTABLISHED || !seq_lt(edge, t->snd_max))
 		return;
-	if (seq != edge)
-		send_rst(p, t, edge);
+	send_rst(p, t, edge);
 	if (t->snd_wnd)
 		send_rst(p, t, edge - 1);
 }
