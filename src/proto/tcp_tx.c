@@ -221,8 +221,11 @@ static bool advance(struct proto *p, struct tcp *t)
 		begin_probing(p, t);
 		return false;
 	}
-	if (!gap && !room && t->snd_nxt != t->snd_una)
-		return false;		/* a lone FIN waits for an ACK */
+	if (!gap && !room) {
+		/* A lone FIN waits for an ACK, or asks for room by itself. */
+		begin_probing(p, t);
+		return false;
+	}
 	if (!tcp_send_data(p, t, t->snd_nxt, len))
 		return false;
 	t->snd_nxt += len;
