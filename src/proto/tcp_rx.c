@@ -431,7 +431,7 @@ static void join_ooo(struct tcp *t)
 static enum verdict take_in_order(struct proto *p, struct tcp *t,
 				  struct view v)
 {
-	const uint32_t len = (uint32_t)v.len;
+	const uint32_t len = (uint32_t)v.len, start = t->rcv_nxt;
 	const bool had_gap = t->ooo.n > 0;
 
 	if (!t->up_len) {
@@ -440,12 +440,12 @@ static enum verdict take_in_order(struct proto *p, struct tcp *t,
 		if (r != GO_ON)
 			return r;
 	}
-	if (v.len) {
-		if (!store_at(p, t, t->rcv_nxt, v))
-			return DONE;	/* not acknowledged: it comes again */
+	if (v.len && store_at(p, t, t->rcv_nxt, v)) {
 		t->up_len += (uint32_t)v.len;
 		tcp_received(t, (uint32_t)v.len);
 	}
+	if (t->rcv_nxt == start)
+		return DONE;	/* no memory: not acknowledged, it comes again */
 	fit_window(p, t, len);
 	if (had_gap) {
 		join_ooo(t);

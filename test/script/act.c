@@ -138,6 +138,10 @@ const char *fake_host(struct fake *f, const char *text)
 		fake_offer(f);
 		return NULL;
 	}
+	if (!strcmp(text, "lacks memory") || !strcmp(text, "has memory")) {
+		f->no_memory = *text == 'l';
+		return NULL;
+	}
 	if (!strncmp(text, "sends ", 6) || !strncmp(text, "fails ", 6))
 		return on_dgram(f, text);
 	if (!strncmp(text, "meets ", 6))

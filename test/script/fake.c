@@ -231,7 +231,11 @@ static enum env_route route(void *ctx, const struct ip *ip)
 
 static void *mem_alloc(void *ctx, size_t bytes)
 {
-	((struct fake *)ctx)->stores += bytes;
+	struct fake *f = ctx;
+
+	if (f->no_memory)
+		return NULL;
+	f->stores += bytes;
 	return malloc(bytes);
 }
 

@@ -54,7 +54,7 @@ struct fake {
 	struct show show;
 	bool v6;			/* what TCP goes over */
 	struct ip tcp_peer;		/* who the guest's segments are for */
-	bool link_full;
+	bool link_full, no_memory;
 	bool verbose;
 	int next_error;			/* what the host's next call meets */
 	int stream;			/* the last one connected, or -1 */
