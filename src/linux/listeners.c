@@ -151,10 +151,12 @@ struct search {
 
 static int match_socket(const struct nlmsghdr *h, void *arg)
 {
+	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
 	struct listener l = { .udp = false };
 	struct search *s = arg;
 
-	if (!read_socket(h, &l) || l.at.port != s->at->port)
+	if (!read_socket(h, &l) || l.at.port != s->at->port ||
+	    m->id.idiag_if)
 		return MNL_CB_OK;
 	if (ip_is_unspecified(&l.at.ip))
 		s->found |= ip_is4(&l.at.ip) == ip_is4(&s->at->ip) ||

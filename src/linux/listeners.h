@@ -71,8 +71,8 @@ struct picked_ports listeners_picked(void);
 
 /*
  * Does one of them (the casual ones, too) take clients at that port of that
- * address, bound to it or to all of its family's? Asks the kernel; needs
- * sendto() and recvfrom() only. false if it cannot be known.
+ * address, bound to it or to all of its family's, and to no device? Asks the
+ * kernel; needs sendto() and recvfrom() only. false if it cannot be known.
  */
 MUST bool listeners_at(int fd, const struct endpoint *at, bool udp);
 

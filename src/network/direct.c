@@ -253,6 +253,12 @@ static bool is_true(const struct frame_meta *m, const struct ip_packet *ip)
 	return false;
 }
 
+/* IPv4 options, or extension headers of IPv6. */
+static bool has_options(const struct ip_packet *ip)
+{
+	return ip->whole.len - ip->payload.len != ip_header_bytes(&ip->src);
+}
+
 bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 		       const struct frame_meta *meta, enum drop *drop)
 {
@@ -262,7 +268,9 @@ bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 	struct said s;
 	struct flow *f;
 
-	if (!net->setup.host_port || !read_packet(ip, true, &s))
+	/* Options may ask of the host's stack what the guest may not. */
+	if (!net->setup.host_port || has_options(ip) ||
+	    !read_packet(ip, true, &s))
 		return false;
 	f = flow_find(&net->p.flows, &s.key);
 	if (!f && is_true(meta, ip) && may_begin(net, &s)) {
@@ -314,6 +322,19 @@ static void no_such_guest(struct network *net, const struct ip_packet *ip)
 	(void)!env->ops->host_send(env->ctx, &meta, v, 2);
 }
 
+/* Of IP and what follows; the kernel's own word is a hint, and may be more. */
+static size_t headers_bytes(const struct ip_packet *ip)
+{
+	const size_t before = ip->whole.len - ip->payload.len;
+	struct tcp_segment seg;
+
+	if (ip->proto == PROTO_UDP)
+		return before + UDP_HEADER_BYTES;
+	if (ip->proto != PROTO_TCP || tcp_parse(ip->payload, &seg) != DROP_OK)
+		return before;
+	return ip->whole.len - seg.data.len;
+}
+
 static enum drop to_guest(struct network *net, const struct ip_packet *ip,
 			  const struct frame_meta *meta)
 {
@@ -332,8 +353,8 @@ static enum drop to_guest(struct network *net, const struct ip_packet *ip,
 
 	if (m.needs_csum)
 		m.csum_start = (uint16_t)(m.csum_start + sizeof(head));
-	if (m.hdr_len)
-		m.hdr_len = (uint16_t)(m.hdr_len + sizeof(head));
+	if (m.gso)
+		m.hdr_len = (uint16_t)(sizeof(head) + headers_bytes(ip));
 	eth_emit(&w, &eth);
 	/* proto_send() counts what the link does not take. */
 	(void)!proto_send(&net->p, &m, v, 2);

@@ -30,6 +30,8 @@
  *   UDP   2 min (RFC 4787 REQ-5)
  *   echo  30 s, by identifier; only the host's own requests
  *
+ * With IP options or extension headers nothing of the guest's passes.
+ *
  * ICMP errors pass where they quote a packet of a conversation. Fragments of
  * the guest's are put together before; of the host's, later ones pass
  * without being asked for, for it is trusted.

@@ -90,6 +90,17 @@ def test_what_is_on_the_hosts_loopback_stays_reachable(guest, scene, v6):
             ("::1" if v6 else "127.0.0.1")
 
 
+def test_a_server_of_another_device_is_none(guest, scene):
+    with scene.host, socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"up0")
+        s.bind(("0.0.0.0", 8014))
+        s.listen()
+        with scene.host:
+            server = Server("::1", who, 8014)
+        with server:
+            assert asked(guest, guest.gateway4, 8014) == "::1"
+
+
 def test_a_server_that_comes_and_goes_is_found_at_once(guest, scene):
     for _ in range(20):
         with scene.host:
@@ -366,6 +377,15 @@ def test_a_machine_on_the_network(root, scene, tmp_path):
                 got += piece
             sender()
             assert got == data
+        with plug:
+            deaf = datagram(address, 8082)
+        deaf.settimeout(5)
+        with deaf, scene.host, socket.socket(socket.AF_INET,
+                                             socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.IPPROTO_UDP, 103, 1000)     # UDP_SEGMENT
+            data = os.urandom(2500)
+            s.sendto(data, (address, 8082))
+            assert b"".join(deaf.recv(4000) for _ in range(3)) == data
         with scene.host:
             server = Server("0.0.0.0", who, 8081)
         with server:

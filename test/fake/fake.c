@@ -555,6 +555,7 @@ static int link_send(void *ctx, const struct frame_meta *meta,
 		wr_bytes(&w, v[i].p, v[i].len);
 	expect(f, !w.bad && v[0].len >= ETH_HEADER_BYTES, "size of a frame");
 	f->frame_len = (size_t)(w.p - f->frame);
+	f->meta = *meta;
 	if (!w.bad)
 		check_frame(f, meta, f->frame_len);
 	f->frames++;

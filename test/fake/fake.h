@@ -71,6 +71,7 @@ struct fake {
 	uint16_t host_waits;		/* the port at which it does; without a
 					   script */
 	size_t frame_len;		/* of the last one */
+	struct frame_meta meta;		/* likewise */
 	const char *failure;		/* static; NULL: all is well */
 	uint8_t frame[FRAME_MAX_BYTES];	/* the last one */
 };

@@ -300,6 +300,78 @@ static void check_meta(void)
 	}
 }
 
+/* What asks for more than to be delivered is not the host's to see. */
+static void check_options(void)
+{
+	static const uint8_t route[] = { 0x83, 7, 4, 192, 0, 2, 1, 0 };
+	static const uint8_t pad[] = { PROTO_TCP, 0, 1, 4, 0, 0, 0, 0 };
+	const struct frame_meta meta = { .csum_valid = true };
+
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct scene c = begin(true);
+		const struct network_setup *n = &c.rig.fake->setup;
+		const struct eth eth = { .src = n->guest_mac,
+					 .dst = n->gateway_mac,
+					 .type = v6 ? ETH_IPV6 : ETH_IPV4 };
+		const struct ip_packet ip = {
+			.src = v6 ? n->guest6 : n->guest4,
+			.dst = v6 ? n->gateway6 : n->gateway4, .ttl = 64,
+			.proto = v6 ? 60 : PROTO_TCP,
+		};
+		const struct tcp_segment syn = { .src_port = GUEST,
+			.dst_port = OPEN, .flags = TCP_SYN,
+			.wscale = TCP_NO_WSCALE };
+		uint8_t buf[120], *p = buf + ETH_HEADER_BYTES;
+		struct wr w = wr(buf, sizeof(buf)), f;
+
+		eth_emit(&w, &eth);
+		ip_emit(&w, &ip, 8 + 20);
+		wr_bytes(&w, v6 ? pad : route, 8);
+		tcp_emit(&w, &syn, 0);
+		if (!v6) {		/* ip_emit() knows no options */
+			p[0] = 0x47;
+			f = wr(p + 10, 2);
+			wr_be16(&f, 0);
+			f = wr(p + 10, 2);
+			wr_be16(&f, csum_finish(csum_add(0, p, 28)));
+		}
+		network_frame(c.rig.net, &meta, buf, (size_t)(w.p - buf),
+			      c.now);
+		CHECK("options", !c.rig.fake->host_packets);
+		CHECK("the same without", OF((struct say){
+			.v6 = v6, .proto = PROTO_TCP, .guest = GUEST + 1,
+			.host = OPEN, .flags = TCP_SYN }));
+		rig_end(&c.rig, "options");
+	}
+}
+
+/* The kernel tells how much lies in one piece, not where headers end. */
+static void check_header_length(void)
+{
+	struct scene c = begin(true);
+	const struct network_setup *n = &c.rig.fake->setup;
+	const struct ip_packet ip = { .src = n->gateway4, .dst = n->guest4,
+				      .ttl = 64, .proto = PROTO_UDP };
+	const struct frame_meta meta = {
+		.needs_csum = true, .csum_start = IPV4_HEADER_BYTES,
+		.csum_offset = UDP_CSUM_OFFSET, .gso = FRAME_GSO_UDP4,
+		.gso_size = 1000, .hdr_len = 1028,
+	};
+	static uint8_t buf[3000];
+	struct wr w = wr(buf, sizeof(buf));
+
+	ip_emit(&w, &ip, UDP_HEADER_BYTES + 2500);
+	udp_emit(&w, 40000, 80, 2500, csum_fold(csum_pseudo(
+		0, &ip.src, &ip.dst, PROTO_UDP, UDP_HEADER_BYTES + 2500)));
+	network_host_packet(c.rig.net, &meta, buf,
+			    IPV4_HEADER_BYTES + UDP_HEADER_BYTES + 2500,
+			    c.now);
+	CHECK("it came", c.rig.fake->frames == 1);
+	CHECK("headers", c.rig.fake->meta.hdr_len == ETH_HEADER_BYTES +
+	      IPV4_HEADER_BYTES + UDP_HEADER_BYTES);
+	rig_end(&c.rig, "header length");
+}
+
 /* The host's own connections have the gateway's address, too. */
 static void check_offered_port(void)
 {
@@ -397,6 +469,8 @@ void test_network_direct(void)
 	check_time();
 	check_gateways();
 	check_meta();
+	check_options();
+	check_header_length();
 	check_offered_port();
 	check_host_addresses();
 	check_full();
