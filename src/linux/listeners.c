@@ -109,7 +109,7 @@ struct dump {
 };
 
 /* DHCP clients of both kinds and mDNS bind these, and serve nobody. */
-static bool is_casual(const struct picked_ports *picked, uint16_t port)
+bool listeners_casual(const struct picked_ports *picked, uint16_t port)
 {
 	return (port >= picked->first && port <= picked->last) ||
 	       port == 68 || port == 546 || port == 5353;
@@ -139,7 +139,7 @@ static int add_socket(const struct nlmsghdr *h, void *arg)
 
 	if (!read_socket(h, &l))
 		return MNL_CB_OK;
-	l.casual = l.udp && is_casual(d->picked, l.at.port);
+	l.casual = l.udp && listeners_casual(d->picked, l.at.port);
 	listeners_add(d->set, &l);
 	return MNL_CB_OK;
 }
@@ -222,7 +222,7 @@ bool listeners_at(int fd, const struct endpoint *at, bool udp)
 
 struct picked_ports listeners_picked(void)
 {
-	struct picked_ports p = { .first = 32768, .last = 60999 };
+	struct picked_ports p = LISTENERS_PICKED_NEW;
 	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	unsigned first, last;
 

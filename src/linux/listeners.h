@@ -36,6 +36,9 @@ struct picked_ports {
 	uint16_t first, last;
 };
 
+/* In a namespace in which nobody has set it yet. */
+#define LISTENERS_PICKED_NEW	((struct picked_ports){ 32768, 60999 })
+
 /* Sorted by port, then protocol, address, v6only; none twice. */
 struct listeners {
 	uint32_t n;
@@ -65,6 +68,9 @@ void listeners_diff(struct listeners *known, const struct listeners *seen,
  * -errno.
  */
 MUST int listeners_open(void);
+
+/* Is it a port of UDP that is more likely a client's? Pure. */
+bool listeners_casual(const struct picked_ports *picked, uint16_t port);
 
 /* The range of this namespace, read from /proc; Linux's own if it is not there. */
 struct picked_ports listeners_picked(void);
