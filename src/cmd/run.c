@@ -10,11 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/front.h"
 #include "cmd/session.h"
 #include "config/settings.h"
+#include "keeper/conflict.h"
+#include "linux/bindcall.h"
+#include "linux/channel.h"
 
 static void greet(const struct front_ready *ready)
 {
@@ -23,6 +27,21 @@ static void greet(const struct front_ready *ready)
 	fprintf(stderr, "slipway: guest %s (%s), host %s; leave it with "
 		"exit\n", ready->name, ip_format(&ready->guest4, guest),
 		ip_format(&ready->gateway4, host));
+}
+
+/* Have the keeper see each bind() from here on. */
+static int watch_binds(int link_fd, struct fail *fail)
+{
+	const struct front_head m = { .kind = FRONT_NOTIFIER };
+	const int fd = bindcall_filter(fail);
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	rc = channel_send(link_fd, &m, sizeof(m), &fd, 1);
+	close(fd);
+	return rc < 0 ? fail_set(fail, "the keeper cannot be told: %s; try "
+				 "again", strerror(-rc)) : 0;
 }
 
 static int with_keeper(const struct config *c, struct session *s, bool shell,
@@ -41,6 +60,8 @@ static int with_keeper(const struct config *c, struct session *s, bool shell,
 	s->gateway4 = ready.gateway4;
 	s->proxies = c->auto_proxy && c->host_access != CONFIG_ACCESS_OFF;
 	s->link_event = front_event;
+	if (conflict_refuses(c))
+		s->begin = watch_binds;
 	status = session_run(s, fail);
 	if (!fail->text[0])
 		front_bye(s->link_fd);

@@ -132,6 +132,8 @@ _Noreturn static void be_command(const struct session *s, pid_t front,
 		say_and_exit(EXIT_OWN, "the environment", "no memory");
 	if (s->proxies && proxyenv_apply(address) < 0)
 		say_and_exit(EXIT_OWN, "the environment", "no memory");
+	if (s->begin && s->begin(s->link_fd, &fail) < 0)
+		_exit(cmd_fail(&fail, EXIT_OWN));
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(s->argv[0], s->argv);
 	exec_failed(s->argv[0], errno);

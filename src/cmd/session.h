@@ -31,6 +31,9 @@ struct session {
 	struct ip gateway4;
 	bool as_root;
 	bool proxies;		/* those of localhost are to be reached */
+	/* Last of all in the command's own process, privileged in there;
+	   NULL: nothing. 0, or -1 with fail set: it is not started. */
+	int (*begin)(int link_fd, struct fail *fail);
 	char **argv;		/* NULL-terminated, at least one word */
 	int link_fd;		/* borrowed */
 	enum link_word (*link_event)(int link_fd, struct fail *fail);

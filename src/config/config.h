@@ -42,6 +42,11 @@ enum localhost_mode {
 	LOCALHOST_LIST,			/* those of localhost_ports */
 };
 
+enum localhost_conflict {
+	CONFLICT_TELL,			/* the port is its owner's; status says so */
+	CONFLICT_REFUSE,		/* the guest's bind() fails */
+};
+
 enum config_access {
 	CONFIG_ACCESS_GATEWAY,		/* gateway's address: host's services */
 	CONFIG_ACCESS_OFF,
@@ -61,6 +66,7 @@ struct config {
 	enum config_access host_access;
 	bool host_interface;
 	enum localhost_mode localhost;
+	enum localhost_conflict localhost_conflict;	/* of run only */
 	struct port_list localhost_ports;	/* if LOCALHOST_LIST */
 	struct port_list ignored_ports;
 	unsigned n_publish;

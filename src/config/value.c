@@ -321,6 +321,17 @@ const char *value_localhost(struct config *c, const char *text)
 	return why;
 }
 
+const char *value_localhost_conflict(struct config *c, const char *text)
+{
+	if (!strcasecmp(text, "tell"))
+		c->localhost_conflict = CONFLICT_TELL;
+	else if (!strcasecmp(text, "refuse"))
+		c->localhost_conflict = CONFLICT_REFUSE;
+	else
+		return "neither tell nor refuse";
+	return NULL;
+}
+
 const char *value_localhost_forwarding(struct config *c, const char *text)
 {
 	bool on = false;

@@ -26,6 +26,7 @@ value_fn value_ipv6, value_no_ipv6;
 value_fn value_dns;		/* addresses; commas or blanks between */
 value_fn value_search;		/* domains; commas or blanks between */
 value_fn value_localhost;	/* auto, off, ports */
+value_fn value_localhost_conflict;	/* tell, refuse */
 value_fn value_localhost_forwarding;	/* bool: auto or off */
 value_fn value_ignored_ports;
 value_fn value_publish;		/* one or more are added */

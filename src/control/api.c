@@ -7,9 +7,9 @@ static const struct api_call calls[API_MAX] = {
 		"What can be asked: this table." },
 	[API_STATUS] = { "GET", "/v1/status", "",
 		"name, pid, keeper, command, guest, gateway, subnet, mtu, "
-		"dns, search, host_access, localhost, forwards, publish, "
-		"kept, published, flows, traffic, questions, drops, ping, log, "
-		"warnings",
+		"dns, search, host_access, localhost, binds_refused, forwards, "
+		"publish, kept, published, flows, traffic, questions, drops, "
+		"ping, log, warnings",
 		"All that `slipway status NAME` tells." },
 	[API_PORTS] = { "GET", "/v1/ports", "",
 		"forwards, publish, kept, published",

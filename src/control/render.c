@@ -187,6 +187,14 @@ static void print_forwards(FILE *out, json_t *o)
 	}
 }
 
+static void print_refused(FILE *out, json_t *o)
+{
+	if (json_object_get(o, "binds_refused"))
+		fprintf(out, "%-12s%lld binds of ports that localhost has "
+			"already\n", "refused", number_at(o, NULL,
+							    "binds_refused"));
+}
+
 /* One line for each that there is, and for each that waits for its port. */
 static void print_published(FILE *out, json_t *o)
 {
@@ -285,6 +293,7 @@ void render_details(FILE *out, json_t *o)
 	     text_at(o, NULL, "host_interface") :
 	     "none: the gateway is virtual", "");
 	print_forwards(out, o);
+	print_refused(out, o);
 	print_published(out, o);
 	print_counters(out, o);
 	pair(out, "log", text_at(o, NULL, "log"), "");

@@ -278,6 +278,9 @@ json_t *status_json(const struct status *s)
 				    json_string(s->host_interface));
 	json_object_set_new(root, "localhost",
 			    json_string(localhost_text(s->localhost)));
+	if (s->localhost_conflict == CONFLICT_REFUSE)
+		json_object_set_new(root, "binds_refused", json_integer(
+					(json_int_t)s->binds_refused));
 	put_ports(root, s);
 	if (s->counters)
 		put_counters(root, s->counters);

@@ -5,7 +5,8 @@
  * Members of the object: name, pid (of `slipway run`), keeper, command,
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
  * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, host_interface (a name,
- * absent: the gateway is virtual), localhost,
+ * absent: the gateway is virtual), localhost, binds_refused (a number; absent:
+ * none would be),
  * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], publish
  * [TEXT…], kept [TEXT…] (those of them that a restart does not end),
  * published [{publish (one of those texts), protocol, at, to, state, why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
@@ -78,6 +79,8 @@ struct status {
 	enum config_access host_access;
 	const char *host_interface;	/* its name; "": none; borrowed */
 	enum localhost_mode localhost;
+	enum localhost_conflict localhost_conflict;
+	uint64_t binds_refused;		/* if CONFLICT_REFUSE */
 	bool ping4, ping6;
 	const struct forward_status *forwards;
 	size_t n_forwards;

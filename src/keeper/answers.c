@@ -57,6 +57,7 @@ static json_t *status_now(const struct keeper *k,
 	s.log_tail = tail;
 	s.n_log_tail = k->in.log.n_tail;
 	put_ports(k, &s);
+	s.binds_refused = k->conflict.refused;
 	s.counters = now;
 	s.no_route_free = overlapped(k);
 	s.host_interface = k->hostif.name;

@@ -6,7 +6,7 @@
 
 #include "keeper/published.h"
 
-static struct ip loopback(unsigned half)
+struct ip forwards_loopback(unsigned half)
 {
 	struct ip six = { 0 };
 
@@ -24,7 +24,7 @@ static unsigned rank(const struct guest_listener *l, unsigned half, struct ip *t
 
 	*to = l->ip;
 	if (ip_is_unspecified(&l->ip))
-		*to = loopback(dual ? half : !four);
+		*to = forwards_loopback(dual ? half : !four);
 	if (half == 0)
 		return four ? (local ? 0 : 2) : dual ? 1 : local ? 3 : 4;
 	return !four ? (local ? 0 : 1) : local ? 2 : 3;
@@ -47,7 +47,7 @@ bool forwards_target(const struct guest_listener *l, size_t n, unsigned half,
 	return best < 5;
 }
 
-static bool wanted(const struct config *c, const struct listener *l)
+bool forwards_wants(const struct config *c, const struct listener *l)
 {
 	const uint16_t port = l->at.port;
 
@@ -67,7 +67,7 @@ static void bind_half(struct forwards *f, size_t i, unsigned half,
 		      const struct endpoint *to)
 {
 	struct forward_half *st = &f->status[i].half[half];
-	const struct endpoint at = { .ip = loopback(half),
+	const struct endpoint at = { .ip = forwards_loopback(half),
 				     .port = f->status[i].port };
 	const struct hostport_way way = { .to = *to,
 					  .udp = f->status[i].udp };
@@ -182,7 +182,7 @@ void forwards_listener(struct forwards *f, const struct listener *l, bool gone)
 {
 	ssize_t i;
 
-	if (!l->at.port || !wanted(f->config, l))
+	if (!l->at.port || !forwards_wants(f->config, l))
 		return;
 	i = entry(f, l->at.port, l->udp, !gone);
 	if (i < 0)

@@ -78,6 +78,12 @@ bool forwards_has(const struct forwards *f, uint16_t port, bool udp,
 const struct forward_status *forwards_find(const struct forwards *f,
 					   uint16_t port, bool udp);
 
+/* Is a port that the guest listens on to be there at all? Pure. */
+bool forwards_wants(const struct config *c, const struct listener *l);
+
+/* The host's address that a half is at. */
+struct ip forwards_loopback(unsigned half);
+
 /* Free every port at once; the engine is told nothing. */
 void forwards_shut(struct forwards *f);
 

@@ -23,6 +23,8 @@ enum front_kind {
 	FRONT_GONE,		/* struct front_head: answer to BYE */
 	/* front -> keeper */
 	FRONT_BYE,		/* struct front_head: the command has ended */
+	FRONT_NOTIFIER,		/* struct front_head + what bindcall_filter()
+				   made in the command's process */
 };
 
 struct front_head {

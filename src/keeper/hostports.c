@@ -87,6 +87,13 @@ static const char *owner(struct hostports *hp, const struct endpoint *at,
 	return hp->last_owner;
 }
 
+const char *hostports_owner(struct hostports *hp, uint16_t port, bool udp)
+{
+	const struct endpoint at = { .port = port };
+
+	return owner(hp, &at, udp);
+}
+
 /* In words: why at could not be bound. */
 static void explain(struct hostports *hp, const struct endpoint *at, bool udp,
 		    int error, char why[STATUS_WHY_BYTES])
@@ -133,6 +140,15 @@ enum forward_state hostports_try(struct hostports *hp,
 	if (rc >= 0)
 		close(rc);
 	return outcome(hp, at, udp, rc, why);
+}
+
+bool hostports_busy(const struct endpoint *at, bool udp)
+{
+	const int rc = bind_at(at, "", udp);
+
+	if (rc >= 0)
+		close(rc);
+	return rc == -EADDRINUSE;
 }
 
 enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,

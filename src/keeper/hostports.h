@@ -70,6 +70,12 @@ MUST enum forward_state hostports_try(struct hostports *hp,
 				      const char *dev, bool udp,
 				      char why[STATUS_WHY_BYTES]);
 
+/* Is it taken by somebody? Being forbidden is another matter. */
+bool hostports_busy(const struct endpoint *at, bool udp);
+
+/* Who has it; /proc is searched at most once a second. Lent until then. */
+const char *hostports_owner(struct hostports *hp, uint16_t port, bool udp);
+
 /* The engine shall accept no more; the socket stays bound. */
 void hostports_withdraw(struct hostports *hp, const struct hostport *p);
 

@@ -264,6 +264,7 @@ void instance_status(const struct instance *in, struct status *out)
 	out->n_dns = instance_dns(in, out->dns);
 	out->host_access = c->host_access;
 	out->localhost = c->localhost;
+	out->localhost_conflict = c->localhost_conflict;
 }
 
 void instance_close(struct instance *in, bool keep_log)

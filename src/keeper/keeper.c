@@ -32,7 +32,7 @@
 #define FDS_OWN		(CLIENTS_MAX + 64u)	/* not for ports of guests */
 
 enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS,
-	      P_HOSTS, P_CLIENTS };
+	      P_HOSTS, P_CONFLICT, P_CLIENTS };
 
 uint64_t keeper_now_ns(void)
 {
@@ -274,6 +274,18 @@ void keeper_begin_stop(struct keeper *k)
 		k->phase = OVER;
 }
 
+/* The command's process says this itself, once, before it is the guest's. */
+static void watch_binds(struct keeper *k, int notifier)
+{
+	int rc;
+
+	if (k->conflict.pid)
+		return;
+	rc = conflict_start(&k->conflict, k->in.config, notifier, k->ns.net);
+	if (rc < 0)
+		fatal_errno(k, "the watcher of bind cannot be started", -rc);
+}
+
 static void front_event(struct keeper *k)
 {
 	struct front_head m;
@@ -281,10 +293,13 @@ static void front_event(struct keeper *k)
 	size_t n_fds = 0;
 	const ssize_t n = channel_recv(k->front_ch, &m, sizeof(m), fds,
 				       &n_fds);
+	const bool watch = n == sizeof(m) && m.kind == FRONT_NOTIFIER;
 
+	if (watch && n_fds == 1)
+		watch_binds(k, fds[0]);
 	while (n_fds)
 		close(fds[--n_fds]);
-	if (n == -EAGAIN)
+	if (n == -EAGAIN || watch)
 		return;
 	k->bye = n == sizeof(m) && m.kind == FRONT_BYE;
 	k->phase = OVER;
@@ -479,6 +494,7 @@ static void turn(struct keeper *k)
 		[P_RESOLVERS] = { .fd = k->in.resolvers.fd,
 				  .events = POLLIN },
 		[P_HOSTS] = { .fd = k->in.hosts.fd, .events = POLLIN },
+		[P_CONFLICT] = { .fd = k->conflict.ch, .events = POLLIN },
 	};
 	const size_t n = clients_fill(&k->clients, p + P_CLIENTS);
 	const int timeout = timers(k);
@@ -500,6 +516,9 @@ static void turn(struct keeper *k)
 	if (k->phase != OVER && p[P_HOSTS].revents &&
 	    hostsfile_event(&k->in.hosts))
 		send_hosts(k);
+	if (k->phase != OVER && p[P_CONFLICT].revents &&
+	    !conflict_event(&k->conflict, &k->ports, &k->forwards))
+		fatal_end(k, "the watcher of bind");
 	if (k->phase != OVER)
 		clients_turn(&k->clients, p + P_CLIENTS, n, keeper_now_ns(),
 			     answers_want, k);
@@ -568,8 +587,7 @@ static unsigned raise_limit(void)
 	return rl.rlim_cur < INT_MAX ? (unsigned)rl.rlim_cur : INT_MAX;
 }
 
-/* Of all descriptors, only those of these that there are, from 3 on. */
-static void keep_only(int *const fds[], size_t n)
+void keeper_keep_only(int *const fds[], size_t n)
 {
 	int next = 3;
 
@@ -591,7 +609,7 @@ static void let_go(struct keeper *k)
 
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
-	keep_only(kept, sizeof(kept) / sizeof(kept[0]));
+	keeper_keep_only(kept, sizeof(kept) / sizeof(kept[0]));
 	setsid();
 	umask(077);
 	prctl(PR_SET_NAME, "slipway-keeper");
@@ -663,7 +681,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.phase = GUEST, .inside = -1, .engine = -1,
 		.inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
-		.hostif.fd = -1,
+		.hostif.fd = -1, .conflict.ch = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
 	};
 

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "keeper/clients.h"
+#include "keeper/conflict.h"
 #include "keeper/forwards.h"
 #include "keeper/front.h"
 #include "keeper/instance.h"
@@ -28,6 +29,7 @@ struct keeper {
 	struct hostports ports;
 	struct forwards forwards;	/* of localhost */
 	struct published published;
+	struct conflict conflict;
 	struct guest_ns ns;
 	struct hostif hostif;		/* fd: until the engine has it */
 	struct msg_engine_ready engine_ready;
@@ -48,6 +50,9 @@ struct keeper {
 
 /* Of the monotonic clock. */
 uint64_t keeper_now_ns(void);
+
+/* Of all descriptors, only those of these that there are, from 3 on. */
+void keeper_keep_only(int *const fds[], size_t n);
 
 /* Let the front end its command, and then us; once. */
 void keeper_begin_stop(struct keeper *k);

@@ -111,7 +111,7 @@ bool bindcall_take(int notifier, struct bindcall *out)
 	return true;
 }
 
-/* Whether id still means the thread that called; its number may be another's. */
+/* Does it still wait? If not, its thread's number may be another's. */
 static bool waits(int notifier, const struct bindcall *call)
 {
 	uint64_t id = call->id;

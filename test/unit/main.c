@@ -26,6 +26,7 @@ unsigned test_failures;
 	X(control_status)						\
 	X(engine_patience)						\
 	X(flow_table)							\
+	X(keeper_conflict)						\
 	X(keeper_etctext)						\
 	X(keeper_forwards)						\
 	X(keeper_plan)							\
