@@ -92,12 +92,21 @@ static bool read_error(const struct ip_packet *ip, bool from_guest,
 
 	s->key.guest_port = from_guest ? dst_port : src_port;
 	s->key.peer_port = from_guest ? src_port : dst_port;
-	s->key.kind = proto == PROTO_TCP ? FLOW_DIRECT_TCP : FLOW_DIRECT_UDP;
 	s->error = true;
-	if (proto == PROTO_ICMP || proto == PROTO_ICMP6) {
+	switch (proto) {
+	case PROTO_TCP:
+		s->key.kind = FLOW_DIRECT_TCP;
+		break;
+	case PROTO_UDP:
+		s->key.kind = FLOW_DIRECT_UDP;
+		break;
+	case PROTO_ICMP: case PROTO_ICMP6:
 		s->key.kind = FLOW_DIRECT_PING;
 		s->key.guest_port = rd_be16(&r);	/* the identifier */
 		s->key.peer_port = 0;
+		break;
+	default:		/* other bytes than ports are there */
+		return false;
 	}
 	return !r.bad;
 }
@@ -133,6 +142,11 @@ static bool read_packet(const struct ip_packet *ip, bool from_guest,
 	s->key.guest_port = from_guest ? src : dst;
 	s->key.peer_port = from_guest ? dst : src;
 	return src && dst;
+}
+
+static bool is_over(const struct direct *d)
+{
+	return d->reset || (d->guest_fin && d->host_fin);
 }
 
 static uint64_t idle_limit(const struct direct *d)
@@ -175,11 +189,23 @@ static struct direct *begin(struct network *net, const struct said *s,
 	return as_direct(f);
 }
 
+/*
+ * Does it keep the conversation? Of UDP nobody says when it ends: where the
+ * guest may not begin anything, it may not go on for ever either with a port
+ * that another of the host's may have by then (RFC 4787 section 4.3).
+ */
+static bool keeps(const struct network *net, const struct direct *d,
+		  bool from_guest)
+{
+	return !from_guest || !d->by_host || net->policy.host_access ||
+	       d->flow.key.kind != FLOW_DIRECT_UDP;
+}
+
 /* A packet of the conversation passes; its timer only ever moves back. */
 static void note(struct network *net, struct direct *d, const struct said *s,
 		 size_t bytes, bool from_guest)
 {
-	const bool was_over = d->reset || (d->guest_fin && d->host_fin);
+	const bool was_over = is_over(d);
 
 	if (s->error)
 		return;
@@ -193,9 +219,9 @@ static void note(struct network *net, struct direct *d, const struct said *s,
 		d->host_fin |= s->fin;
 		d->to_guest += bytes;
 	}
-	d->idle_ns = net->p.now_ns;
-	if (!timer_armed(&d->timer) ||
-	    (!was_over && (d->reset || (d->guest_fin && d->host_fin))))
+	if (keeps(net, d, from_guest))
+		d->idle_ns = net->p.now_ns;
+	if (!timer_armed(&d->timer) || (!was_over && is_over(d)))
 		wheel_arm(&net->p.wheel, &d->timer,
 			  d->idle_ns + idle_limit(d));
 }
@@ -228,6 +254,17 @@ static bool may_begin(const struct network *net, const struct said *s)
 				      s->key.kind == FLOW_DIRECT_UDP);
 }
 
+/*
+ * With the ports of a conversation that there is, the guest begins another.
+ * The same SYN once more is none; but where the host began, or all is over, a
+ * listener may have come to that port for which the guest was never allowed.
+ */
+static bool begins_anew(const struct direct *d, const struct said *s)
+{
+	return s->begins && s->key.kind == FLOW_DIRECT_TCP &&
+	       (d->by_host || is_over(d));
+}
+
 /* Is what the link says of the packet true? The host's stack will go by it. */
 static bool is_true(const struct frame_meta *m, const struct ip_packet *ip)
 {
@@ -248,6 +285,8 @@ static bool is_true(const struct frame_meta *m, const struct ip_packet *ip)
 	case FRAME_GSO_UDP4: case FRAME_GSO_UDP6:
 		return m->gso_size && m->needs_csum &&
 		       ip->proto == PROTO_UDP &&
+		       ip->payload.len <= UDP_HEADER_BYTES +
+				(size_t)m->gso_size * UDP_BATCH_MAX &&
 		       ip->v6 == (m->gso == FRAME_GSO_UDP6);
 	}
 	return false;
@@ -273,6 +312,13 @@ bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 	    !read_packet(ip, true, &s))
 		return false;
 	f = flow_find(&net->p.flows, &s.key);
+	*drop = DROP_POLICY;
+	if (f && begins_anew(as_direct(f), &s)) {
+		if (!is_over(as_direct(f)))
+			return true;
+		direct_free(net, as_direct(f));
+		f = NULL;
+	}
 	if (!f && is_true(meta, ip) && may_begin(net, &s)) {
 		*drop = DROP_FLOWS;
 		f = (struct flow *)(void *)begin(net, &s, false);

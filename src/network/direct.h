@@ -3,7 +3,7 @@
  * network/direct.h - packets between the guest and the host's own stack
  *
  * Theory of operation
- * ===================
+ * ============ *
  *
  * With an interface on the host (network_setup.host_port) the host's kernel
  * has the gateway's address, and a route to the subnet. What it sends to the
@@ -27,10 +27,14 @@
  *
  *   TCP   2 h 4 min idle (RFC 5382 REQ-5); 4 min before both have spoken or
  *         after one FIN each (the same); 10 s after a RST
- *   UDP   2 min (RFC 4787 REQ-5)
+ *   UDP   2 min (RFC 4787 REQ-5); without host access since the host spoke
  *   echo  30 s, by identifier; only the host's own requests
  *
  * With IP options or extension headers nothing of the guest's passes.
+ *
+ * What the host has begun gives the guest no more than that: a SYN of its own
+ * with the same ports is dropped, and after the end asks as any other does.
+ * So two that begin at once (RFC 9293 section 3.5) do not meet.
  *
  * ICMP errors pass where they quote a packet of a conversation. Fragments of
  * the guest's are put together before; of the host's, later ones pass

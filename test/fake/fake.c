@@ -6,6 +6,7 @@
 
 #include "base/csum.h"
 #include "env/env.h"
+#include "proto/udp.h"
 #include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
@@ -571,6 +572,10 @@ static bool meta_is_true(const struct frame_meta *meta,
 						      UDP_CSUM_OFFSET;
 
 	if (meta->gso && (!meta->needs_csum || !meta->gso_size))
+		return false;
+	if ((meta->gso == FRAME_GSO_UDP4 || meta->gso == FRAME_GSO_UDP6) &&
+	    ip->payload.len > UDP_HEADER_BYTES +
+			      (size_t)meta->gso_size * UDP_BATCH_MAX)
 		return false;
 	return !meta->needs_csum ||
 	       ((ip->proto == PROTO_TCP || ip->proto == PROTO_UDP) &&

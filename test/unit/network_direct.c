@@ -30,6 +30,8 @@ struct say {
 	uint8_t proto;			/* 6, 17, 1: echo, 2: an ICMP error */
 	uint16_t guest, host;		/* ports; of an echo: identifier, - */
 	uint8_t flags;			/* of TCP; of an echo: 1, a reply */
+	uint8_t quoted;			/* protocol that an error quotes: UDP */
+	uint16_t data_bytes;		/* of UDP, zeros */
 };
 
 /* The checksum of TCP or UDP, which the fake looks at. */
@@ -59,14 +61,16 @@ static size_t l4(struct wr *w, const struct say *s, const struct ip *src,
 	uint8_t quote[IPV6_HEADER_BYTES + UDP_HEADER_BYTES];
 	struct wr q = wr(quote, sizeof(quote));
 	struct ip_packet ip = { .src = *dst, .dst = *src, .ttl = 9,
-				.proto = PROTO_UDP };
+				.proto = s->quoted ? s->quoted : PROTO_UDP };
 
 	switch (s->proto) {
 	case PROTO_TCP:
 		tcp_emit(w, &seg, 0);
 		break;
 	case PROTO_UDP:
-		udp_emit(w, from, to, 0, 0);
+		udp_emit(w, from, to, s->data_bytes, 0);
+		for (unsigned i = 0; i < s->data_bytes; i++)
+			wr_u8(w, 0);
 		break;
 	case PROTO_ICMP:
 		icmp_emit_echo(w, src, dst, &echo);
@@ -98,7 +102,7 @@ static bool passes(struct scene *c, const struct say *s)
 				 .type = s->v6 ? ETH_IPV6 : ETH_IPV4 };
 	const uint64_t host = c->rig.fake->host_packets;
 	const uint64_t to_guest = c->rig.fake->frames;
-	uint8_t buf[200], body[120];
+	uint8_t buf[400], body[300];
 	struct wr w = wr(buf, sizeof(buf)), b = wr(body, sizeof(body));
 	const size_t len = l4(&b, s, &ip.src, &ip.dst);
 
@@ -204,6 +208,99 @@ static void check_host_begins(bool v6)
 	rig_end(&c.rig, "the host begins");
 }
 
+/* The host's word is no leave for the guest to begin with the same ports. */
+static void check_begun_by_host(bool access)
+{
+	struct scene c = begin(access);
+	const struct say syn = TCP(false, OPEN, TCP_SYN);
+	struct network_stats before, after;
+
+	OF(TCP(true, OPEN, TCP_SYN));
+	OF(TCP(false, OPEN, TCP_SYN | TCP_ACK));
+	network_get_stats(c.rig.net, &before);
+	CHECK("it lives", !OF(syn));
+	network_get_stats(c.rig.net, &after);
+	CHECK("counted", after.drops[DROP_POLICY] ==
+			 before.drops[DROP_POLICY] + 1);
+	CHECK("it lives on", OF(TCP(true, OPEN, TCP_ACK)) &&
+			     OF(TCP(false, OPEN, TCP_ACK)));
+	OF(TCP(true, OPEN, TCP_FIN | TCP_ACK));
+	OF(TCP(false, OPEN, TCP_FIN | TCP_ACK));
+	CHECK("last ACK", OF(TCP(true, OPEN, TCP_ACK)));
+	CHECK("closed", OF(syn) == access);
+
+	c.now += SECOND;
+	OF(TCP(true, OPEN + 2, TCP_SYN));
+	OF(TCP(false, OPEN + 2, TCP_RST | TCP_ACK));
+	CHECK("refused, and nobody waits", !OF(TCP(false, OPEN + 2, TCP_SYN)));
+	rig_end(&c.rig, "begun by the host");
+}
+
+/* One that the guest began: the SYN again is no news, whoever waits now. */
+static void check_syn_again(void)
+{
+	struct scene c = begin(true);
+	const struct say syn = TCP(false, OPEN, TCP_SYN);
+
+	CHECK("SYN", OF(syn));
+	c.rig.fake->host_waits = SHUT;
+	CHECK("again", OF(syn));
+	OF(TCP(true, OPEN, TCP_RST | TCP_ACK));
+	CHECK("after the end", !OF(syn));
+	rig_end(&c.rig, "SYN again");
+}
+
+/* Of UDP the guest keeps alive only what it might begin. */
+static void check_kept_alive(bool access)
+{
+	struct scene c = begin(access);
+	bool lives = true;
+
+	c.rig.fake->host_waits = SHUT;
+	OF(UDP(true, 40000));
+	for (unsigned i = 0; i < 3; i++) {
+		later(&c, 50 * SECOND);
+		lives = OF(UDP(false, 40000));
+	}
+	CHECK("kept alive", lives == access);
+	OF(UDP(true, 40000));
+	for (unsigned i = 0; i < 3; i++) {
+		later(&c, 50 * SECOND);
+		CHECK("by the host", OF(UDP(true, 40000)) &&
+				     OF(UDP(false, 40000)));
+	}
+	rig_end(&c.rig, "kept alive");
+}
+
+/* What an error quotes has ports where we look for them, or it is none. */
+static void check_quotes(void)
+{
+	static const struct {
+		uint8_t proto;
+		bool v6, passes;
+	} cases[] = {
+		{ PROTO_UDP, false, true }, { PROTO_UDP, true, true },
+		{ PROTO_TCP, false, false },
+		{ PROTO_ICMP, false, false },
+		{ 50, false, false }, { 132, false, false },
+		{ 60, true, false }, { 43, true, false },
+		{ 44, true, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct scene c = begin(false);
+		struct say first = UDP(true, 1536);	/* 6, 0: TCP follows */
+
+		first.v6 = cases[i].v6;
+		CHECK("the host begins", OF(first));
+		CHECK("quote", OF((struct say){
+			.proto = 2, .v6 = cases[i].v6, .guest = GUEST,
+			.host = 1536, .quoted = cases[i].proto,
+		}) == cases[i].passes);
+		rig_end(&c.rig, "quotes");
+	}
+}
+
 static void check_time(void)
 {
 	struct scene c = begin(true);
@@ -292,7 +389,7 @@ static void check_meta(void)
 		struct scene c = begin(true);
 
 		if (i % 2)		/* in a conversation, too */
-			OF(TCP(true, OPEN, TCP_SYN));
+			OF(TCP(false, OPEN, TCP_SYN));
 		c.meta = cases[i / 2].meta;
 		CHECK("meta", OF(TCP(false, OPEN, TCP_SYN)) ==
 			      cases[i / 2].passes);
@@ -370,6 +467,27 @@ static void check_header_length(void)
 	CHECK("headers", c.rig.fake->meta.hdr_len == ETH_HEADER_BYTES +
 	      IPV4_HEADER_BYTES + UDP_HEADER_BYTES);
 	rig_end(&c.rig, "header length");
+}
+
+/* A batch of a byte each would be 65,000 datagrams for the host to cut. */
+static void check_batches(void)
+{
+	struct scene c = begin(true);
+	struct say batch = UDP(false, OPEN);
+
+	CHECK("one", OF(batch));
+	c.meta = (struct frame_meta){
+		.needs_csum = true, .csum_offset = UDP_CSUM_OFFSET,
+		.csum_start = ETH_HEADER_BYTES + IPV4_HEADER_BYTES,
+		.gso = FRAME_GSO_UDP4, .gso_size = 1,
+	};
+	batch.data_bytes = UDP_BATCH_MAX;
+	CHECK("as many as the gateway takes", OF(batch));
+	batch.data_bytes++;
+	CHECK("one more", !OF(batch));
+	batch.guest++;
+	CHECK("nor to begin with", !OF(batch));
+	rig_end(&c.rig, "batches");
 }
 
 /* The host's own connections have the gateway's address, too. */
@@ -466,11 +584,18 @@ void test_network_direct(void)
 	check_who_may_begin(false);
 	check_host_begins(false);
 	check_host_begins(true);
+	check_begun_by_host(false);
+	check_begun_by_host(true);
+	check_syn_again();
+	check_kept_alive(false);
+	check_kept_alive(true);
+	check_quotes();
 	check_time();
 	check_gateways();
 	check_meta();
 	check_options();
 	check_header_length();
+	check_batches();
 	check_offered_port();
 	check_host_addresses();
 	check_full();
