@@ -515,6 +515,16 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 	return true;
 }
 
+/*
+ * An interface deleted under us, which its namespace's root may do, is ready
+ * for ever after and gives nothing.
+ */
+static void let_go(struct engine *e, int fd, const char *text)
+{
+	(void)!epoll_ctl(e->host.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	log_write(e, LOG_WARN, text);
+}
+
 static void read_frames(struct engine *e, uint64_t now)
 {
 	size_t bytes = 0;
@@ -530,6 +540,10 @@ static void read_frames(struct engine *e, uint64_t now)
 			next_machine(e);
 			return;
 		}
+		if (n == -EBADFD)
+			let_go(e, e->host.link.fd, "the guest's interface has "
+			       "been deleted: it has no network any more; "
+			       "start it again");
 		if (n < 0) {
 			e->link_ready = false;
 			return;
@@ -555,6 +569,11 @@ static void read_host(struct engine *e, uint64_t now)
 		const ssize_t n = tun_read(e->setup.host_fd, e->frame,
 					   sizeof(e->frame), &meta);
 
+		if (n == -EBADFD)
+			let_go(e, e->setup.host_fd, "the host's interface has "
+			       "been deleted: host and guest do not reach "
+			       "each other by address any more; start the "
+			       "guest again");
 		if (n < 0)
 			break;
 		if (n > 0)

@@ -38,7 +38,8 @@ struct link {
 
 /*
  * Read one frame, lent until the next call: its length, 0 for a frame that
- * makes no sense, -EAGAIN for none, -EPIPE when the machine has gone.
+ * makes no sense, -EAGAIN for none, -EPIPE when the machine has gone, and of a
+ * tap that was deleted -EBADFD, for good.
  */
 MUST ssize_t link_read(struct link *l, struct frame_meta *meta,
 		       const uint8_t **frame);

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from scene import LONG, WORLD4, in_thread, mac_of, need, processes, until
-from servers import listener
+from scene import LONG, WORLD4, in_thread, mac_of, need, processes, sh, until
+from servers import Server, echo, listener
 
 SECONDS = 10 if LONG else 2
 
@@ -205,6 +205,33 @@ def ticks(pid):
     """CPU time used, in clock ticks."""
     with open(f"/proc/{pid}/stat") as f:
         return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+
+
+@pytest.mark.parametrize("which", ["eth0", "slipway0"])
+def test_an_interface_deleted_under_the_engine(root, scene, which):
+    """By the guest's root or the host's: it is said, and nothing spins."""
+    with contextlib.closing(root.guest("--host-interface",
+                                       name="bare")) as guest:
+        engine = max(pid for pid, name in processes().items()
+                     if name == "slipway-engine")
+        with guest if which == "eth0" else scene.host:
+            sh(f"ip link del {which}")
+        until(lambda: "interface has been deleted" in
+              root("status", "bare").stdout, 5, "a warning")
+        before = ticks(engine)
+        time.sleep(1)                   # that is what is measured
+        assert ticks(engine) - before < 5
+        with guest:
+            server = Server("127.0.0.1", echo, 8077)
+        with server:
+            until(lambda: connects(8077), 5, "localhost, still")
+
+
+def connects(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 2).close()
+        return True
+    return False
 
 
 def test_clients_of_localhost_cannot_end_the_guest(root):
