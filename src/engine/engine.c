@@ -280,6 +280,7 @@ static int prepare(struct engine *e, struct fail *fail)
 		return fail_set(fail, "the engine cannot start: epoll: %s",
 				strerror(errno));
 	e->host.host_fd = e->setup.host_fd;
+	e->host.host_index = e->setup.host_index;
 	e->host.diag_fd = e->setup.host_fd < 0 ? -1 : listeners_open();
 	if (e->setup.host_fd >= 0 && e->host.diag_fd < 0)
 		return fail_set(fail, "the engine cannot start: sock_diag: %s",

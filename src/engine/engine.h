@@ -37,6 +37,7 @@ struct engine_setup {
 	int link_fd;			/* as link says; all four are taken by
 					   the child */
 	int host_fd;			/* linux/hostif.h, taken; -1: none */
+	unsigned host_index;		/* its interface's */
 	uint32_t host_offloads;
 	int keeper_ch;
 	int inside_ch;			/* -1: the guest has no helper */

@@ -184,6 +184,7 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 		.offloads = offloads,
 		.link = kind, .link_fd = link_fd,
 		.host_fd = k->hostif.fd,
+		.host_index = k->hostif.index,
 		.host_offloads = k->hostif.offloads,
 		.keeper_ch = k->engine_end, .inside_ch = k->helper_end,
 	};

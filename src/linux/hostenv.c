@@ -682,7 +682,7 @@ static bool host_listens(void *ctx, const struct endpoint *at, bool udp)
 {
 	const struct hostenv *he = ctx;
 
-	return listeners_at(he->diag_fd, at, udp);
+	return listeners_at(he->diag_fd, he->host_index, at, udp);
 }
 
 static void random_bytes(void *ctx, void *buf, size_t len)

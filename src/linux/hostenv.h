@@ -22,6 +22,7 @@ struct hostenv {
 	struct link link;
 	struct netlink *netlink;
 	int host_fd;		/* linux/hostif.h; -1: none */
+	unsigned host_index;	/* its interface's */
 	int diag_fd;		/* of linux/listeners.h, if there is one */
 	struct pool pool;
 	uint64_t tcp_bytes;	/* that crowds of sockets may hold together */

@@ -15,6 +15,7 @@
 #define STATE_CLOSE	7	/* the kernel's TCP_CLOSE: UDP, not connected */
 #define STATE_LISTEN	10	/* and TCP_LISTEN */
 #define DUMP_BYTES	32768	/* the kernel's largest part of a dump */
+#define ANSWER_BYTES	4096	/* more than it says of one socket */
 
 static int compare(const struct listener *a, const struct listener *b)
 {
@@ -144,33 +145,19 @@ static int add_socket(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_OK;
 }
 
-struct search {
-	const struct endpoint *at;
-	bool found;
-};
-
-static int match_socket(const struct nlmsghdr *h, void *arg)
+/* Tells what is left of an earlier answer from ours. */
+static uint32_t next_seq(void)
 {
-	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
-	struct listener l = { .udp = false };
-	struct search *s = arg;
+	static uint32_t seq;
 
-	if (!read_socket(h, &l) || l.at.port != s->at->port ||
-	    m->id.idiag_if)
-		return MNL_CB_OK;
-	if (ip_is_unspecified(&l.at.ip))
-		s->found |= ip_is4(&l.at.ip) == ip_is4(&s->at->ip) ||
-			    (!ip_is4(&l.at.ip) && !l.v6only);
-	else
-		s->found |= ip_equal(&l.at.ip, &s->at->ip);
-	return MNL_CB_OK;
+	return ++seq;
 }
 
 /* each: is called with arg for every socket. */
 static int dump(int fd, unsigned char family, bool udp, mnl_cb_t each,
 		void *arg)
 {
-	static uint32_t seq;	/* tells an earlier dump's rest from ours */
+	const uint32_t seq = next_seq();
 	struct {
 		struct nlmsghdr h;
 		struct inet_diag_req_v2 r;
@@ -179,7 +166,7 @@ static int dump(int fd, unsigned char family, bool udp, mnl_cb_t each,
 			.nlmsg_len = sizeof(req),
 			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			.nlmsg_seq = ++seq,
+			.nlmsg_seq = seq,
 		},
 		.r = {
 			.sdiag_family = family,
@@ -208,16 +195,80 @@ static int dump(int fd, unsigned char family, bool udp, mnl_cb_t each,
 	return ret < 0 ? -errno : 0;
 }
 
-bool listeners_at(int fd, const struct endpoint *at, bool udp)
+/* Where a question names the socket's own end. */
+static void put_ip(uint32_t out[4], const struct ip *ip)
 {
-	struct search s = { .at = at };
+	if (ip_is4(ip))
+		out[0] = htonl(ip_to_v4(*ip));
+	else
+		memcpy(out, ip->b, sizeof(ip->b));
+}
 
-	/* Those of IPv6 may take IPv4, too. */
-	if (ip_is4(&at->ip))
-		(void)!dump(fd, AF_INET, udp, match_socket, &s);
-	if (!s.found)
-		(void)!dump(fd, AF_INET6, udp, match_socket, &s);
-	return s.found;
+/*
+ * The one that would get what comes by the interface dev, from anybody. Of
+ * UDP the kernel takes the two ends the other way round ("for historical
+ * reasons"). 0 or -errno.
+ */
+static int ask_for(int fd, unsigned dev, const struct endpoint *at, bool udp,
+		   uint32_t seq)
+{
+	struct {
+		struct nlmsghdr h;
+		struct inet_diag_req_v2 r;
+	} req = {
+		.h = {
+			.nlmsg_len = sizeof(req),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = seq,
+		},
+		.r = {
+			.sdiag_family = ip_is4(&at->ip) ? AF_INET : AF_INET6,
+			.sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP,
+			.idiag_states = ~0u,
+			.id.idiag_if = dev,
+			.id.idiag_cookie = { INET_DIAG_NOCOOKIE,
+					     INET_DIAG_NOCOOKIE },
+		},
+	};
+
+	if (udp) {
+		req.r.id.idiag_dport = htons(at->port);
+		put_ip(req.r.id.idiag_dst, &at->ip);
+	} else {
+		req.r.id.idiag_sport = htons(at->port);
+		put_ip(req.r.id.idiag_src, &at->ip);
+	}
+	return sendto(fd, &req, sizeof(req), 0, NULL, 0) < 0 ? -errno : 0;
+}
+
+/* An answer: it takes clients. An error: there is none. */
+static int take_state(const struct nlmsghdr *h, void *arg)
+{
+	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
+	uint8_t *state = arg;
+
+	if (mnl_nlmsg_get_payload_len(h) >= sizeof(*m))
+		*state = m->idiag_state;
+	return MNL_CB_STOP;
+}
+
+bool listeners_at(int fd, unsigned dev, const struct endpoint *at, bool udp)
+{
+	const uint32_t seq = next_seq();
+	_Alignas(struct nlmsghdr) char buf[ANSWER_BYTES];
+	const struct nlmsghdr *h = (const void *)buf;
+	uint8_t state = 0;
+	ssize_t n;
+
+	if (ask_for(fd, dev, at, udp, seq) < 0)
+		return false;
+	do
+		n = recvfrom(fd, buf, sizeof(buf), 0, NULL, NULL);
+	while ((n < 0 && errno == EINTR) ||
+	       (n >= (ssize_t)sizeof(*h) && h->nlmsg_seq != seq));
+	if (n < 0 || mnl_cb_run(buf, (size_t)n, seq, 0, take_state, &state) < 0)
+		return false;
+	return state == (udp ? STATE_CLOSE : STATE_LISTEN);
 }
 
 struct picked_ports listeners_picked(void)

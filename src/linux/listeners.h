@@ -76,11 +76,13 @@ bool listeners_casual(const struct picked_ports *picked, uint16_t port);
 struct picked_ports listeners_picked(void);
 
 /*
- * Does one of them (the casual ones, too) take clients at that port of that
- * address, bound to it or to all of its family's, and to no device? Asks the
- * kernel; needs sendto() and recvfrom() only. false if it cannot be known.
+ * Does one of them (the casual ones, too) take what anybody says to that port
+ * of that address, coming in by the interface with the index dev? Asks the
+ * kernel, which looks for it as for a packet: at no more cost where there are
+ * thousands. Needs sendto() and recvfrom() only. false if it cannot be known.
  */
-MUST bool listeners_at(int fd, const struct endpoint *at, bool udp);
+MUST bool listeners_at(int fd, unsigned dev, const struct endpoint *at,
+		       bool udp);
 
 /*
  * Replace set by what listens now. 0 or -errno; then set is undefined.

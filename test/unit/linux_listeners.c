@@ -2,6 +2,7 @@
 /* test/unit/linux_listeners.c - what is told of listeners that change. */
 #include "linux/listeners.h"
 
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -206,6 +207,80 @@ out:
 		close(diag);
 }
 
+/* One socket, and who would be heard by it. */
+static const struct {
+	const char *name, *bound;
+	int v6only;
+	bool there[4];		/* 127.0.0.1, 127.0.0.2, ::1, ::2 */
+} ones[] = {
+	{ "one address", "127.0.0.1", 0, { true } },
+	{ "another", "127.0.0.2", 0, { false, true } },
+	{ "all of IPv4", "0.0.0.0", 0, { true, true } },
+	{ "all of both", "::", 0, { true, true, true, true } },
+	{ "all of IPv6", "::", 1, { false, false, true, true } },
+	{ "one of IPv6", "::1", 0, { false, false, true } },
+};
+
+static bool heard(int diag, const char *dev, const char *ip, uint16_t port,
+		  bool udp)
+{
+	struct endpoint at = { .port = port };
+
+	if (!ip_parse(ip, &at.ip))
+		abort();
+	return listeners_at(diag, if_nametoindex(dev), &at, udp);
+}
+
+static void check_heard(int diag, size_t i, uint16_t port, bool udp, bool there)
+{
+	static const char *const asked[] = { "127.0.0.1", "127.0.0.2", "::1",
+					     "::2" };
+
+	for (unsigned a = 0; a < 4; a++)
+		CHECK(ones[i].name, heard(diag, "lo", asked[a], port, udp) ==
+				    (there && ones[i].there[a]));
+}
+
+static void check_one(size_t i, bool udp)
+{
+	const int diag = listeners_open();
+	struct endpoint at = { .port = 0 };
+	struct sockaddr_any sa;
+	socklen_t len;
+	int s;
+
+	if (!ip_parse(ones[i].bound, &at.ip))
+		abort();
+	len = sockaddr_from(&sa, &at);
+	s = socket(sa.sa.sa_family, (udp ? SOCK_DGRAM : SOCK_STREAM) |
+		   SOCK_CLOEXEC, 0);
+	if (sa.sa.sa_family == AF_INET6)
+		setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &ones[i].v6only,
+			   sizeof(ones[i].v6only));
+	if (diag < 0 || bind(s, &sa.sa, len) || getsockname(s, &sa.sa, &len) ||
+	    !sockaddr_to(&sa, &at))
+		goto out;
+	check_heard(diag, i, at.port, udp, udp);
+	if (!udp && listen(s, 1) == 0)
+		check_heard(diag, i, at.port, udp, true);
+	/* To whom an interface is all there is, others are none. */
+	if (setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) == 0) {
+		check_heard(diag, i, at.port, udp, true);
+		CHECK(ones[i].name, !heard(diag, "", "127.0.0.1", at.port,
+					   udp));
+	}
+	if (udp && ip_is_loopback(&at.ip) && connect(s, &sa.sa, len) == 0)
+		check_heard(diag, i, at.port, udp, false);
+	close(s);
+	s = -1;
+	check_heard(diag, i, at.port, udp, false);
+out:
+	if (s >= 0)
+		close(s);
+	if (diag >= 0)
+		close(diag);
+}
+
 void test_linux_listeners(void);
 void test_linux_listeners(void)
 {
@@ -223,5 +298,7 @@ void test_linux_listeners(void)
 		check_kernel(set, "::", true, udp);
 		check_kernel(set, "::1", true, udp);
 	}
+	for (size_t i = 0; i < 2 * sizeof(ones) / sizeof(ones[0]); i++)
+		check_one(i / 2, i % 2);
 	free(set);
 }
