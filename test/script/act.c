@@ -53,7 +53,7 @@ static bool outcome_named(const char *text, int *outcome)
 static const char *on_dgram(struct fake *f, const char *text)
 {
 	char peer[SCRIPT_TEXT], offender[SCRIPT_TEXT];
-	unsigned id, type, code, ttl = 0;
+	unsigned id, type, code, mtu = 0;
 	struct fake_sock *s;
 	struct endpoint e;
 	size_t len;
@@ -62,24 +62,26 @@ static const char *on_dgram(struct fake *f, const char *text)
 	    !f->sock[id - 1].open)
 		return "no such socket";
 	s = &f->sock[id - 1];
-	if (sscanf(text, "sends s%u < %255s (%zu) ttl %u", &id, peer, &len,
-		   &ttl) >= 3 && text_endpoint(peer, &e)) {
+	if (sscanf(text, "sends s%u < %255s (%zu)", &id, peer, &len) == 3 &&
+	    text_endpoint(peer, &e)) {
 		ASSERT(s->queued < FAKE_DGRAMS);
 		s->queue[s->queued++] = (struct fake_dgram){
-			.from = e, .len = len, .ttl = (uint8_t)ttl,
+			.from = e, .len = len,
+			.ttl = (uint8_t)text_number(text, "ttl", 0),
+			.tos = (uint8_t)text_number(text, "tos", 0),
 		};
 		if (!strstr(text, " more"))
 			event(f, s, ENV_READABLE);
 		return NULL;
 	}
 	if (sscanf(text, "fails s%u %255s (%zu) icmp %u/%u from %255s mtu %u",
-		   &id, peer, &len, &type, &code, offender, &ttl) < 6 ||
+		   &id, peer, &len, &type, &code, offender, &mtu) < 6 ||
 	    !text_endpoint(peer, &s->error.to) ||
 	    !ip_parse(offender, &s->error.offender))
 		return "no such datagram";
 	s->error.type = (uint8_t)type;
 	s->error.code = (uint8_t)code;
-	s->error.mtu = ttl;
+	s->error.mtu = mtu;
 	s->error.payload_bytes = len;
 	s->has_error = true;
 	event(f, s, ENV_FAILED);

@@ -43,6 +43,7 @@ static void address(const struct fake *f, struct packet *p, uint8_t proto,
 		.src = ip_is4(to) ? f->setup.guest4 : f->setup.guest6,
 		.dst = *to, .v6 = !ip_is4(to), .proto = proto,
 		.ttl = (uint8_t)text_number(text, "ttl", 64),
+		.tos = (uint8_t)text_number(text, "tos", 0),
 		.dont_fragment = strstr(text, " df"),
 	};
 }

@@ -160,7 +160,8 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 {
 	const size_t segment = mark && mark->segment ? mark->segment :
 			       SIZE_MAX;
-	char name[ENDPOINT_TEXT_BYTES], ttl[16] = "", by[16] = "";
+	char name[ENDPOINT_TEXT_BYTES], ttl[16] = "", by[16] = "",
+	     tos[16] = "";
 	struct fake *f = ctx;
 	bool bad = false;
 	size_t len = 0;
@@ -173,10 +174,12 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 		return take_error(f);
 	if (mark && mark->ttl)
 		snprintf(ttl, sizeof(ttl), " ttl %u", mark->ttl);
+	if (mark && mark->tos)
+		snprintf(tos, sizeof(tos), " tos %u", mark->tos);
 	if (mark && mark->segment)
 		snprintf(by, sizeof(by), " by %u", mark->segment);
-	see(f, "host gets s%d > %s (%zu)%s%s%s", id + 1,
-	    endpoint_format(to, name), len, by, ttl, bad ? " BAD BYTES" : "");
+	see(f, "host gets s%d > %s (%zu)%s%s%s%s", id + 1,
+	    endpoint_format(to, name), len, by, ttl, tos, bad ? " BAD BYTES" : "");
 	return 0;
 }
 
@@ -196,7 +199,7 @@ static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
 	s->queued--;
 	memmove(&s->queue[0], &s->queue[1], s->queued * sizeof(s->queue[0]));
 	*from = d.from;
-	*mark = (struct env_mark){ .ttl = d.ttl };
+	*mark = (struct env_mark){ .ttl = d.ttl, .tos = d.tos };
 	for (size_t i = 0; i < d.len && i < cap; i++)
 		((uint8_t *)buf)[i] = fake_byte(i);
 	return (int64_t)(d.len < cap ? d.len : cap);

@@ -19,7 +19,7 @@
 struct fake_dgram {
 	struct endpoint from;
 	size_t len;
-	uint8_t ttl;
+	uint8_t ttl, tos;
 };
 
 /* A socket of the host's. */

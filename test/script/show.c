@@ -305,6 +305,8 @@ void show_frame(struct show *s, const struct frame_meta *meta,
 		say_icmp(&o, s, &ip);
 	if (ip.ttl != 64)
 		say(&o, " ttl %u", ip.ttl);
+	if (ip.tos)
+		say(&o, " tos %u", ip.tos);
 	if (!ip.fragment && !sum_is_right(meta, &ip))
 		say(&o, " BAD CHECKSUM");
 }
