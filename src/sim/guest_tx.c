@@ -119,8 +119,9 @@ void guest_send_ack(struct world *w, unsigned i)
 		.window = take_window(w, i, false), .wscale = TCP_NO_WSCALE,
 	};
 
-	if (seq_lt(c->snd_una + c->snd_wnd, s.seq))
-		s.seq = c->snd_una + c->snd_wnd;
+	/* A window may be rounded, but does not shrink: RFC 7323 section 2.4 */
+	if (c->edge_known && seq_lt(c->edge, s.seq))
+		s.seq = c->edge;
 	put_sack(w, i, &s);
 	transmit(w, i, &s, 0, 0);
 }
