@@ -23,7 +23,7 @@
 
 #define KEEPALIVE_S	75
 #define TCP_PART_LEAST	(128u << 10)	/* of memory, for a stream in a crowd */
-#define TCP_PART_MOST	(4u << 20)
+#define TCP_PART_MOST	(512u << 10)
 #define UDP_QUEUE_BYTES	(4 << 20)	/* more than net.core.rmem_max: all */
 
 /* What one call may send in a batch: UDP_MAX_SEGMENTS, and RFC 768. */
@@ -168,6 +168,10 @@ static void tcp_keepalive(void *ctx, int id)
  * Linux lets a receive buffer grow to tcp_rmem's maximum, so a thousand of
  * them reach the machine's limit (tcp_mem), past which every socket of it
  * crawls. SO_RCVBUF ends the growth; to take it back needs Linux 5.14.
+ *
+ * No part is large: what a fast far end has filled must be read before a
+ * smaller one, as more come, is no longer exceeded. Until then the kernel
+ * drops what was on its way, and the far end waits for its timer.
  */
 static void tcp_crowd(void *ctx, int id, uint32_t n)
 {
