@@ -275,8 +275,12 @@ void tcp_arm(struct proto *p, struct tcp *t, uint64_t due_ns);
 /* When the timer is to time out, and when it is to look after a tail. */
 uint64_t tcp_rto_due(const struct proto *p, const struct tcp *t);
 uint64_t tcp_loss_due(const struct proto *p, const struct tcp *t);
-/* The guest has acknowledged up to ack, and what it had before, again. */
-void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack);
+/*
+ * The guest has acknowledged up to ack, and what it had before, again.
+ * twice: it says that some of that came twice (RFC 2883).
+ */
+void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack,
+		      bool twice);
 void tcp_ack_repeated(struct proto *p, struct tcp *t);
 
 /* proto/tcp_host.c */

@@ -88,14 +88,21 @@ static void grow_cwnd(struct tcp *t, uint32_t acked)
 		t->cwnd = 2 * TCP_DOWN_MAX;
 }
 
-void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack)
+void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack,
+		      bool twice)
 {
 	const uint32_t acked = ack - t->snd_una;
 	const uint32_t data = acked < t->down_len ? acked : t->down_len;
 
 	if (t->timing && seq_le(t->rtt_seq, ack)) {
 		t->timing = false;
-		rtt_sample(t, (p->now_ns - t->rtt_start_ns) / 1000);
+		/*
+		 * Karn: which of the two is meant? A guest that had both had
+		 * not answered the first, or nothing would teach us that a
+		 * probe after two round trips is too early for it.
+		 */
+		if (!t->tail_probed || twice)
+			rtt_sample(t, (p->now_ns - t->rtt_start_ns) / 1000);
 	}
 	store_skip(&t->down, data);
 	t->down_len -= data;
@@ -194,8 +201,8 @@ static void probe_tail(struct proto *p, struct tcp *t)
 	const uint32_t len = have < t->mss ? have : t->mss;
 
 	t->tail_probed = true;
-	t->timing = false;		/* Karn */
 	if (t->recovering) {
+		t->timing = false;	/* Karn */
 		t->hole_nxt = t->snd_una;
 		tcp_output(p, t);
 	} else {

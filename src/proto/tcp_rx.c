@@ -136,7 +136,7 @@ static void begin_established(struct proto *p, struct tcp *t,
 	t->wnd_ack = seg->ack;
 	if (t->retries)			/* RFC 6298 (5.7): it seems too short */
 		t->rto_us = TCP_RTO_LOST_US;
-	tcp_ack_advanced(p, t, seg->ack);
+	tcp_ack_advanced(p, t, seg->ack, false);
 	tcp_owe(p, t);			/* the host may have data by now */
 }
 
@@ -283,6 +283,12 @@ static void take_sack(struct tcp *t, const struct tcp_segment *seg)
 	}
 }
 
+/* RFC 2883 section 4: the first block lies below what is acknowledged. */
+static bool is_dsack(const struct tcp *t, const struct tcp_segment *seg)
+{
+	return t->sack_ok && seg->sacks && seq_le(seg->sack[0].to, seg->ack);
+}
+
 static bool fin_acked(const struct tcp *t)
 {
 	/* All data gone and one more than data was acknowledged. */
@@ -304,7 +310,7 @@ static enum verdict take_ack(struct proto *p, struct tcp *t,
 		return DONE;
 	}
 	if (seq_lt(t->snd_una, seg->ack)) {
-		tcp_ack_advanced(p, t, seg->ack);
+		tcp_ack_advanced(p, t, seg->ack, is_dsack(t, seg));
 		update_window(p, t, seg, true);
 		take_sack(t, seg);
 		if (fin_was_in_flight && fin_acked(t) &&
