@@ -60,12 +60,3 @@ int config_check(const struct config *c, struct fail *fail)
 		return -1;
 	return check_publish(c, fail);
 }
-
-bool port_list_has(const struct port_list *list, uint16_t port)
-{
-	for (unsigned i = 0; i < list->n; i++)
-		if (port >= list->range[i].first &&
-		    port <= list->range[i].last)
-			return true;
-	return false;
-}

@@ -14,27 +14,18 @@
 
 #include "base/addr.h"
 #include "base/fail.h"
+#include "base/ports.h"
 #include "config/publish.h"
 
 #define CONFIG_NAME_BYTES	33	/* 32 characters and NUL */
 #define CONFIG_HOSTNAME_BYTES	65	/* HOST_NAME_MAX and NUL */
 #define CONFIG_SEARCH_BYTES	256
 #define CONFIG_DNS_MAX		8
-#define CONFIG_RANGES_MAX	64
 #define CONFIG_PUBLISH_MAX	32
 #define CONFIG_PEER_SUFFIX	".vm"	/* of --qemu-dgram SOCK: PEER's */
 #define CONFIG_MTU_MIN		68u	/* RFC 791 */
 #define CONFIG_MTU_MIN_V6	1280u	/* RFC 8200 section 5 */
 #define CONFIG_MTU_MAX		65520u
-
-struct port_range {
-	uint16_t first, last;		/* both included */
-};
-
-struct port_list {
-	unsigned n;
-	struct port_range range[CONFIG_RANGES_MAX];
-};
 
 enum localhost_mode {
 	LOCALHOST_AUTO,			/* every port that the guest opens */
@@ -49,6 +40,7 @@ enum localhost_conflict {
 
 enum config_access {
 	CONFIG_ACCESS_GATEWAY,		/* gateway's address: host's services */
+	CONFIG_ACCESS_LIST,		/* those of host_ports alone */
 	CONFIG_ACCESS_OFF,
 };
 
@@ -64,6 +56,7 @@ struct config {
 	char hostname[CONFIG_HOSTNAME_BYTES];	/* "": the host's */
 	bool link_local;
 	enum config_access host_access;
+	struct port_list host_ports;	/* if CONFIG_ACCESS_LIST */
 	bool host_interface;
 	enum localhost_mode localhost;
 	enum localhost_conflict localhost_conflict;	/* of run only */
@@ -93,7 +86,5 @@ void config_defaults(struct config *c);
 
 /* What no setting can check alone. 0, or -1 with fail set. */
 MUST int config_check(const struct config *c, struct fail *fail);
-
-bool port_list_has(const struct port_list *list, uint16_t port);
 
 #endif

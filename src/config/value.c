@@ -291,7 +291,7 @@ static const char *ports(const char *text, struct port_list *out)
 	size_t len;
 
 	while ((len = next_word(&text, word, sizeof(word))) > 0) {
-		if (list.n == CONFIG_RANGES_MAX)
+		if (list.n == PORT_RANGES_MAX)
 			return "more than 64 ports and ranges";
 		if (len == SIZE_MAX || !port_range(word, &list.range[list.n]))
 			return "not a port or a range of ports";
@@ -372,13 +372,26 @@ const char *value_publish(struct config *c, const char *text)
 
 const char *value_host_access(struct config *c, const char *text)
 {
-	if (!strcasecmp(text, "gateway"))
-		c->host_access = CONFIG_ACCESS_GATEWAY;
-	else if (!strcasecmp(text, "off"))
-		c->host_access = CONFIG_ACCESS_OFF;
-	else
-		return "not one of this version's";
-	return NULL;
+	static const struct {
+		const char *name;
+		enum config_access access;
+	} modes[] = {
+		{ "gateway", CONFIG_ACCESS_GATEWAY },
+		{ "off", CONFIG_ACCESS_OFF },
+	};
+	const char *why;
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcasecmp(text, modes[i].name)) {
+			c->host_access = modes[i].access;
+			return NULL;
+		}
+	if (!text[strspn(text, SEPARATORS)])
+		return "empty";
+	why = ports(text, &c->host_ports);
+	if (!why)
+		c->host_access = CONFIG_ACCESS_LIST;
+	return why;
 }
 
 const char *value_link_local(struct config *c, const char *text)

@@ -257,6 +257,16 @@ static const char *localhost_text(enum localhost_mode mode)
 	return "";
 }
 
+static const char *access_text(enum config_access access)
+{
+	switch (access) {
+	case CONFIG_ACCESS_GATEWAY:	return "gateway";
+	case CONFIG_ACCESS_LIST:	return "list";
+	case CONFIG_ACCESS_OFF:		return "off";
+	}
+	return "";
+}
+
 json_t *status_json(const struct status *s)
 {
 	json_t *root = json_object(), *dns = json_array();
@@ -271,8 +281,8 @@ json_t *status_json(const struct status *s)
 		json_array_append_new(dns, ip_json(&s->dns[i]));
 	json_object_set_new(root, "dns", dns);
 	json_object_set_new(root, "search", text_json(s->search));
-	json_object_set_new(root, "host_access", json_string(
-		s->host_access == CONFIG_ACCESS_OFF ? "off" : "gateway"));
+	json_object_set_new(root, "host_access",
+			    json_string(access_text(s->host_access)));
 	if (s->host_interface && *s->host_interface)
 		json_object_set_new(root, "host_interface",
 				    json_string(s->host_interface));

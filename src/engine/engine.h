@@ -10,12 +10,8 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "base/ports.h"
 #include "linux/link.h"
-
-enum host_access {
-	HOST_ACCESS_GATEWAY,	/* the gateway's address is host loopback */
-	HOST_ACCESS_OFF,	/* nothing of the host, in any spelling */
-};
 
 struct engine_setup {
 	struct mac gateway_mac, guest_mac;
@@ -26,7 +22,9 @@ struct engine_setup {
 	struct ip gateway6, guest6;
 	bool own_ip6;			/* the guest may take another */
 	unsigned mtu;
-	enum host_access host_access;
+	bool host_access;		/* false: nothing of the host, in any
+					   spelling */
+	struct port_list host_ports;	/* and of it only these; n 0: all */
 	bool link_local;		/* 169.254/16 and fe80::/10 allowed */
 	uint32_t max_flows;		/* 0: computed from RLIMIT_NOFILE */
 	char guest_name[64];		/* resolves to the guest */

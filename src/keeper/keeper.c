@@ -178,8 +178,7 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 		.gateway6 = k->in.gateway6, .guest6 = k->in.plan.guest6,
 		.own_ip6 = k->machine,
 		.mtu = c->mtu,
-		.host_access = c->host_access == CONFIG_ACCESS_OFF ?
-			HOST_ACCESS_OFF : HOST_ACCESS_GATEWAY,
+		.host_access = c->host_access != CONFIG_ACCESS_OFF,
 		.link_local = c->link_local,
 		.offloads = offloads,
 		.link = kind, .link_fd = link_fd,
@@ -189,6 +188,8 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 		.keeper_ch = k->engine_end, .inside_ch = k->helper_end,
 	};
 
+	if (c->host_access == CONFIG_ACCESS_LIST)
+		setup.host_ports = c->host_ports;
 	snprintf(setup.guest_name, sizeof(setup.guest_name), "%.63s",
 		 k->in.hostname);
 	snprintf(setup.search, sizeof(setup.search), "%s",

@@ -248,7 +248,8 @@ static bool may_begin(const struct network *net, const struct said *s)
 	const struct endpoint at = { .ip = s->key.peer_ip,
 				     .port = s->key.peer_port };
 
-	return s->begins && !s->error && net->policy.host_access &&
+	return s->begins && !s->error &&
+	       policy_host_is_open(&net->policy, at.port) &&
 	       at.port != PORT_DNS && !is_gateways(net, s) &&
 	       env->ops->host_listens(env->ctx, &at,
 				      s->key.kind == FLOW_DIRECT_UDP);

@@ -99,12 +99,12 @@ static bool checksum_ok(const struct frame_meta *meta,
 
 /* Where a packet goes, or the guest is told that it goes nowhere. */
 static enum drop route(struct network *net, const struct ip_packet *ip,
-		       struct policy_route *out)
+		       uint16_t port, struct policy_route *out)
 {
 	struct proto *p = &net->p;
 	const struct ip *gw = proto_gateway(p, &ip->src);
 
-	*out = policy_route(&net->policy, &p->env, &ip->dst);
+	*out = policy_route(&net->policy, &p->env, &ip->dst, port);
 	switch (out->verdict) {
 	case POLICY_IGNORE:
 		return DROP_DEST;
@@ -148,7 +148,7 @@ static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
 		target.ctx = net->dns;
 		return tcp_open(&net->p, key, seg, &target);
 	}
-	drop = route(net, ip, &r);
+	drop = route(net, ip, seg->dst_port, &r);
 	if (drop != DROP_OK)
 		return drop;
 	target.to.ip = r.to;
@@ -247,7 +247,7 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 	key.peer_port = udp.dst_port;
 	if (udp_is_called(&net->p, &key, &to))
 		return udp_from_guest(&net->p, &key, &to, ip, &udp, size);
-	drop = route(net, ip, &r);
+	drop = route(net, ip, udp.dst_port, &r);
 	if (drop != DROP_OK)
 		return drop;
 	to = (struct endpoint){ .ip = r.to, .port = udp.dst_port };
@@ -268,7 +268,7 @@ static enum drop echo_packet(struct network *net, const struct ip_packet *ip)
 		ping_reply(&net->p, &ip->dst, &ip->src, &network_own_mark, &echo);
 		return DROP_OK;
 	}
-	drop = route(net, ip, &r);
+	drop = route(net, ip, 0, &r);
 	if (drop != DROP_OK)
 		return drop;
 	key.guest_port = echo.id;

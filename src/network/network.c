@@ -89,6 +89,7 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	net->policy = (struct policy){
 		.gateway4 = setup->gateway4, .gateway6 = setup->gateway6,
 		.v6 = setup->v6, .host_access = setup->host_access,
+		.ports = setup->host_ports,
 		.link_local = setup->link_local,
 	};
 	net->neighbor = (struct neighbor_setup){

@@ -22,6 +22,7 @@
 #include "base/frame.h"
 #include "base/handle.h"
 #include "base/network_stats.h"
+#include "base/ports.h"
 #include "env/env.h"
 
 #define NETWORK_RESOLVERS_MAX 8
@@ -37,6 +38,7 @@ struct network_setup {
 	bool own_ip6;			/* it may have another, or none */
 	unsigned mtu;			/* of the guest's link: 68..65520 */
 	bool host_access;		/* gateway address reaches the host */
+	struct port_list host_ports;	/* and of it only these; n 0: all */
 	bool host_port;			/* network_host_packet(), env's
 					   host_send() are in use */
 	bool link_local;		/* 169.254/16, fe80::/10 carried */

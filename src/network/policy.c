@@ -13,8 +13,15 @@ static struct policy_route verdict(enum policy_verdict v)
 	return (struct policy_route){ .verdict = v };
 }
 
+bool policy_host_is_open(const struct policy *pol, uint16_t port)
+{
+	return pol->host_access &&
+	       (!pol->ports.n || port_list_has(&pol->ports, port));
+}
+
 struct policy_route policy_route(const struct policy *pol,
-				 const struct env *env, const struct ip *dst)
+				 const struct env *env, const struct ip *dst,
+				 uint16_t port)
 {
 	const bool v4 = ip_is4(dst);
 	struct policy_route r = { .verdict = POLICY_CARRY, .to = *dst };
@@ -22,7 +29,7 @@ struct policy_route policy_route(const struct policy *pol,
 	if (ip_is_multicast(dst) || ip_is_broadcast(dst))
 		return verdict(POLICY_IGNORE);
 	if (ip_equal(dst, v4 ? &pol->gateway4 : &pol->gateway6)) {
-		if (!pol->host_access)
+		if (!policy_host_is_open(pol, port))
 			return verdict(POLICY_REFUSE);
 		r.to = loopback(v4);
 		r.has_next = true;
@@ -35,7 +42,7 @@ struct policy_route policy_route(const struct policy *pol,
 		return verdict(POLICY_REFUSE);
 	if (ip_is_link_local(dst) && !pol->link_local)
 		return verdict(POLICY_REFUSE);
-	if (pol->host_access)
+	if (policy_host_is_open(pol, port))
 		return r;
 	switch (env->ops->route(env->ctx, dst)) {
 	case ENV_ROUTE_HOST:

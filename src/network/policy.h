@@ -4,7 +4,8 @@
  *
  * One decision for TCP, UDP and echo alike: what the address it wrote
  * means on the host. Host access `off` asks the host's own routing, not a
- * list of addresses, so that no spelling and no later address escapes it.
+ * list of addresses, so that no spelling and no later address escapes it; a
+ * list of ports is `off` for all others.
  */
 #ifndef NETWORK_POLICY_H
 #define NETWORK_POLICY_H
@@ -12,12 +13,14 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "base/ports.h"
 #include "env/env.h"
 
 struct policy {
 	struct ip gateway4, gateway6;
 	bool v6;
 	bool host_access;	/* the gateway's address is host loopback */
+	struct port_list ports;	/* but for these ports only; n 0: for all */
 	bool link_local;	/* 169.254/16 and fe80::/10 are carried */
 };
 
@@ -35,10 +38,15 @@ struct policy_route {
 };
 
 /*
- * Decide for destination dst as the guest wrote it. The gateway means
- * 127.0.0.1, then ::1 (IPv4), or ::1, then 127.0.0.1 (IPv6).
+ * Decide for destination dst as the guest wrote it, and a port there (0: an
+ * echo). The gateway means 127.0.0.1, then ::1 (IPv4), or ::1, then 127.0.0.1
+ * (IPv6).
  */
 struct policy_route policy_route(const struct policy *pol,
-				 const struct env *env, const struct ip *dst);
+				 const struct env *env, const struct ip *dst,
+				 uint16_t port);
+
+/* May the guest reach that port of the host's at all? */
+bool policy_host_is_open(const struct policy *pol, uint16_t port);
 
 #endif

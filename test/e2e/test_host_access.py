@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Host access: off is all of the host, in every spelling.
+Host access: off is all of the host, in every spelling; a list of ports is
+off for all others.
 
 A listener on every address of the host counts who gets through to it. A
 guest's own kernel carries some spellings only; the others are put on its
@@ -69,6 +70,23 @@ def open_mac():
 
 
 @pytest.fixture(scope="module")
+def listed(scene):
+    """A second such port, which the list names."""
+    with contextlib.closing(Anywhere()) as a:
+        yield a
+
+
+@pytest.fixture(scope="module")
+def listed_guest(root, listed):
+    """A guest that may reach that port of the host's and no other."""
+    with contextlib.closing(root.guest("--host-access", listed.port)) as g:
+        g.gateway_mac = mac_of(g, g.gateway4)
+        with g:
+            g.mac = bytes.fromhex(open_mac().replace(":", ""))
+        yield g
+
+
+@pytest.fixture(scope="module")
 def odd_addresses(strict_guest):
     """Addresses that the host gets while the guest runs."""
     add = ["ip addr add 198.18.0.5/32 dev up0",
@@ -86,12 +104,18 @@ OWN = ["gateway4", "gateway6", HOST4, HOST6, "198.18.0.5", "198.18.0.6",
        "2001:db8:5::5", "198.18.7.77", "2001:db8:7::77"]
 
 
+@pytest.fixture(params=["off", "list"])
+def shut_guest(request, strict_guest, listed_guest):
+    """One that may reach nothing of the host's, and one nothing unlisted."""
+    return strict_guest if request.param == "off" else listed_guest
+
+
 @pytest.mark.parametrize("address", OWN)
-def test_off_refuses_tcp_to_the_host(strict_guest, odd_addresses, anywhere,
+def test_off_refuses_tcp_to_the_host(shut_guest, odd_addresses, anywhere,
                                      address):
     anywhere.reached()
-    address = getattr(strict_guest, address, address)
-    with strict_guest, pytest.raises(OSError) as info:
+    address = getattr(shut_guest, address, address)
+    with shut_guest, pytest.raises(OSError) as info:
         socket.create_connection((address, anywhere.port), 2)
     assert info.value.errno in (errno.ECONNREFUSED, errno.EHOSTUNREACH,
                                 errno.ENETUNREACH, errno.EACCES,
@@ -100,12 +124,12 @@ def test_off_refuses_tcp_to_the_host(strict_guest, odd_addresses, anywhere,
 
 
 @pytest.mark.parametrize("address", OWN)
-def test_off_refuses_udp_to_the_host(strict_guest, odd_addresses, anywhere,
+def test_off_refuses_udp_to_the_host(shut_guest, odd_addresses, anywhere,
                                      address):
     anywhere.reached()
-    address = getattr(strict_guest, address, address)
+    address = getattr(shut_guest, address, address)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with strict_guest, socket.socket(family, socket.SOCK_DGRAM) as s:
+    with shut_guest, socket.socket(family, socket.SOCK_DGRAM) as s:
         s.settimeout(2)
         s.connect((address, anywhere.port))
         s.send(b"x")
@@ -167,21 +191,35 @@ SPELLINGS = ["127.0.0.1", "127.1.2.3", "127.255.255.254", "0.0.0.0",
 @pytest.mark.parametrize("proto", [socket.IPPROTO_TCP, socket.IPPROTO_UDP],
                          ids=["tcp", "udp"])
 @pytest.mark.parametrize("address", SPELLINGS)
-def test_off_is_off_for_every_frame(strict_guest, world, anywhere, address,
+def test_off_is_off_for_every_frame(shut_guest, world, anywhere, address,
                                     proto):
     """
     What follows it is answered, so it has been dealt with by then. (A host
     that a SYN gets through to has a connection to accept.)
     """
     anywhere.reached()
-    with strict_guest, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+    with shut_guest, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
         s.bind(("eth0", 0))
         for sport in (40001, 40002):
-            s.send(frame(strict_guest, address, proto, anywhere.port, sport))
+            s.send(frame(shut_guest, address, proto, anywhere.port, sport))
         with socket.create_connection((WORLD4, 7), 5) as good:
             good.sendall(b"x")
             assert good.recv(1) == b"x"
     assert not anywhere.reached()
+
+
+@pytest.mark.parametrize("address", ["gateway4", "gateway6", HOST4, HOST6])
+def test_a_list_opens_its_ports(listed_guest, listed, address):
+    listed.reached()
+    address = getattr(listed_guest, address, address)
+    with listed_guest:
+        socket.create_connection((address, listed.port), 2).close()
+    assert listed.reached()
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with listed_guest, socket.socket(family, socket.SOCK_DGRAM) as s:
+        s.sendto(b"x", (address, listed.port))
+        assert select.select([listed.udp], [], [], 2)[0]
+    assert listed.reached()
 
 
 @pytest.fixture(scope="module")

@@ -138,8 +138,8 @@ void fuzz_config(const uint8_t *data, size_t size)
 	if (rc < 0)
 		return;
 	PROPERTY(c.n_dns <= CONFIG_DNS_MAX && c.mtu == d.mtu);
-	PROPERTY(c.localhost_ports.n <= CONFIG_RANGES_MAX &&
-		 c.ignored_ports.n <= CONFIG_RANGES_MAX);
+	PROPERTY(c.localhost_ports.n <= PORT_RANGES_MAX &&
+		 c.ignored_ports.n <= PORT_RANGES_MAX);
 	if (config_check(&c, &fail) == 0)
 		PROPERTY(c.mtu >= CONFIG_MTU_MIN && c.mtu <= CONFIG_MTU_MAX);
 	else

@@ -83,8 +83,10 @@ static const struct {
 	{ "port 65536", { "--localhost", "65536" }, "not a port" },
 	{ "range backwards", { "--localhost", "90-80" }, "not a port" },
 	{ "half a range", { "--localhost", "80-" }, "not a port" },
-	{ "host access", { "--host-access", "localhost" },
-	  "give gateway or off" },
+	{ "host access", { "--host-access", "perhaps" },
+	  "give gateway, off, or ports" },
+	{ "host access, none", { "--host-access=," }, "empty" },
+	{ "host access, port 0", { "--host-access", "80,0" }, "not a port" },
 	{ "closed descriptor", { "--ready-fd", "999" }, "not open" },
 	{ "descriptor", { "--ready-fd", "one" }, "not a descriptor" },
 };
@@ -168,6 +170,35 @@ static void check_values(void)
 	CHECK("access", c.host_access == CONFIG_ACCESS_OFF && c.as_root);
 }
 
+/* The last one counts, and brings its own ports. */
+static void check_access(void)
+{
+	static const struct {
+		const char *text;
+		enum config_access want;
+	} cases[] = {
+		{ "gateway", CONFIG_ACCESS_GATEWAY },
+		{ "5432,8000-8010", CONFIG_ACCESS_LIST },
+		{ "OFF", CONFIG_ACCESS_OFF },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *argv[] = { (char[]){ "--host-access=1" },
+				 (char[]){ "--host-access" },
+				 (char *)(uintptr_t)cases[i].text, NULL };
+		struct fail fail = { 0 };
+		struct config c;
+
+		config_defaults(&c);
+		CHECK(cases[i].text,
+		      options_parse(&c, FOR_RUN, false, argv, &fail));
+		CHECK(cases[i].text, c.host_access == cases[i].want);
+		if (c.host_access == CONFIG_ACCESS_LIST)
+			CHECK("its ports", port_list_has(&c.host_ports, 8010) &&
+			      !port_list_has(&c.host_ports, 1));
+	}
+}
+
 /* Addresses that agree with no subnet, MTUs that IPv6 does not allow. */
 static void check_together(void)
 {
@@ -239,6 +270,7 @@ void test_config_options(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		check_bad(i);
 	check_values();
+	check_access();
 	check_together();
 	check_mixed();
 	check_table();

@@ -136,7 +136,8 @@ static void later(struct scene *c, uint64_t ns)
 	c->now = end;
 }
 
-static struct scene begin(bool access)
+/* only: the port that the guest may reach; 0: all. */
+static struct scene begin_with(bool access, uint16_t only)
 {
 	struct network_setup setup = fake_setup();
 	struct scene c = { .now = RIG_START_NS,
@@ -144,9 +145,17 @@ static struct scene begin(bool access)
 
 	setup.host_port = true;
 	setup.host_access = access;
+	setup.host_ports = (struct port_list){
+		.n = only ? 1 : 0, .range = { { only, only } },
+	};
 	c.rig = rig_start(&setup);
 	c.rig.fake->host_waits = OPEN;
 	return c;
+}
+
+static struct scene begin(bool access)
+{
+	return begin_with(access, 0);
 }
 
 #define TCP(host_says, port, f) \
@@ -180,6 +189,18 @@ static void check_who_may_begin(bool access)
 	CHECK("an error about nothing", !OF((struct say){
 		.proto = 2, .guest = 77, .host = 88 }));
 	rig_end(&c.rig, "who may begin");
+}
+
+static void check_list(void)
+{
+	struct scene c = begin_with(true, OPEN);
+
+	CHECK("on the list", OF(TCP(false, OPEN, TCP_SYN)) &&
+			     OF(UDP(false, OPEN)));
+	c.rig.fake->host_waits = SHUT;
+	CHECK("not on it", !OF(TCP(false, SHUT, TCP_SYN)) &&
+			   !OF(UDP(false, SHUT)));
+	rig_end(&c.rig, "a list");
 }
 
 /* Where the host begins the guest may answer, whatever its access is. */
@@ -590,6 +611,7 @@ void test_network_direct(void)
 	check_kept_alive(false);
 	check_kept_alive(true);
 	check_quotes();
+	check_list();
 	check_time();
 	check_gateways();
 	check_meta();
