@@ -395,12 +395,14 @@ static void add_forward(struct engine *e, const struct msg_forward *m, int fd)
 {
 	if (!m->udp)
 		relays_forward_add(e->relays, m->id, fd, &m->to,
-				   m->by_frames);
-	else if (m->by_frames || e->setup.inside_ch < 0)
+				   m->to_host ? RELAY_TO_HOST : m->by_frames ?
+				   RELAY_BY_FRAMES : RELAY_TO_GUEST);
+	else if (m->by_frames || (!m->to_host && e->setup.inside_ch < 0))
 		network_udp_offer(e->net, m->id, fd, &m->to,
 				  m->own && m->by_frames, now_ns());
 	else
-		exchanges_forward_add(e->exchanges, m->id, fd, &m->to);
+		exchanges_forward_add(e->exchanges, m->id, fd, &m->to,
+				      m->to_host);
 }
 
 /* It is one of theirs. */
@@ -456,7 +458,7 @@ static bool inside_message(struct engine *e)
 {
 	int fds[CHANNEL_MAX_FDS];
 	size_t n_fds = 0;
-	struct msg_connected m;
+	struct msg_opened m;
 	const ssize_t n = channel_recv(e->setup.inside_ch, &m, sizeof(m), fds,
 				       &n_fds);
 

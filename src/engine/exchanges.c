@@ -8,6 +8,7 @@
 
 #include "base/frame.h"
 #include "linux/channel.h"
+#include "linux/dial.h"
 #include "linux/hostenv.h"
 #include "linux/messages.h"
 
@@ -29,7 +30,7 @@ struct exchange {
 	uint32_t chain;			/* same bucket, or free list */
 	uint32_t older, newer;		/* by when it was used last */
 	uint32_t forward;
-	int fd;				/* in the guest; -1: WAITING */
+	int fd;				/* to the server; -1: WAITING */
 	bool used;
 	struct endpoint client;
 	uint64_t used_ns;
@@ -40,6 +41,7 @@ struct exchange {
 struct forward {
 	uint32_t id;
 	int fd;				/* -1: not in use */
+	bool to_host;
 	struct endpoint to;
 };
 
@@ -203,8 +205,9 @@ static uint32_t id_of(const struct exchanges *x, const struct exchange *e)
 static struct exchange *begin(struct exchanges *x, uint32_t forward,
 			      const struct endpoint *client, uint64_t now_ns)
 {
-	struct msg_connect ask = { .kind = MSG_CONNECT, .udp = true,
-				   .to = x->forward[forward].to };
+	const struct forward *f = &x->forward[forward];
+	struct msg_open ask = { .kind = MSG_CONNECT, .udp = true,
+				.at = f->to };
 	struct exchange *e = slot_alloc(x);
 	uint32_t *bucket;
 
@@ -220,6 +223,10 @@ static struct exchange *begin(struct exchanges *x, uint32_t forward,
 	*bucket = number_of(x, e);
 	age_newest(x, e);
 	ask.id = id_of(x, e);
+	if (f->to_host) {
+		exchanges_connected(x, ask.id, dial(&f->to, true), now_ns);
+		return e->used ? e : NULL;
+	}
 	if (channel_send(x->inside_ch, &ask, sizeof(ask), NULL, 0) == 0)
 		return e;
 	end(x, e);
@@ -290,8 +297,8 @@ static void from_client(struct exchanges *x, uint32_t forward,
 	}
 }
 
-static void from_guest(struct exchanges *x, struct exchange *e,
-		       uint64_t now_ns)
+static void from_server(struct exchanges *x, struct exchange *e,
+			uint64_t now_ns)
 {
 	const int to = x->forward[e->forward].fd;
 
@@ -339,7 +346,7 @@ void exchanges_event(struct exchanges *x, struct handle h, uint64_t now_ns)
 		if (!e->used || e->gen != h.gen || e->fd < 0)
 			return;
 		forget_errors(x, e->fd);
-		from_guest(x, e, now_ns);
+		from_server(x, e, now_ns);
 	}
 }
 
@@ -385,7 +392,7 @@ void exchanges_connected(struct exchanges *x, uint32_t id, int fd,
 /* ---- forwards ---- */
 
 void exchanges_forward_add(struct exchanges *x, uint32_t id, int fd,
-			   const struct endpoint *to)
+			   const struct endpoint *to, bool to_host)
 {
 	struct handle h = { .gen = id };
 	uint32_t i = 0;
@@ -400,7 +407,8 @@ void exchanges_forward_add(struct exchanges *x, uint32_t id, int fd,
 	}
 	if (i == x->forwards_used)
 		x->forwards_used++;
-	x->forward[i] = (struct forward){ .id = id, .fd = fd, .to = *to };
+	x->forward[i] = (struct forward){ .id = id, .fd = fd, .to = *to,
+					  .to_host = to_host };
 }
 
 static void end_all(struct exchanges *x, uint32_t forward)

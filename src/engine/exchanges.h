@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine/exchanges.h - datagrams to the host's localhost, carried to a guest
+ * engine/exchanges.h - datagrams to one side's localhost, carried to the other
  *
  * Theory of operation
  * ===================
  *
  * A *forward* is a bound UDP socket of the host and the guest's address it
- * stands for. Each client, which is an address and port that sends there, has
- * an *exchange* with it: a socket of its own in the guest, connected to that
- * address, that the inside helper is asked for. So a server that is bound to
- * the guest's loopback only is reached, sees 127.0.0.1, and can tell clients
- * apart.
+ * stands for, or one of the guest's and the host's address. Each client, which
+ * is an address and port that sends there, has an *exchange* with it: a socket
+ * of its own that is connected to that address; in the guest the inside helper
+ * is asked for it, on the host it is ours. So a server that is bound to
+ * loopback only is reached, sees 127.0.0.1, and can tell clients apart.
  *
  *   WAITING   the helper was asked; what the client sends is kept
  *   OPEN      datagrams go both ways, batches as batches
@@ -36,9 +36,9 @@
 #include "env/env.h"
 
 #define EXCHANGES_MAX		1024
-#define EXCHANGE_FORWARDS_MAX	2048
+#define EXCHANGE_FORWARDS_MAX	4096
 #define EXCHANGE_KEPT_BYTES	65536u
-#define EXCHANGE_SLOT_BASE	0xb0000000u	/* handles: guests' sockets */
+#define EXCHANGE_SLOT_BASE	0xb0000000u	/* handles: of exchanges */
 #define EXCHANGE_FORWARD_BASE	0xc0000000u	/* and bound ones */
 #define EXCHANGE_ID		0x80000000u	/* in ids of MSG_CONNECT */
 
@@ -53,9 +53,12 @@ size_t exchanges_bytes(void);
 struct exchanges *exchanges_init(void *mem, const struct env *env,
 				 int epoll_fd, int inside_ch, uint32_t most);
 
-/* Take bound socket fd for the forward that the keeper calls id. */
+/*
+ * Take bound socket fd for the forward that the keeper calls id. to_host: it
+ * is bound in the guest.
+ */
 void exchanges_forward_add(struct exchanges *x, uint32_t id, int fd,
-			   const struct endpoint *to);
+			   const struct endpoint *to, bool to_host);
 /* Close it, and its exchanges. An id that it has not is fine. */
 void exchanges_forward_del(struct exchanges *x, uint32_t id);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "linux/channel.h"
+#include "linux/dial.h"
 #include "linux/hostenv.h"
 #include "linux/messages.h"
 
@@ -20,7 +21,7 @@
 #define BUFFER_MOST	(1u << 20)
 #define ACCEPT_BATCH	64
 
-enum side { CLIENT, GUEST };	/* the host's client; the guest's server */
+enum side { CLIENT, SERVER };	/* whom we accepted; whom we connected to */
 
 /* One direction: from a side to the other. */
 struct stream {
@@ -37,14 +38,14 @@ struct relay {
 	uint32_t next;		/* free, busy or unasked list, slot + 1 */
 	bool used, waiting, busy;
 	int fd[2];		/* by side; -1 if none */
-	struct endpoint to;	/* in the guest */
+	struct endpoint to;	/* the server, where the helper connects */
 	struct stream from[2];	/* by source side */
 };
 
 struct forward {
 	uint32_t id;
 	int fd;			/* -1: not in use */
-	bool by_frames;
+	enum relay_way way;
 	struct endpoint to;
 };
 
@@ -163,7 +164,7 @@ static struct relay *relay_alloc(struct relays *r)
 	*y = (struct relay){ .gen = gen, .used = true, .waiting = true,
 			     .fd = { -1, -1 } };
 	y->from[CLIENT].pipe[0] = y->from[CLIENT].pipe[1] = -1;
-	y->from[GUEST].pipe[0] = y->from[GUEST].pipe[1] = -1;
+	y->from[SERVER].pipe[0] = y->from[SERVER].pipe[1] = -1;
 	r->count++;
 	return y;
 }
@@ -177,7 +178,7 @@ static void reset_socket(int fd)
 
 static void relay_free(struct relays *r, struct relay *y, bool reset)
 {
-	for (int side = CLIENT; side <= GUEST; side++) {
+	for (int side = CLIENT; side <= SERVER; side++) {
 		if (y->fd[side] >= 0 && reset)
 			reset_socket(y->fd[side]);
 		if (y->fd[side] >= 0)
@@ -314,9 +315,9 @@ static bool pump(struct relays *r, struct relay *y, enum side source)
 /* Both directions; frees the relay when it is over. */
 static void relay_run(struct relays *r, struct relay *y)
 {
-	if (!pump(r, y, CLIENT) || !pump(r, y, GUEST))
+	if (!pump(r, y, CLIENT) || !pump(r, y, SERVER))
 		relay_free(r, y, true);
-	else if (y->from[CLIENT].shut && y->from[GUEST].shut)
+	else if (y->from[CLIENT].shut && y->from[SERVER].shut)
 		relay_free(r, y, false);
 }
 
@@ -328,9 +329,9 @@ static void ask(struct relays *r)
 {
 	while (r->first_unasked) {
 		struct relay *y = &r->relays[r->first_unasked - 1];
-		const struct msg_connect m = { .kind = MSG_CONNECT,
-					       .id = slot_of(r, y),
-					       .to = y->to };
+		const struct msg_open m = { .kind = MSG_CONNECT,
+					    .id = slot_of(r, y),
+					    .at = y->to };
 		const int rc = channel_send(r->setup.inside_ch, &m, sizeof(m),
 					    NULL, 0);
 
@@ -342,6 +343,24 @@ static void ask(struct relays *r)
 		if (rc < 0)
 			relay_free(r, y, true);
 	}
+}
+
+/* The helper is asked for the server's end; ask() says when. */
+static void queue(struct relays *r, struct relay *y)
+{
+	*(r->last_unasked ? &r->relays[r->last_unasked - 1].next :
+			    &r->first_unasked) = slot_of(r, y) + 1;
+	r->last_unasked = slot_of(r, y) + 1;
+	y->next = 0;
+	ask(r);
+}
+
+/* The server is on our own side. */
+static void connect_here(struct relays *r, const struct relay *y)
+{
+	const int fd = dial(&y->to, false);
+
+	relays_connected(r, slot_of(r, y), fd, fd < 0 ? -fd : 0);
 }
 
 static void accept_one(struct relays *r, const struct forward *f, int fd)
@@ -357,11 +376,10 @@ static void accept_one(struct relays *r, const struct forward *f, int fd)
 	y->fd[CLIENT] = fd;
 	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	y->to = f->to;
-	*(r->last_unasked ? &r->relays[r->last_unasked - 1].next :
-			    &r->first_unasked) = slot_of(r, y) + 1;
-	r->last_unasked = slot_of(r, y) + 1;
-	y->next = 0;
-	ask(r);
+	if (f->way == RELAY_TO_HOST)
+		connect_here(r, y);
+	else
+		queue(r, y);
 }
 
 /*
@@ -394,8 +412,10 @@ static void accept_all(struct relays *r, const struct forward *f)
 			continue;
 		if (fd < 0)
 			return;
-		if (r->setup.inside_ch < 0 || f->by_frames)
-			r->setup.offer(r->setup.ctx, fd, &f->to, f->by_frames);
+		if (f->way == RELAY_BY_FRAMES ||
+		    (f->way == RELAY_TO_GUEST && r->setup.inside_ch < 0))
+			r->setup.offer(r->setup.ctx, fd, &f->to,
+				       f->way == RELAY_BY_FRAMES);
 		else
 			accept_one(r, f, fd);
 	}
@@ -414,7 +434,7 @@ static void bound_buffers(const struct relays *r, const struct relay *y)
 	if (part > BUFFER_MOST)
 		part = BUFFER_MOST;
 	bytes = (int)part / 2;		/* the kernel doubles it */
-	for (int side = CLIENT; side <= GUEST; side++) {
+	for (int side = CLIENT; side <= SERVER; side++) {
 		(void)!setsockopt(y->fd[side], SOL_SOCKET, SO_RCVBUF, &bytes,
 				  sizeof(bytes));
 		(void)!setsockopt(y->fd[side], SOL_SOCKET, SO_SNDBUF, &bytes,
@@ -436,11 +456,11 @@ void relays_connected(struct relays *r, uint32_t id, int fd, int error)
 		return;
 	}
 	y->waiting = false;
-	y->fd[GUEST] = fd;
+	y->fd[SERVER] = fd;
 	bound_buffers(r, y);
 	slot = RELAY_SLOT_BASE + 2 * id;
 	if (watch(r, y->fd[CLIENT], slot + CLIENT, y->gen, events) < 0 ||
-	    watch(r, y->fd[GUEST], slot + GUEST, y->gen, events) < 0)
+	    watch(r, y->fd[SERVER], slot + SERVER, y->gen, events) < 0)
 		relay_free(r, y, true);
 }
 
@@ -448,7 +468,7 @@ static void socket_event(struct relays *r, struct handle h, uint32_t events)
 {
 	const uint32_t at = h.slot - RELAY_SLOT_BASE;
 	struct relay *y = at / 2 < r->fresh ? &r->relays[at / 2] : NULL;
-	const enum side side = at % 2 ? GUEST : CLIENT;
+	const enum side side = at % 2 ? SERVER : CLIENT;
 
 	if (!y || !y->used || y->gen != h.gen)
 		return;
@@ -493,7 +513,7 @@ void relays_turn_end(struct relays *r)
 }
 
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
-			const struct endpoint *to, bool by_frames)
+			const struct endpoint *to, enum relay_way way)
 {
 	uint32_t i = 0;
 
@@ -507,7 +527,7 @@ void relays_forward_add(struct relays *r, uint32_t id, int fd,
 	if (i == r->forwards_used)
 		r->forwards_used++;
 	r->forwards[i] = (struct forward){ .id = id, .fd = fd, .to = *to,
-					   .by_frames = by_frames };
+					   .way = way };
 }
 
 void relays_forward_del(struct relays *r, uint32_t id)

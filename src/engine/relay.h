@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine/relay.h - connections to the host's localhost, carried to a guest
+ * engine/relay.h - connections to one side's localhost, carried to the other
  *
  * Theory of operation
  * ===================
  *
  * A *forward* is a listening socket of the host and the guest's address it
- * stands for. For each connection accepted the inside helper is asked for
- * a socket connected within the guest; then bytes move between the two by
- * splice() through a pipe, page by page, without being copied.
+ * stands for, or one of the guest's and the host's address. For each
+ * connection accepted there is to be a socket connected to that address: in
+ * the guest the inside helper is asked for it, on the host it is ours. Then
+ * bytes move between the two by splice() through a pipe, page by page, without
+ * being copied.
  *
  * Each direction goes on alone: end of stream is passed on as shutdown()
  * when the pipe is empty, a reset as a reset of the other side, and a
@@ -43,12 +45,19 @@
 #define RELAY_FDS		2	/* of each */
 #define RELAY_PIPES_MAX		256	/* of two descriptors each */
 #define RELAY_FREE		32
-#define RELAY_FORWARDS_MAX	4096
+#define RELAY_FORWARDS_MAX	8192
 #define RELAY_TURN_BYTES	(1u << 20)
 #define RELAY_SLOT_BASE		0x90000000u	/* handles of relay sockets */
 #define RELAY_FORWARD_BASE	0xa0000000u	/* handles of listeners */
 
 struct relays;
+
+/* Where the clients of a forward are led. */
+enum relay_way {
+	RELAY_TO_GUEST,		/* by the helper's sockets */
+	RELAY_TO_HOST,		/* by our own */
+	RELAY_BY_FRAMES,	/* handed to offer: the guest is to see them */
+};
 
 /* by_frames: the guest shall see who connects. */
 typedef void relay_offer_fn(void *ctx, int fd, const struct endpoint *to,
@@ -58,8 +67,8 @@ size_t relays_bytes(void);
 /* Copied; descriptors are borrowed. */
 struct relays_setup {
 	int epoll_fd;
-	int inside_ch;		/* to the helper. -1, there is none: each client
-				   is handed to offer, no relay is made */
+	int inside_ch;		/* to the helper. -1, there is none: clients
+				   of the guest's are handed to offer */
 	uint32_t most, pipes;	/* at a time */
 	uint64_t bytes;		/* for the buffers of all sockets together */
 	relay_offer_fn *offer;	/* takes fd */
@@ -69,12 +78,9 @@ struct relays_setup {
 /* mem: zeroed, relays_bytes() long, the relays' for good. */
 struct relays *relays_init(void *mem, const struct relays_setup *setup);
 
-/*
- * Take listening socket fd for the forward that the keeper calls id.
- * by_frames: its clients are handed to offer, too.
- */
+/* Take listening socket fd for the forward that the keeper calls id. */
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
-			const struct endpoint *to, bool by_frames);
+			const struct endpoint *to, enum relay_way way);
 void relays_forward_del(struct relays *r, uint32_t id);
 
 /* An event of a handle at or above RELAY_SLOT_BASE. */

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,7 +10,7 @@
 #include <unistd.h>
 
 #include "linux/channel.h"
-#include "linux/sockaddr.h"
+#include "linux/dial.h"
 
 #define TICK_NS		20000000ull	/* how late we may see a listener */
 #define HEAL_NS		100000000ull	/* and a directory to be covered */
@@ -36,9 +34,8 @@ static int set_nonblock(int fd)
 int inside_open(struct inside *in, int keeper_ch, int engine_ch,
 		struct fail *fail)
 {
-	in->keeper_ch = keeper_ch;
-	in->engine_ch = engine_ch;
-	in->reply_fd = -1;
+	in->keeper = (struct desk){ .ch = keeper_ch, .reply_fd = -1 };
+	in->engine = (struct desk){ .ch = engine_ch, .reply_fd = -1 };
 	in->picked = listeners_picked();
 	in->diag = listeners_open();
 	if (in->diag < 0)
@@ -59,94 +56,98 @@ static bool tell_keeper(void *ctx, bool gone, const struct listener *l)
 		.what = *l,
 	};
 
-	return channel_send(in->keeper_ch, &m, sizeof(m), NULL, 0) == 0;
+	return channel_send(in->keeper.ch, &m, sizeof(m), NULL, 0) == 0;
+}
+
+static uint64_t *own_at(struct inside *in, const struct endpoint *at, bool udp)
+{
+	return &in->own[at->port][udp][!ip_is4(&at->ip)];
+}
+
+static bool is_own(void *ctx, const struct listener *l, uint64_t cookie)
+{
+	return *own_at(ctx, &l->at, l->udp) == cookie;
 }
 
 static void check_listeners(struct inside *in)
 {
 	/* A dump that failed (memory) is no news; the next tick asks again. */
-	if (listeners_read(in->diag, &in->picked, &in->seen) == 0)
+	if (listeners_read(in->diag, &in->picked, is_own, in, &in->seen) == 0)
 		listeners_diff(&in->known, &in->seen, tell_keeper, in);
 }
 
-/* A socket with its connect begun, or -errno. */
-static int begin_connect(const struct endpoint *to, bool udp)
+/* Bound, and listening; known as ours before the next look. Or -errno. */
+static int bind_for_keeper(struct inside *in, const struct endpoint *at,
+			   bool udp)
 {
-	const int on = 1;
-	struct sockaddr_any sa;
-	const socklen_t len = sockaddr_from(&sa, to);
-	const int fd = socket(sa.sa.sa_family,
-			      (udp ? SOCK_DGRAM : SOCK_STREAM) |
-			      SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int err;
+	const int fd = dial_bind(at, "", udp);
+	int error;
 
 	if (fd < 0)
-		return -errno;
-	if (!udp)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, &sa.sa, len) == 0 ||
-	    errno == EINPROGRESS)
 		return fd;
-	err = errno;
-	close(fd);
-	return -err;
+	if (!udp && listen(fd, DIAL_BACKLOG) < 0) {
+		error = errno;
+		close(fd);
+		return -error;
+	}
+	*own_at(in, at, udp) = dial_cookie(fd);
+	return fd;
 }
 
 /* Send the reply that is owed; it stays so if there is no room for it. */
-static void send_reply(struct inside *in)
+static void send_reply(struct desk *d)
 {
-	int err = channel_send(in->engine_ch, &in->reply, sizeof(in->reply),
-			       &in->reply_fd, in->reply_fd >= 0);
+	int err = channel_send(d->ch, &d->reply, sizeof(d->reply),
+			       &d->reply_fd, d->reply_fd >= 0);
 
 	if (err == -EAGAIN)
 		return;
-	if (in->reply_fd >= 0)
-		close(in->reply_fd);
-	in->reply_owed = false;
-	if (err && in->reply_fd >= 0) {	/* too many on their way: say so */
-		in->reply.error = -err;
-		in->reply_owed = true;
+	if (d->reply_fd >= 0)
+		close(d->reply_fd);
+	d->owed = false;
+	if (err && d->reply_fd >= 0) {	/* too many on their way: say so */
+		d->reply.error = -err;
+		d->owed = true;
 	}
-	in->reply_fd = -1;
+	d->reply_fd = -1;
 }
 
-/* One request of the engine's. false: it is gone. */
-static bool engine_message(struct inside *in)
+/* One request: the engine's to connect, the keeper's to bind. false: gone. */
+static bool request(struct inside *in, struct desk *d)
 {
+	const bool binds = d == &in->keeper;
 	int fds[CHANNEL_MAX_FDS];
-	struct msg_connect m;
+	struct msg_open m;
 	size_t n_fds;
-	const ssize_t n = channel_recv(in->engine_ch, &m, sizeof(m), fds,
-				       &n_fds);
+	const ssize_t n = channel_recv(d->ch, &m, sizeof(m), fds, &n_fds);
 
 	if (n == 0)
 		return false;
 	while (n_fds > 0)
 		close(fds[--n_fds]);
-	if (n != sizeof(m) || m.kind != MSG_CONNECT)
+	if (n != sizeof(m) || m.kind != (binds ? MSG_BIND : MSG_CONNECT))
 		return true;
-	in->reply_fd = begin_connect(&m.to, m.udp);
-	in->reply = (struct msg_connected){
-		.kind = MSG_CONNECTED,
+	d->reply_fd = binds ? bind_for_keeper(in, &m.at, m.udp) :
+			      dial(&m.at, m.udp);
+	d->reply = (struct msg_opened){
+		.kind = binds ? MSG_BOUND : MSG_CONNECTED,
 		.id = m.id,
-		.error = in->reply_fd < 0 ? -in->reply_fd : 0,
+		.error = d->reply_fd < 0 ? -d->reply_fd : 0,
 	};
-	in->reply_owed = true;
-	send_reply(in);
+	d->owed = true;
+	send_reply(d);
 	return true;
 }
 
-/* The keeper tells us nothing but its end. false: that. */
-static bool keeper_message(struct inside *in)
+/* What an event at a desk asks for. false: whoever asks there is gone. */
+static bool attend(struct inside *in, struct desk *d, short revents)
 {
-	int fds[CHANNEL_MAX_FDS];
-	size_t n_fds;
-	char byte;
-	const ssize_t n = channel_recv(in->keeper_ch, &byte, 1, fds, &n_fds);
-
-	while (n_fds > 0)
-		close(fds[--n_fds]);
-	return n != 0;
+	if (!revents)
+		return true;
+	if (!d->owed)
+		return request(in, d);
+	send_reply(d);
+	return true;
 }
 
 static void tick(struct inside *in)
@@ -175,26 +176,22 @@ void inside_serve(struct inside *in)
 {
 	enum { KEEPER, ENGINE, MOUNTS, N };
 	struct pollfd p[N] = {
-		[KEEPER] = { .fd = in->keeper_ch, .events = POLLIN },
-		[ENGINE] = { .fd = in->engine_ch },
+		[KEEPER] = { .fd = in->keeper.ch },
+		[ENGINE] = { .fd = in->engine.ch },
 		[MOUNTS] = { .fd = in->own_mounts ? in->mounts.changed : -1,
 			     .events = POLLPRI },
 	};
 
 	for (;;) {
 		tick(in);
-		p[ENGINE].events = in->reply_owed ? POLLOUT : POLLIN;
+		p[KEEPER].events = in->keeper.owed ? POLLOUT : POLLIN;
+		p[ENGINE].events = in->engine.owed ? POLLOUT : POLLIN;
 		if (poll(p, N, wait_ms(in)) < 0)
 			continue;
 		if (p[MOUNTS].revents)
 			mounts_heal(&in->mounts);
-		if (p[KEEPER].revents && !keeper_message(in))
-			return;
-		if (!p[ENGINE].revents)
-			continue;
-		if (in->reply_owed)
-			send_reply(in);
-		else if (!engine_message(in))
+		if (!attend(in, &in->keeper, p[KEEPER].revents) ||
+		    !attend(in, &in->engine, p[ENGINE].revents))
 			return;
 	}
 }

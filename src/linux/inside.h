@@ -2,9 +2,13 @@
 /*
  * linux/inside.h - what the inside helper does once the guest is made
  *
- * One loop for three things: it tells the keeper which TCP listeners come
- * and go, opens TCP connections in the guest for the engine, and heals the
- * guest's mounts, if they are ours.
+ * One loop for four things: it tells the keeper which listeners come and go,
+ * opens sockets in the guest that connect, for the engine, or are bound, for
+ * the keeper, and heals the guest's mounts, if they are ours.
+ *
+ * What it has bound itself is no listener of the guest's. It remembers, for
+ * each port that the keeper can ask for, the last socket that it bound there:
+ * an earlier one is gone by then, as a port has one at a time.
  */
 #ifndef LINUX_INSIDE_H
 #define LINUX_INSIDE_H
@@ -18,8 +22,16 @@
 #include "linux/messages.h"
 #include "linux/mounts.h"
 
+/* A channel by which we are asked, and the answer that we owe there. */
+struct desk {
+	int ch;				/* non-blocking */
+	bool owed;			/* it was full */
+	struct msg_opened reply;
+	int reply_fd;			/* -1: none */
+};
+
 struct inside {
-	int keeper_ch, engine_ch;	/* non-blocking */
+	struct desk keeper, engine;
 	bool own_mounts;		/* set by the caller, and if so: */
 	struct mounts mounts;
 	int diag;			/* listeners_open() */
@@ -27,10 +39,7 @@ struct inside {
 	uint64_t next_tick_ns;		/* CLOCK_MONOTONIC */
 	uint64_t next_heal_ns;
 	struct listeners known, seen;
-
-	bool reply_owed;		/* the engine's channel was full */
-	struct msg_connected reply;
-	int reply_fd;			/* -1: none */
+	uint64_t own[1 << 16][2][2];	/* cookies, by port, UDP, IPv6 */
 };
 
 /*

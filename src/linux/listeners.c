@@ -106,8 +106,15 @@ static int v6only_attr(const struct nlattr *a, void *arg)
 struct dump {
 	bool udp;
 	const struct picked_ports *picked;
+	listeners_own_fn *own;
+	void *ctx;
 	struct listeners *set;
 };
+
+static uint64_t cookie_of(const struct inet_diag_msg *m)
+{
+	return (uint64_t)m->id.idiag_cookie[1] << 32 | m->id.idiag_cookie[0];
+}
 
 /* DHCP clients of both kinds and mDNS bind these, and serve nobody. */
 bool listeners_casual(const struct picked_ports *picked, uint16_t port)
@@ -141,7 +148,8 @@ static int add_socket(const struct nlmsghdr *h, void *arg)
 	if (!read_socket(h, &l))
 		return MNL_CB_OK;
 	l.casual = l.udp && listeners_casual(d->picked, l.at.port);
-	listeners_add(d->set, &l);
+	if (!d->own(d->ctx, &l, cookie_of(mnl_nlmsg_get_payload(h))))
+		listeners_add(d->set, &l);
 	return MNL_CB_OK;
 }
 
@@ -288,10 +296,11 @@ struct picked_ports listeners_picked(void)
 }
 
 int listeners_read(int fd, const struct picked_ports *picked,
-		   struct listeners *set)
+		   listeners_own_fn *own, void *ctx, struct listeners *set)
 {
 	static const unsigned char families[] = { AF_INET, AF_INET6 };
-	struct dump d = { .picked = picked, .set = set };
+	struct dump d = { .picked = picked, .own = own, .ctx = ctx,
+			  .set = set };
 	int err;
 
 	set->n = 0;

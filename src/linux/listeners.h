@@ -7,6 +7,9 @@
  * lies in the range from which the kernel picks ports, or is a port that
  * clients bind (68, 546, 5353), is marked as one that is `casual`.
  *
+ * What we have bound there ourselves is none of them: whoever reads knows its
+ * own sockets by the cookies that the kernel gives all of them, and never twice.
+ *
  * listeners_read() asks the kernel (sock_diag), listeners_diff() compares:
  * the second is a pure function. The owner ticks: the kernel does not tell
  * when a listener comes. It would tell when one goes, but as long as anybody
@@ -84,11 +87,16 @@ struct picked_ports listeners_picked(void);
 MUST bool listeners_at(int fd, unsigned dev, const struct endpoint *at,
 		       bool udp);
 
+/* Is that socket, with that cookie (linux/dial.h), one of ours? */
+typedef bool listeners_own_fn(void *ctx, const struct listener *l,
+			      uint64_t cookie);
+
 /*
- * Replace set by what listens now. 0 or -errno; then set is undefined.
- * Needs sendto() and recvfrom() only.
+ * Replace set by what listens now and is not ours. 0 or -errno; then set is
+ * undefined. Needs sendto() and recvfrom() only.
  */
 MUST int listeners_read(int fd, const struct picked_ports *picked,
+			listeners_own_fn *own, void *ctx,
 			struct listeners *set);
 
 #endif

@@ -28,8 +28,11 @@ enum msg_kind {
 	MSG_GUEST_FAILED,	/* struct msg_failed */
 	MSG_LISTENER,		/* struct msg_listener: began or ended */
 	/* engine -> inside helper, and back */
-	MSG_CONNECT,		/* struct msg_connect */
-	MSG_CONNECTED,		/* struct msg_connected + socket, or errno */
+	MSG_CONNECT,		/* struct msg_open */
+	MSG_CONNECTED,		/* struct msg_opened + socket, or errno */
+	/* keeper -> inside helper, and back */
+	MSG_BIND,		/* struct msg_open */
+	MSG_BOUND,		/* struct msg_opened + socket, or errno */
 	/* keeper -> engine */
 	MSG_RESOLVERS,		/* struct msg_resolvers: all of them */
 	MSG_HOSTS,		/* struct msg_hosts + a file, unless empty */
@@ -69,14 +72,15 @@ struct msg_listener {
 	struct listener what;
 };
 
-struct msg_connect {
+struct msg_open {
 	uint32_t kind;
 	uint32_t id;		/* echoed */
-	struct endpoint to;	/* in the guest's namespace */
+	struct endpoint at;	/* in the guest's namespace: where to connect
+				   to, or what to bind (and listen at) */
 	bool udp;
 };
 
-struct msg_connected {
+struct msg_opened {
 	uint32_t kind;
 	uint32_t id;
 	int32_t error;		/* 0: one descriptor, non-blocking, connect
@@ -97,7 +101,8 @@ struct msg_hosts {
 struct msg_forward {
 	uint32_t kind;
 	uint32_t id;		/* keeper's; unique while in use */
-	struct endpoint to;	/* guest address to connect to */
+	struct endpoint to;	/* address to connect to, of the guest, or */
+	bool to_host;		/* of the host: it is bound in the guest */
 	bool by_frames;		/* over the link, not by the inside helper:
 				   the guest is to see who connects */
 	bool udp;

@@ -80,6 +80,11 @@ static const int engine_calls[] = {
 	SCMP_SYS(epoll_pwait2), SCMP_SYS(sched_yield),
 };
 
+/* The helper's, wherever it is: ports of the guest's. */
+static const int helper_calls[] = {
+	SCMP_SYS(bind), SCMP_SYS(listen),
+};
+
 /* Healing the guest's mounts: newfstatat and its older names. */
 static const int inside_calls[] = {
 	SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(stat64),
@@ -146,9 +151,16 @@ static int allow_engine(scmp_filter_ctx ctx)
 	return err;
 }
 
+static int allow_helper(scmp_filter_ctx ctx)
+{
+	const int err = allow_sockets(ctx);
+
+	return err ? err : ALLOW_ALL(ctx, helper_calls);
+}
+
 static int allow_inside(scmp_filter_ctx ctx)
 {
-	int err = allow_sockets(ctx);
+	int err = allow_helper(ctx);
 
 	if (!err)
 		err = ALLOW_ALL(ctx, inside_calls);
@@ -166,7 +178,7 @@ static int allow_role(scmp_filter_ctx ctx, enum sandbox_role role)
 	case SANDBOX_INSIDE:
 		return allow_inside(ctx);
 	case SANDBOX_ATTACHED:
-		return allow_sockets(ctx);
+		return allow_helper(ctx);
 	}
 	return -EINVAL;
 }

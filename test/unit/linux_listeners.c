@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "linux/dial.h"
 #include "linux/sockaddr.h"
 #include "test.h"
 
@@ -162,6 +163,12 @@ static bool has(const struct listeners *set, const struct listener *l)
 	return false;
 }
 
+static bool is_own(void *ctx, const struct listener *l, uint64_t cookie)
+{
+	(void)l;
+	return cookie == *(const uint64_t *)ctx;
+}
+
 /* The kernel's list, with a listener of this test in it and then not. */
 static void check_kernel(struct listeners *set, const char *ip, int v6only,
 			 bool udp)
@@ -171,6 +178,7 @@ static void check_kernel(struct listeners *set, const char *ip, int v6only,
 	const struct picked_ports none = { .first = 1, .last = 0 };
 	struct listener l = { .v6only = v6only, .udp = udp };
 	struct sockaddr_any sa;
+	uint64_t own = 0;
 	socklen_t len;
 	int s, diag;
 
@@ -186,20 +194,24 @@ static void check_kernel(struct listeners *set, const char *ip, int v6only,
 	/* No such family here, or no sock_diag: nothing to be tested. */
 	if (diag < 0 || bind(s, &sa.sa, len) || (!udp && listen(s, 1)) ||
 	    getsockname(s, &sa.sa, &len) || !sockaddr_to(&sa, &l.at) ||
-	    listeners_read(diag, &none, set))
+	    listeners_read(diag, &none, is_own, &own, set))
 		goto out;
 	CHECK(ip, has(set, &l));
 	l.casual = udp;
-	CHECK(ip, listeners_read(diag, &all, set) == 0 && has(set, &l));
+	CHECK(ip, listeners_read(diag, &all, is_own, &own, set) == 0 && has(set, &l));
+	own = dial_cookie(s);
+	CHECK(ip, own && listeners_read(diag, &all, is_own, &own, set) == 0 &&
+		  !has(set, &l));
+	own = 0;
 	/* A client: connected to itself, it listens to nobody else. */
 	if (udp) {
 		if (ip_is_loopback(&l.at.ip) && !connect(s, &sa.sa, len))
-			CHECK(ip, listeners_read(diag, &all, set) == 0 &&
+			CHECK(ip, listeners_read(diag, &all, is_own, &own, set) == 0 &&
 				  !has(set, &l));
 	}
 	close(s);
 	s = -1;
-	CHECK(ip, listeners_read(diag, &all, set) == 0 && !has(set, &l));
+	CHECK(ip, listeners_read(diag, &all, is_own, &own, set) == 0 && !has(set, &l));
 out:
 	if (s >= 0)
 		close(s);
