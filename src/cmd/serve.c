@@ -108,6 +108,11 @@ int cmd_serve(char **argv)
 	}
 	if (front_settings(&c, FOR_SERVE, argv, &fail) < 0)
 		return cmd_fail(&fail, EXIT_USAGE);
+	if (c.host_access == CONFIG_ACCESS_LOCALHOST) {
+		fail_set(&fail, "host access localhost: nothing of ours is in "
+			 "a machine to bind its ports; give gateway, or ports");
+		return cmd_fail(&fail, EXIT_USAGE);
+	}
 	if (vmsocket_open(&s, &c, &fail) < 0)
 		return cmd_fail(&fail, EXIT_FAILED);
 	status = serve(&c, &s, &fail);

@@ -40,7 +40,8 @@ enum localhost_conflict {
 
 enum config_access {
 	CONFIG_ACCESS_GATEWAY,		/* gateway's address: host's services */
-	CONFIG_ACCESS_LIST,		/* those of host_ports alone */
+	CONFIG_ACCESS_LOCALHOST,	/* and they are on its localhost, too */
+	CONFIG_ACCESS_LIST,		/* likewise those of host_ports alone */
 	CONFIG_ACCESS_OFF,
 };
 

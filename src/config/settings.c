@@ -96,10 +96,10 @@ const struct setting settings[] = {
 		     "or auto",
 	  .help = "give other machines a port of the guest's (again: one "
 		  "more)" },
-	{ .option = "host-access", .argument = "gateway|off|PORTS",
+	{ .option = "host-access", .argument = "gateway|localhost|off|PORTS",
 	  .section = "network", .key = "hostAccess",
 	  .take = value_host_access, .commands = FOR_NETWORK,
-	  .accepts = "gateway, off, or " PORTS,
+	  .accepts = "gateway, localhost, off, or " PORTS,
 	  .normal = "gateway; of serve and attach: off",
 	  .help = "which of the host's services the guest may reach" },
 	{ .option = "host-interface",

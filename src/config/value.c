@@ -377,6 +377,7 @@ const char *value_host_access(struct config *c, const char *text)
 		enum config_access access;
 	} modes[] = {
 		{ "gateway", CONFIG_ACCESS_GATEWAY },
+		{ "localhost", CONFIG_ACCESS_LOCALHOST },
 		{ "off", CONFIG_ACCESS_OFF },
 	};
 	const char *why;

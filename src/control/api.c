@@ -8,13 +8,13 @@ static const struct api_call calls[API_MAX] = {
 	[API_STATUS] = { "GET", "/v1/status", "",
 		"name, pid, keeper, command, guest, gateway, subnet, mtu, "
 		"dns, search, host_access, localhost, binds_refused, forwards, "
-		"publish, kept, published, flows, traffic, questions, drops, "
-		"ping, log, warnings",
+		"mirrors, publish, kept, published, flows, traffic, "
+		"questions, drops, ping, log, warnings",
 		"All that `slipway status NAME` tells." },
 	[API_PORTS] = { "GET", "/v1/ports", "",
-		"forwards, publish, kept, published",
-		"The ports of localhost, what is to be published, and what "
-		"there is of it." },
+		"forwards, mirrors, publish, kept, published",
+		"The ports of localhost, the host's and the guest's, what is "
+		"to be published, and what there is of it." },
 	[API_FLOWS] = { "GET", "/v1/flows", "",
 		"flows: [{protocol, state, guest, peer, begun_by, "
 		"from_guest, to_guest, rtt_us, age_s}], more",

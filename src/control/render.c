@@ -155,8 +155,8 @@ static void pair(FILE *out, const char *label, const char *a, const char *b)
 	fprintf(out, "%-12s%s%s%s\n", label, a, *a && *b ? ", " : "", b);
 }
 
-static void print_half(FILE *out, json_t *f, const char *family,
-		       const char *at)
+static void print_half(FILE *out, json_t *f, const char *label,
+		       const char *family, const char *at)
 {
 	json_t *half = json_object_get(f, family);
 	const char *why;
@@ -164,15 +164,25 @@ static void print_half(FILE *out, json_t *f, const char *family,
 	if (!half)
 		return;
 	why = text_at(half, NULL, "why");
-	fprintf(out, "%-12s%s:%lld%s -> %s%s%s\n", "localhost", at,
+	fprintf(out, "%-12s%s:%lld%s -> %s%s%s\n", label, at,
 		number_at(f, NULL, "port"), udp_mark(f),
 		text_at(half, NULL, "to"), *why ? ": " : "", why);
 }
 
+static void print_halves(FILE *out, json_t *list, const char *label)
+{
+	json_t *f;
+	size_t i;
+
+	json_array_foreach(list, i, f) {
+		print_half(out, f, label, "ipv4", "127.0.0.1");
+		print_half(out, f, label, "ipv6", "[::1]");
+	}
+}
+
 static void print_forwards(FILE *out, json_t *o)
 {
-	json_t *list = json_object_get(o, "forwards"), *f;
-	size_t i;
+	json_t *list = json_object_get(o, "forwards");
 
 	if (!json_array_size(list)) {
 		const char *mode = text_at(o, NULL, "localhost");
@@ -181,10 +191,7 @@ static void print_forwards(FILE *out, json_t *o)
 		     strcmp(mode, "off") ? "no ports now" : "");
 		return;
 	}
-	json_array_foreach(list, i, f) {
-		print_half(out, f, "ipv4", "127.0.0.1");
-		print_half(out, f, "ipv6", "[::1]");
-	}
+	print_halves(out, list, "localhost");
 }
 
 static void print_refused(FILE *out, json_t *o)
@@ -293,6 +300,7 @@ void render_details(FILE *out, json_t *o)
 	     text_at(o, NULL, "host_interface") :
 	     "none: the gateway is virtual", "");
 	print_forwards(out, o);
+	print_halves(out, json_object_get(o, "mirrors"), "in guest");
 	print_refused(out, o);
 	print_published(out, o);
 	print_counters(out, o);

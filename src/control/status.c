@@ -72,6 +72,7 @@ static const char *state_text(enum forward_state state)
 {
 	switch (state) {
 	case FORWARD_OPEN:	return "open";
+	case FORWARD_ASKED:	return "opening";
 	case FORWARD_PUBLISHED:	return "published";
 	case FORWARD_FAILED: case FORWARD_NONE:
 		break;
@@ -90,12 +91,12 @@ static json_t *half_json(const struct forward_half *h)
 	return j;
 }
 
-static json_t *forwards_json(const struct status *s)
+static json_t *forwards_json(const struct forward_status *all, size_t n)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < s->n_forwards; i++) {
-		const struct forward_status *f = &s->forwards[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct forward_status *f = &all[i];
 		json_t *j = json_pack("{s:i, s:s}", "port", (int)f->port,
 				      "protocol", f->udp ? "udp" : "tcp");
 
@@ -146,7 +147,10 @@ static void put_ports(json_t *root, const struct status *s)
 			json_array_append_new(kept, text_json(
 				s->publish[i].what.text));
 	}
-	json_object_set_new(root, "forwards", forwards_json(s));
+	json_object_set_new(root, "forwards",
+			    forwards_json(s->forwards, s->n_forwards));
+	json_object_set_new(root, "mirrors",
+			    forwards_json(s->mirrors, s->n_mirrors));
 	json_object_set_new(root, "publish", entries);
 	json_object_set_new(root, "kept", kept);
 	json_object_set_new(root, "published",
@@ -186,7 +190,9 @@ static void put_counters(json_t *root, const struct network_stats *c)
 	json_object_set_new(root, "drops", drops);
 }
 
-static void warn_forward(json_t *list, const struct forward_status *f)
+/* not: what it is that such a port is not. */
+static void warn_forward(json_t *list, const struct forward_status *f,
+			 const char *not)
 {
 	static const char *const at[] = { "127.0.0.1", "[::1]" };
 	const struct forward_half *h = f->half;
@@ -195,16 +201,16 @@ static void warn_forward(json_t *list, const struct forward_status *f)
 
 	if (h[0].state == FORWARD_FAILED && h[1].state == FORWARD_FAILED &&
 	    !strcmp(h[0].why, h[1].why)) {
-		snprintf(text, sizeof(text), "localhost:%u%s is not "
-			 "forwarded: %s", f->port, udp, h[0].why);
+		snprintf(text, sizeof(text), "localhost:%u%s is not %s: %s",
+			 f->port, udp, not, h[0].why);
 		json_array_append_new(list, text_json(text));
 		return;
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		if (h[i].state != FORWARD_FAILED)
 			continue;
-		snprintf(text, sizeof(text), "%s:%u%s is not forwarded: %s",
-			 at[i], f->port, udp, h[i].why);
+		snprintf(text, sizeof(text), "%s:%u%s is not %s: %s",
+			 at[i], f->port, udp, not, h[i].why);
 		json_array_append_new(list, text_json(text));
 	}
 }
@@ -225,7 +231,9 @@ static json_t *warnings(const struct status *s)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < s->n_forwards; i++)
-		warn_forward(list, &s->forwards[i]);
+		warn_forward(list, &s->forwards[i], "forwarded");
+	for (size_t i = 0; i < s->n_mirrors; i++)
+		warn_forward(list, &s->mirrors[i], "the host's in the guest");
 	for (size_t i = 0; i < s->n_published; i++)
 		warn_published(list, &s->published[i]);
 	if (!s->ping4 || (s->v6 && !s->ping6))
@@ -261,6 +269,7 @@ static const char *access_text(enum config_access access)
 {
 	switch (access) {
 	case CONFIG_ACCESS_GATEWAY:	return "gateway";
+	case CONFIG_ACCESS_LOCALHOST:	return "localhost";
 	case CONFIG_ACCESS_LIST:	return "list";
 	case CONFIG_ACCESS_OFF:		return "off";
 	}

@@ -7,7 +7,8 @@
  * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, host_interface (a name,
  * absent: the gateway is virtual), localhost, binds_refused (a number; absent:
  * none would be),
- * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], publish
+ * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], mirrors (the
+ * same for the host's ports on the guest's localhost), publish
  * [TEXT…], kept [TEXT…] (those of them that a restart does not end),
  * published [{publish (one of those texts), protocol, at, to, state, why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
  * from_cache, failed} (DNS), drops {REASON: COUNT} (those not zero), ping
@@ -33,6 +34,7 @@
 
 enum forward_state {
 	FORWARD_NONE,			/* nothing to forward to */
+	FORWARD_ASKED,			/* not yet: the guest's helper binds */
 	FORWARD_OPEN,
 	FORWARD_FAILED,
 	FORWARD_PUBLISHED,		/* what is published serves it */
@@ -40,12 +42,12 @@ enum forward_state {
 
 struct forward_half {
 	enum forward_state state;
-	struct endpoint to;		/* in the guest; unless NONE */
+	struct endpoint to;		/* on the other side; unless NONE */
 	char why[STATUS_WHY_BYTES];	/* if FAILED */
 };
 
 struct forward_status {
-	uint16_t port;			/* on the host's localhost */
+	uint16_t port;			/* on one side's localhost */
 	bool udp;			/* else TCP */
 	struct forward_half half[2];	/* 127.0.0.1, ::1 */
 };
@@ -82,8 +84,10 @@ struct status {
 	enum localhost_conflict localhost_conflict;
 	uint64_t binds_refused;		/* if CONFLICT_REFUSE */
 	bool ping4, ping6;
-	const struct forward_status *forwards;
+	const struct forward_status *forwards;	/* on the host's localhost */
 	size_t n_forwards;
+	const struct forward_status *mirrors;	/* on the guest's */
+	size_t n_mirrors;
 	const struct publish_entry *publish;	/* what is asked for */
 	size_t n_publish;			/* used or not */
 	const struct publish_status *published;	/* what there is of it */
@@ -97,7 +101,7 @@ struct status {
 /* NULL: no memory. */
 MUST json_t *status_json(const struct status *s);
 
-/* forwards, publish, kept, published alone. */
+/* forwards, mirrors, publish, kept, published alone. */
 MUST json_t *status_ports_json(const struct status *s);
 
 /* What there is of one entry, as in `published`. */

@@ -29,6 +29,8 @@ static void put_ports(const struct keeper *k, struct status *s)
 {
 	s->forwards = k->forwards.status;
 	s->n_forwards = k->forwards.n;
+	s->mirrors = k->mirrors.forwards.status;
+	s->n_mirrors = k->mirrors.forwards.n;
 	s->publish = k->published.entry;
 	s->n_publish = PUBLISHED_ENTRIES_MAX;
 	s->published = k->published.status;

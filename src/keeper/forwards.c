@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "keeper/published.h"
 
@@ -62,6 +63,21 @@ bool forwards_wants(const struct config *c, const struct listener *l)
 	return false;
 }
 
+bool forwards_wants_of_host(const struct config *c, const struct listener *l)
+{
+	const uint16_t port = l->at.port;
+
+	switch (c->host_access) {
+	case CONFIG_ACCESS_GATEWAY: case CONFIG_ACCESS_OFF:
+		return false;
+	case CONFIG_ACCESS_LIST:
+		return port_list_has(&c->host_ports, port);
+	case CONFIG_ACCESS_LOCALHOST:
+		return !l->casual && !port_list_has(&c->ignored_ports, port);
+	}
+	return false;
+}
+
 /* Bind one half and give it to the engine. */
 static void bind_half(struct forwards *f, size_t i, unsigned half,
 		      const struct endpoint *to)
@@ -84,12 +100,15 @@ static void settle(struct forwards *f, size_t i, unsigned half, bool anew)
 	struct forward_half *st = &f->status[i].half[half];
 	struct endpoint to = { .port = f->status[i].port };
 
+	if (fw->port[half].asked)
+		return;			/* forwards_bound() comes back */
 	if (!forwards_target(fw->listener, fw->n_listeners, half, &to.ip)) {
 		hostports_unbind(f->ports, &fw->port[half], false);
 		st->state = FORWARD_NONE;
 		return;
 	}
-	if (published_covers(f->published, to.port, f->status[i].udp, half)) {
+	if (f->published &&
+	    published_covers(f->published, to.port, f->status[i].udp, half)) {
 		hostports_unbind(f->ports, &fw->port[half], false);
 		st->state = FORWARD_PUBLISHED;
 		st->to = to;
@@ -106,7 +125,7 @@ static void settle(struct forwards *f, size_t i, unsigned half, bool anew)
 		if (!anew)
 			return;
 		break;
-	case FORWARD_NONE: case FORWARD_PUBLISHED:
+	case FORWARD_NONE: case FORWARD_PUBLISHED: case FORWARD_ASKED:
 		break;
 	}
 	bind_half(f, i, half, &to);
@@ -144,8 +163,10 @@ static ssize_t entry(struct forwards *f, uint16_t port, bool udp, bool make)
 		return -1;
 	if (!grow(f)) {
 		if (!f->full)
-			log_print(f->ports->log, LOG_WARN, "more than %u ports: the "
-				  "rest is not on localhost", FORWARDS_MAX);
+			log_print(f->ports->log, LOG_WARN, "more than %u "
+				  "ports: the rest is not on %s localhost",
+				  FORWARDS_MAX, f->ports->in_guest ?
+				  "the guest's" : "the host's");
 		f->full = true;
 		return -1;
 	}
@@ -178,11 +199,23 @@ static void del_listener(struct forward *fw, const struct ip *ip, bool v6only)
 		}
 }
 
+/* An entry that nothing listens for and nothing is to come for goes. */
+static void tidy(struct forwards *f, size_t i)
+{
+	const struct forward *fw = &f->forward[i];
+
+	if (fw->n_listeners || fw->port[0].asked || fw->port[1].asked)
+		return;
+	f->n--;
+	f->forward[i] = f->forward[f->n];
+	f->status[i] = f->status[f->n];
+}
+
 void forwards_listener(struct forwards *f, const struct listener *l, bool gone)
 {
 	ssize_t i;
 
-	if (!l->at.port || !forwards_wants(f->config, l))
+	if (!l->at.port || !f->wanted(f->config, l))
 		return;
 	i = entry(f, l->at.port, l->udp, !gone);
 	if (i < 0)
@@ -193,11 +226,62 @@ void forwards_listener(struct forwards *f, const struct listener *l, bool gone)
 		add_listener(&f->forward[i], &l->at.ip, l->v6only);
 	settle(f, (size_t)i, 0, !gone);
 	settle(f, (size_t)i, 1, !gone);
-	if (f->forward[i].n_listeners == 0) {
-		f->n--;
-		f->forward[i] = f->forward[f->n];
-		f->status[i] = f->status[f->n];
+	tidy(f, (size_t)i);
+}
+
+/* The half that has asked for that; its number, or -1. */
+static ssize_t asker(const struct forwards *f, uint32_t id, unsigned *half)
+{
+	for (size_t i = 0; i < f->n; i++)
+		for (*half = 0; *half < 2; (*half)++)
+			if (f->forward[i].port[*half].asked == id)
+				return (ssize_t)i;
+	return -1;
+}
+
+/* Whose turn it was not to ask. */
+static void ask_more(struct forwards *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		for (unsigned half = 0; half < 2; half++) {
+			if (f->ports->asked == HOSTPORTS_ASKED_MAX)
+				return;
+			if (f->status[i].half[half].state == FORWARD_ASKED)
+				settle(f, i, half, true);
+		}
+}
+
+void forwards_bound(struct forwards *f, uint32_t id, int fd, int error)
+{
+	unsigned half;
+	const ssize_t i = id ? asker(f, id, &half) : -1;
+	struct forward_half *st;
+	struct endpoint at;
+
+	if (i < 0) {
+		if (fd >= 0)
+			close(fd);
+		return;
 	}
+	st = &f->status[i].half[half];
+	at = (struct endpoint){ .ip = forwards_loopback(half),
+				.port = f->status[i].port };
+	st->state = hostports_bound(f->ports, &f->forward[i].port[half], &at,
+				    f->status[i].udp, fd, error, st->why);
+	/* What was to be there may have changed meanwhile. */
+	if (fd >= 0 || f->forward[i].n_listeners == 0)
+		settle(f, (size_t)i, half, false);
+	tidy(f, (size_t)i);
+	ask_more(f);
+}
+
+bool forwards_settled(const struct forwards *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		for (unsigned half = 0; half < 2; half++)
+			if (f->status[i].half[half].state == FORWARD_ASKED)
+				return false;
+	return true;
 }
 
 void forwards_again(struct forwards *f, uint16_t port, bool udp,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keeper/forwards.h - the guest's listening ports on the host's localhost
+ * keeper/forwards.h - the listening ports of one side on the other's localhost
  *
- * The inside helper tells which listeners begin and end in the guest. For
- * each port of TCP or UDP there is one entry here with the guest's listeners
- * on it and two halves: 127.0.0.1 and ::1 of the host. A half is bound while any
- * listener is there, and leads to the one that suits it best:
+ * Of the guest's the inside helper tells which begin and end, of the host's
+ * keeper/mirrors.h. For each port of TCP or UDP there is one entry here with
+ * the listeners on it and two halves: 127.0.0.1 and ::1 of the other side. A
+ * half is bound while any listener is there, and leads to the one that suits
+ * it best:
  *
  *   127.0.0.1   IPv4 loopback or wildcard, dual-stack ::, another IPv4
  *               address, ::1 or an IPv6-only ::, another IPv6 address
@@ -13,10 +14,14 @@
  *               wildcard, another IPv4 address
  *
  * A socket of UDP that may well be a client's (linux/listeners.h) counts only
- * where its port was asked for by --localhost.
+ * where its port was asked for by a list.
  *
- * A port that is in use on the host is reported and left alone: it is
- * tried again when the guest listens on it anew, and not before.
+ * A port that is in use on the other side is reported and left alone: it is
+ * tried again when this side listens on it anew, and not before.
+ *
+ * In the guest a port is bound by the helper, which takes a moment. What was
+ * asked for is never taken back, as the port would be in use until the answer
+ * is here: when it comes, the half is made what is wanted then.
  *
  * Limits: FORWARDS_MAX ports, FORWARD_LISTENERS_MAX listeners on one; what is over
  * that is logged once and not forwarded.
@@ -50,21 +55,34 @@ struct forward {
 	struct hostport port[2];	/* 127.0.0.1, ::1 */
 };
 
+typedef bool forwards_wanted_fn(const struct config *c,
+				const struct listener *l);
+
 struct forwards {
 	const struct config *config;	/* borrowed, all of them */
 	struct hostports *ports;
-	const struct published *published;
+	const struct published *published;	/* NULL: of the guest's ports */
+	forwards_wanted_fn *wanted;
 	bool full;			/* has been logged */
 	size_t n;
 	struct forward *forward;	/* n entries, allocated */
 	struct forward_status *status;	/* beside them, sorted by nothing */
 };
 
-/* The first three members are set by the caller, the rest is zero. */
+/* The first four members are set by the caller, the rest is zero. */
 
-/* A listener of the guest began, or ended if gone. */
+/* A listener began, or ended if gone. */
 void forwards_listener(struct forwards *f, const struct listener *l,
 		       bool gone);
+
+/*
+ * What the helper has bound: the socket (taken), or -1 and an errno. id is
+ * that of a struct hostport; the socket of any other is closed.
+ */
+void forwards_bound(struct forwards *f, uint32_t id, int fd, int error);
+
+/* Is nothing more to come of what was asked for? */
+bool forwards_settled(const struct forwards *f);
 
 /* That half of a port is published from now on, or no longer. */
 void forwards_again(struct forwards *f, uint16_t port, bool udp,
@@ -81,7 +99,10 @@ const struct forward_status *forwards_find(const struct forwards *f,
 /* Is a port that the guest listens on to be there at all? Pure. */
 bool forwards_wants(const struct config *c, const struct listener *l);
 
-/* The host's address that a half is at. */
+/* One that the host listens on, on the guest's localhost? Pure. */
+bool forwards_wants_of_host(const struct config *c, const struct listener *l);
+
+/* The address of either side that a half is at. */
 struct ip forwards_loopback(unsigned half);
 
 /* Free every port at once; the engine is told nothing. */

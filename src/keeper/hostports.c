@@ -6,15 +6,16 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "keeper/owner.h"
 #include "linux/channel.h"
+#include "linux/dial.h"
 #include "linux/messages.h"
-#include "linux/sockaddr.h"
 
-#define BACKLOG		4096
 #define SEARCH_EVERY_NS	1000000000u	/* owners: /proc is not free */
 #define SEND_WAIT_MS	1000
 
@@ -29,36 +30,6 @@ static int tell(const struct hostports *hp, const struct msg_forward *m,
 		rc = channel_send(hp->engine_ch, m, sizeof(*m), &fd, fd >= 0);
 	while (rc == -EAGAIN && poll(&p, 1, SEND_WAIT_MS) > 0);
 	return rc;
-}
-
-/* A bound socket or -errno. */
-static int bind_at(const struct endpoint *at, const char *dev, bool udp)
-{
-	const int on = 1;
-	struct sockaddr_any sa;
-	const socklen_t len = sockaddr_from(&sa, at);
-	const int fd = socket(sa.sa.sa_family,
-			      (udp ? SOCK_DGRAM : SOCK_STREAM) |
-			      SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int error;
-
-	if (fd < 0)
-		return -errno;
-	/*
-	 * Without it a restarted server waits a minute for its port. To UDP it
-	 * means to share the port with whoever asks for that, too.
-	 */
-	if (!udp)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (sa.sa.sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if ((!*dev || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, dev,
-				 (socklen_t)strlen(dev)) == 0) &&
-	    bind(fd, &sa.sa, len) == 0)
-		return fd;
-	error = errno;
-	close(fd);
-	return -error;
 }
 
 static uint64_t now_ns(void)
@@ -101,6 +72,7 @@ static void explain(struct hostports *hp, const struct endpoint *at, bool udp,
 	switch (error) {
 	case EADDRINUSE:
 		snprintf(why, STATUS_WHY_BYTES, "%s has the port",
+			 hp->in_guest ? "a program of the guest" :
 			 owner(hp, at, udp));
 		break;
 	case EACCES:
@@ -135,7 +107,7 @@ enum forward_state hostports_try(struct hostports *hp,
 				 const struct endpoint *at, const char *dev,
 				 bool udp, char why[STATUS_WHY_BYTES])
 {
-	const int rc = bind_at(at, dev, udp);
+	const int rc = dial_bind(at, dev, udp);
 
 	if (rc >= 0)
 		close(rc);
@@ -144,11 +116,131 @@ enum forward_state hostports_try(struct hostports *hp,
 
 bool hostports_busy(const struct endpoint *at, bool udp)
 {
-	const int rc = bind_at(at, "", udp);
+	const int rc = dial_bind(at, "", udp);
 
 	if (rc >= 0)
 		close(rc);
 	return rc == -EADDRINUSE;
+}
+
+/* The same for one that is wanted, and told if there is none. */
+static enum forward_state told(struct hostports *hp,
+			       const struct endpoint *at, bool udp, int rc,
+			       char why[STATUS_WHY_BYTES])
+{
+	const enum forward_state state = outcome(hp, at, udp, rc, why);
+	char text[ENDPOINT_TEXT_BYTES];
+
+	if (state == FORWARD_FAILED)
+		log_print(hp->log, LOG_INFO, "%s%s is not %s: %s",
+			  endpoint_format(at, text), udp ? "/udp" : "",
+			  hp->in_guest ? "the host's in the guest" :
+					 "forwarded", why);
+	return state;
+}
+
+/* A socket, if it is one: the highest are for other things. */
+static int in_limits(const struct hostports *hp, int fd)
+{
+	if (fd <= (int)hp->fd_max)
+		return fd;
+	close(fd);
+	return -EMFILE;
+}
+
+/* Bound, and listening, or -errno. */
+static int bind_here(const struct hostports *hp, const struct endpoint *at,
+		     const char *dev, bool udp)
+{
+	const int fd = in_limits(hp, dial_bind(at, dev, udp));
+	int error;
+
+	if (fd < 0 || udp || listen(fd, DIAL_BACKLOG) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
+}
+
+/* Ask the guest's helper, unless it has enough to do: then in its turn. */
+static int ask(struct hostports *hp, struct hostport *p,
+	       const struct endpoint *at, bool udp)
+{
+	struct msg_open m = { .kind = MSG_BIND, .at = *at, .udp = udp };
+	int rc;
+
+	if (hp->asked == HOSTPORTS_ASKED_MAX)
+		return 0;
+	do
+		m.id = ++hp->next_ask;
+	while (!m.id);
+	rc = channel_send(hp->inside_ch, &m, sizeof(m), NULL, 0);
+	if (rc < 0)
+		return rc;
+	p->asked = m.id;
+	hp->asked++;
+	return 0;
+}
+
+enum forward_state hostports_bound(struct hostports *hp, struct hostport *p,
+				   const struct endpoint *at, bool udp,
+				   int fd, int error,
+				   char why[STATUS_WHY_BYTES])
+{
+	const int rc = fd >= 0 ? in_limits(hp, fd) : -(error ? error : EIO);
+
+	p->asked = 0;
+	hp->asked--;
+	if (rc < 0)
+		return told(hp, at, udp, rc, why);
+	p->fd = rc;
+	p->udp = udp;
+	return FORWARD_NONE;
+}
+
+/* The sockets of ours, in order. */
+static uint32_t own_place(const struct hostports *hp, uint64_t cookie)
+{
+	uint32_t lo = 0, hi = hp->n_own;
+
+	while (lo < hi) {
+		const uint32_t mid = lo + (hi - lo) / 2;
+
+		if (hp->own[mid] < cookie)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool hostports_own(const struct hostports *hp, uint64_t cookie)
+{
+	const uint32_t at = own_place(hp, cookie);
+
+	return at < hp->n_own && hp->own[at] == cookie;
+}
+
+static void own_add(struct hostports *hp, uint64_t cookie)
+{
+	const uint32_t at = own_place(hp, cookie);
+
+	ASSERT(hp->n_own < HOSTPORTS_OWN_MAX);
+	memmove(&hp->own[at + 1], &hp->own[at],
+		(hp->n_own - at) * sizeof(hp->own[0]));
+	hp->own[at] = cookie;
+	hp->n_own++;
+}
+
+static void own_del(struct hostports *hp, uint64_t cookie)
+{
+	const uint32_t at = own_place(hp, cookie);
+
+	if (!hostports_own(hp, cookie))
+		return;
+	hp->n_own--;
+	memmove(&hp->own[at], &hp->own[at + 1],
+		(hp->n_own - at) * sizeof(hp->own[0]));
 }
 
 enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
@@ -158,36 +250,29 @@ enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
 {
 	struct msg_forward add = {
 		.kind = MSG_FORWARD_ADD, .to = way->to,
+		.to_host = hp->in_guest,
 		.by_frames = way->by_frames, .udp = way->udp,
 		.own = ip_is_unspecified(&at->ip) && !*dev,
 	};
 	char text[ENDPOINT_TEXT_BYTES];
-	enum forward_state state;
-	int rc = p->fd;
 
-	if (rc < 0)
-		rc = bind_at(at, dev, way->udp);
-	if (rc > (int)hp->fd_max) {	/* the rest is for other things */
-		close(rc);
-		rc = -EMFILE;
-	}
-	if (rc >= 0 && p->fd < 0 && !way->udp && listen(rc, BACKLOG) < 0) {
-		const int error = errno;
+	if (p->fd < 0 && hp->in_guest) {
+		const int rc = ask(hp, p, at, way->udp);
 
-		close(rc);
-		rc = -error;
+		return rc < 0 ? told(hp, at, way->udp, rc, why) :
+				FORWARD_ASKED;
 	}
-	state = outcome(hp, at, way->udp, rc, why);
-	if (state == FORWARD_FAILED)
-		log_print(hp->log, LOG_INFO, "%s%s is not forwarded: %s",
-			  endpoint_format(at, text), way->udp ? "/udp" : "",
-			  why);
-	if (state != FORWARD_OPEN)
-		return state;
-	p->fd = rc;
-	p->udp = way->udp;
+	if (p->fd < 0) {
+		const int rc = bind_here(hp, at, dev, way->udp);
+
+		if (rc < 0)
+			return told(hp, at, way->udp, rc, why);
+		p->fd = rc;
+		p->udp = way->udp;
+		own_add(hp, dial_cookie(rc));
+	}
 	p->id = add.id = ++hp->next_id;
-	if (tell(hp, &add, rc) < 0)
+	if (tell(hp, &add, p->fd) < 0)
 		log_print(hp->log, LOG_ERROR, "the engine does not take %s",
 			  endpoint_format(at, text));
 	return FORWARD_OPEN;
@@ -221,6 +306,7 @@ void hostports_unbind(struct hostports *hp, struct hostport *p,
 {
 	if (p->fd < 0)
 		return;
+	own_del(hp, dial_cookie(p->fd));
 	shutdown(p->fd, SHUT_RDWR);
 	close(p->fd);
 	if (!engine_gone)

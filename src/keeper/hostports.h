@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keeper/hostports.h - bound sockets of the host, lent to the engine
+ * keeper/hostports.h - bound sockets of one side, lent to the engine
  *
- * A socket is made here and given to the engine, which accepts, or receives.
+ * A socket is made here, or in the guest by its helper when it is asked to,
+ * and given to the engine, which accepts, or receives.
  * Our copy is shut down when it is to go: the port is then free, no matter
  * when the engine closes its own. That frees no port of UDP, so there the
  * engine is waited for, a moment: it may be wanted at another address at
  * once.
+ *
+ * Those that are bound here are known by their cookies (linux/dial.h), so that
+ * whoever looks for the host's own listeners can tell them from these.
+ *
+ * Limits: HOSTPORTS_OWN_MAX sockets; the helper is asked for
+ * HOSTPORTS_ASKED_MAX at a time.
  */
 #ifndef KEEPER_HOSTPORTS_H
 #define KEEPER_HOSTPORTS_H
@@ -20,23 +27,37 @@
 #include "control/status.h"
 #include "keeper/log.h"
 
+#define HOSTPORTS_OWN_MAX	4096	/* more than anybody may ask for */
+#define HOSTPORTS_ASKED_MAX	32
+
 struct hostports {
 	const char *dir;		/* runtime directory, for owner_of() */
 	struct log *log;		/* borrowed, both */
 	int engine_ch;
 	unsigned fd_max;		/* highest descriptor that may be used */
+	bool in_guest;			/* by its helper: */
+	int inside_ch;
 	uint32_t next_id;
+	uint32_t next_ask;
+	unsigned asked;			/* whose answers are on their way */
+	uint32_t n_own;
+	uint64_t own[HOSTPORTS_OWN_MAX];	/* cookies, sorted */
 	uint64_t last_search_ns;	/* when an owner was last looked for, */
 	uint16_t last_port;		/* of what, and who it was */
 	bool last_udp;
 	char last_owner[STATUS_WHY_BYTES - 24];
 };
 
-/* The first four members are set by the caller, the rest is zero. */
+/*
+ * The first six members are set by the caller, and next_id, so that no two of
+ * them have the same; the rest is zero.
+ */
 
 struct hostport {
 	int fd;				/* -1: not bound */
 	uint32_t id;			/* as the engine knows it */
+	uint32_t asked;			/* the helper's answer is to come, and
+					   bears that number; 0: none is */
 	bool udp;
 };
 
@@ -54,8 +75,10 @@ struct hostport_way {
  *
  * What is accepted and not yet taken stays when only the way changes.
  *
- * Return: FORWARD_OPEN, FORWARD_FAILED (which has been logged), or
- * FORWARD_NONE: the host has no such address.
+ * Return: FORWARD_OPEN, FORWARD_FAILED (which has been logged),
+ * FORWARD_NONE: there is no such address, or FORWARD_ASKED: the helper's answer
+ * is to be given to hostports_bound(), and this called again then; or also
+ * later, if p->asked is 0: too many were asked for.
  */
 MUST enum forward_state hostports_bind(struct hostports *hp,
 				       struct hostport *p,
@@ -63,6 +86,19 @@ MUST enum forward_state hostports_bind(struct hostports *hp,
 				       const char *dev,
 				       const struct hostport_way *way,
 				       char why[STATUS_WHY_BYTES]);
+
+/*
+ * The helper's answer to p->asked: fd (taken), or -1 and an errno. FORWARD_NONE
+ * if it is there, and not yet lent; else as hostports_bind().
+ */
+MUST enum forward_state hostports_bound(struct hostports *hp,
+					struct hostport *p,
+					const struct endpoint *at, bool udp,
+					int fd, int error,
+					char why[STATUS_WHY_BYTES]);
+
+/* Is that one of the sockets bound here? */
+bool hostports_own(const struct hostports *hp, uint64_t cookie);
 
 /* Could it be bound? As hostports_bind(), without doing it. */
 MUST enum forward_state hostports_try(struct hostports *hp,

@@ -367,6 +367,7 @@ union inside_msg {
 	struct msg_guest_ready ready;
 	struct msg_failed failed;
 	struct msg_listener listener;
+	struct msg_opened opened;
 };
 
 /* Takes the descriptors. */
@@ -382,6 +383,42 @@ static void guest_ready(struct keeper *k, const struct msg_guest_ready *m,
 	}
 	*n_fds = 0;
 	start_engine(k, LINK_TAP, tap, m->offloads);
+}
+
+/* What the host has is in the guest before its command begins. */
+static void go_up(struct keeper *k)
+{
+	if (k->phase == ENGINE && k->engine_up &&
+	    mirrors_settled(&k->mirrors))
+		tell_front(k);
+}
+
+static void engine_is_up(struct keeper *k)
+{
+	/* A machine has no helper; cmd/serve.c refuses what needs one. */
+	const int rc = k->machine ? 0 :
+		mirrors_start(&k->mirrors, k->in.config, &k->ports,
+			      k->inside_ch, keeper_now_ns());
+
+	if (rc < 0) {
+		fatal_errno(k, "the host's listeners cannot be watched", -rc);
+		return;
+	}
+	k->engine_up = true;
+	go_up(k);
+}
+
+/* Takes the descriptor. */
+static void mirror_bound(struct keeper *k, const struct msg_opened *m,
+			 const int *fds, size_t *n_fds)
+{
+	const int fd = *n_fds == 1 ? fds[0] : -1;
+
+	if (fd >= 0)
+		*n_fds = 0;
+	mirrors_bound(&k->mirrors, m->id, fd, fd < 0 && !m->error ? EMFILE :
+								     m->error);
+	go_up(k);
 }
 
 static void inside_event(struct keeper *k)
@@ -400,6 +437,9 @@ static void inside_event(struct keeper *k)
 		fatal(k, 125, m.failed.fail.text);
 	else if (n == sizeof(m.listener) && m.kind == MSG_LISTENER)
 		listener(k, &m.listener.what, m.listener.gone);
+	else if (m.kind == MSG_BOUND && (n == sizeof(m.opened) ||
+					 n == -EMFILE))
+		mirror_bound(k, &m.opened, fds, &n_fds);
 	else if (n <= 0)
 		fatal_end(k, "the guest's helper");
 	while (n_fds)
@@ -439,8 +479,8 @@ static void engine_event(struct keeper *k)
 		return;
 	if (n == sizeof(m.ready) && m.kind == MSG_ENGINE_READY) {
 		k->engine_ready = m.ready;
-		if (k->phase == ENGINE)
-			tell_front(k);
+		if (k->phase == ENGINE && !k->engine_up)
+			engine_is_up(k);
 	} else if (n == sizeof(m.failed) && m.kind == MSG_ENGINE_FAILED) {
 		fatal(k, 125, m.failed.fail.text);
 	} else if (n == sizeof(m.log) && m.kind == MSG_LOG) {
@@ -479,6 +519,11 @@ static int timers(struct keeper *k)
 		/* With the front, the command goes, too. */
 		kill(k->in.front, SIGKILL);
 		k->phase = OVER;
+	}
+	if (k->phase == ENGINE || k->phase == UP) {
+		const uint64_t tick = mirrors_tick(&k->mirrors, now);
+
+		next = tick < next ? tick : next;
 	}
 	next = k->stats_ns < next ? k->stats_ns : next;
 	next = k->flows_ns < next ? k->flows_ns : next;
@@ -553,6 +598,7 @@ static void end(struct keeper *k)
 	uint64_t until_ns;
 
 	forwards_shut(&k->forwards);
+	mirrors_shut(&k->mirrors);
 	published_shut(&k->published);
 	instance_close(&k->in, k->in.config->verbose || k->failed.kind);
 	if (k->failed.kind)
@@ -660,6 +706,7 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 	k->forwards = (struct forwards){
 		.config = config, .ports = &k->ports,
 		.published = &k->published,
+		.wanted = forwards_wants,
 	};
 	k->published.ports = &k->ports;
 	k->published.forwards = &k->forwards;
@@ -683,7 +730,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.phase = GUEST, .inside = -1, .engine = -1,
 		.inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
-		.hostif.fd = -1, .conflict.ch = -1,
+		.hostif.fd = -1, .conflict.ch = -1, .mirrors.diag = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
 	};
 

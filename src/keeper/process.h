@@ -12,6 +12,7 @@
 #include "keeper/forwards.h"
 #include "keeper/front.h"
 #include "keeper/instance.h"
+#include "keeper/mirrors.h"
 #include "keeper/published.h"
 #include "linux/guestns.h"
 #include "linux/hostif.h"
@@ -28,11 +29,13 @@ struct keeper {
 	struct clients clients;
 	struct hostports ports;
 	struct forwards forwards;	/* of localhost */
+	struct mirrors mirrors;		/* on the guest's */
 	struct published published;
 	struct conflict conflict;
 	struct guest_ns ns;
 	struct hostif hostif;		/* fd: until the engine has it */
-	struct msg_engine_ready engine_ready;
+	struct msg_engine_ready engine_ready;	/* once engine_up */
+	bool engine_up;
 	pid_t inside, engine;
 	int front_ch, inside_ch, engine_ch;	/* our ends */
 	int helper_end, engine_end;	/* engine's ends, until it has them */

@@ -354,7 +354,7 @@ static bool is_hindered(struct published *p, const struct publish *s,
 			return false;
 		strcpy(why, "the host has no such address");
 		return true;
-	case FORWARD_OPEN: case FORWARD_PUBLISHED:
+	case FORWARD_OPEN: case FORWARD_PUBLISHED: case FORWARD_ASKED:
 		break;
 	}
 	return false;

@@ -84,7 +84,7 @@ static const struct {
 	{ "range backwards", { "--localhost", "90-80" }, "not a port" },
 	{ "half a range", { "--localhost", "80-" }, "not a port" },
 	{ "host access", { "--host-access", "perhaps" },
-	  "give gateway, off, or ports" },
+	  "give gateway, localhost, off, or ports" },
 	{ "host access, none", { "--host-access=," }, "empty" },
 	{ "host access, port 0", { "--host-access", "80,0" }, "not a port" },
 	{ "closed descriptor", { "--ready-fd", "999" }, "not open" },
@@ -178,6 +178,7 @@ static void check_access(void)
 		enum config_access want;
 	} cases[] = {
 		{ "gateway", CONFIG_ACCESS_GATEWAY },
+		{ "localhost", CONFIG_ACCESS_LOCALHOST },
 		{ "5432,8000-8010", CONFIG_ACCESS_LIST },
 		{ "OFF", CONFIG_ACCESS_OFF },
 	};
