@@ -169,6 +169,13 @@ struct env_ops {
 			    void *payload, size_t cap);
 	void (*dgram_close)(void *ctx, int id);
 
+	/*
+	 * Number n, from 0, of the host's own addresses: first those of the
+	 * family asked for, then the others; neither loopback nor link-local.
+	 * false: it has no more, or n is more than are told.
+	 */
+	bool (*host_address)(void *ctx, bool v6, unsigned n, struct ip *out);
+
 	/* Where would the host send a packet for ip now? */
 	enum env_route (*route)(void *ctx, const struct ip *ip);
 

@@ -15,6 +15,8 @@
 #include "linux/link.h"
 #include "linux/pool.h"
 
+#define HOSTENV_OWN_MAX	8	/* addresses of the host's, of each family */
+
 struct netlink;
 
 struct hostenv {
@@ -25,6 +27,12 @@ struct hostenv {
 	unsigned host_index;	/* its interface's */
 	int diag_fd;		/* of linux/listeners.h, if there is one */
 	struct pool pool;
+	/* The host's addresses, of IPv4 and IPv6, as they were at that time. */
+	struct {
+		uint64_t at_ns;		/* 0: never asked */
+		unsigned n[2];
+		struct ip at[2][HOSTENV_OWN_MAX];
+	} own;
 	uint64_t tcp_bytes;	/* that crowds of sockets may hold together */
 };
 

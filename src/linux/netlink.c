@@ -440,6 +440,54 @@ int netlink_has_default(struct netlink *nl, bool v6)
 	return err ? err : found;
 }
 
+struct addresses {
+	struct ip *out;
+	unsigned n, max;
+};
+
+static int own_attr(const struct nlattr *a, void *arg)
+{
+	const unsigned type = mnl_attr_get_type(a);
+	struct ip *ip = arg;
+
+	/* Of a link to a peer the second is the peer's. */
+	if (type == IFA_LOCAL ||
+	    (type == IFA_ADDRESS && ip_is_unspecified(ip)))
+		get_ip(a, ip);
+	return MNL_CB_OK;
+}
+
+static int add_address(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+	struct addresses *all = arg;
+	struct ip ip = { 0 };
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*ifa))
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(*ifa), own_attr, &ip);
+	if (all->n < all->max && ifa->ifa_scope != RT_SCOPE_LINK &&
+	    !ip_is_loopback(&ip) && !ip_is_link_local(&ip) &&
+	    !ip_is_unspecified(&ip))
+		all->out[all->n++] = ip;
+	return MNL_CB_OK;		/* to the dump's end: leave nothing */
+}
+
+unsigned netlink_addresses(struct netlink *nl, bool v6, struct ip *out,
+			   unsigned max)
+{
+	struct addresses all = { .out = out, .max = max };
+	struct nlmsghdr *h;
+	void *body;
+
+	h = begin(nl, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg),
+		  &body);
+	((struct ifaddrmsg *)body)->ifa_family = v6 ? AF_INET6 : AF_INET;
+	/* What a dump that failed has told until then is good enough. */
+	(void)!ask(nl, h, add_address, &all);
+	return all.n;
+}
+
 static int keep_default(const struct nlmsghdr *h, void *arg)
 {
 	const struct route r = route_read(h);

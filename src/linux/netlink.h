@@ -66,6 +66,14 @@ MUST int netlink_overlaps(struct netlink *nl, const struct prefix *p,
 MUST int netlink_has_default(struct netlink *nl, bool v6);
 
 /*
+ * The host's addresses of one family that are neither loopback nor link-local,
+ * at most max, in the kernel's order. Their number. Needs what
+ * netlink_route_kind() needs.
+ */
+unsigned netlink_addresses(struct netlink *nl, bool v6, struct ip *out,
+			   unsigned max);
+
+/*
  * The IPv4 default route's gateway (for `host-ip` in a guest, without
  * starting ip(8)): main table, lowest metric. true if there is one.
  */

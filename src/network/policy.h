@@ -34,13 +34,15 @@ struct policy_route {
 	enum policy_verdict verdict;
 	struct ip to;		/* what the host's socket is given */
 	bool has_next;
-	struct ip next_to;	/* TCP: if `to` refuses */
+	struct ip next_to;	/* TCP: if `to` refuses, and if this does,
+				   the host's own addresses */
 };
 
 /*
  * Decide for destination dst as the guest wrote it, and a port there (0: an
  * echo). The gateway means 127.0.0.1, then ::1 (IPv4), or ::1, then 127.0.0.1
- * (IPv6).
+ * (IPv6); then the host's own addresses, of the same family first. UDP, which
+ * nobody refuses in time, has the first of these alone.
  */
 struct policy_route policy_route(const struct policy *pol,
 				 const struct env *env, const struct ip *dst,

@@ -112,9 +112,10 @@ struct tcp {
 	uint8_t guest_shift, our_shift;	/* window scales */
 	uint8_t retries;		/* of the timer, since progress */
 	uint8_t dup_acks;
+	uint8_t tried;			/* addresses after the first */
 	uint16_t mss;			/* bytes of data per segment to guest */
 
-	bool has_next : 1;		/* next_to is set */
+	bool has_next : 1;		/* next_to is set, or tried: host's own */
 	bool sack_ok : 1;
 	bool ts_ok : 1;			/* RFC 7323 timestamps are in use */
 	bool ack_owed : 1;
@@ -182,7 +183,8 @@ struct tcp {
 struct tcp_target {
 	struct endpoint to;
 	bool has_next;
-	struct ip next_to;		/* same port, if `to` refuses */
+	struct ip next_to;		/* same port, if `to` refuses; and if
+					   that does, the host's own addresses */
 	uint8_t ttl;			/* for `to`; 0: the host's own */
 	bool reopens;			/* a connection that has ended just now, */
 	uint32_t past;			/* its first sequence number not used */

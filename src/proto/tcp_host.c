@@ -314,21 +314,35 @@ static void connect_failed(struct proto *p, struct tcp *t, int error)
 	tcp_free(p, t, true);
 }
 
-/* The next address of a target with two, if this one refused. */
+/* The second address of a target that has one, then the host's own. */
+static bool next_address(const struct proto *p, struct tcp *t, struct ip *out)
+{
+	const bool v6 = !ip_is4(&t->flow.key.peer_ip);
+
+	if (!t->has_next)
+		return false;
+	*out = t->next_to;
+	if (t->tried)
+		t->has_next = p->env.ops->host_address(p->env.ctx, v6,
+						       t->tried - 1u, out);
+	t->tried++;
+	return t->has_next;
+}
+
+/* The next address of a target, if this one refused. */
 static bool try_next(struct proto *p, struct tcp *t, int error)
 {
-	const struct endpoint to = {
-		.ip = t->next_to, .port = t->flow.key.peer_port,
-	};
+	struct endpoint to = { .port = t->flow.key.peer_port };
 
-	if (!t->has_next || error == ENV_LIMIT)
-		return false;
-	t->has_next = false;
-	if (t->host_id >= 0)
-		t->host->close(t->host_ctx, t->host_id, true);
-	t->host_id = p->env.ops->tcp_connect(p->env.ctx, &to, 0,
-					     flow_handle(&p->flows, &t->flow));
-	return t->host_id >= 0;
+	while (error != ENV_LIMIT && next_address(p, t, &to.ip)) {
+		if (t->host_id >= 0)
+			t->host->close(t->host_ctx, t->host_id, true);
+		t->host_id = p->env.ops->tcp_connect(p->env.ctx, &to, 0,
+				flow_handle(&p->flows, &t->flow));
+		if (t->host_id >= 0)
+			return true;
+	}
+	return false;
 }
 
 /* events: of the stream; 0: it has told none yet. */

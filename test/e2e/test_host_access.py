@@ -17,7 +17,7 @@ import struct
 import pytest
 
 from scene import (HOST4, HOST6, LINK_LOCAL4, WORLD4, mac_of, sh)
-from servers import Server, echo
+from servers import Server, UdpEcho, echo
 
 ETH_P_ALL = 3
 
@@ -269,3 +269,56 @@ def test_off_leaves_the_world_and_the_resolver(strict_guest, world):
     done = strict_guest.sh(
         f"dig +short @{strict_guest.gateway4} web.test")
     assert done.stdout.strip()
+
+
+# ---- which address of the host's a port of the gateway's is ----
+
+def who(conn):
+    conn.sendall(conn.getsockname()[0].encode())
+
+
+@pytest.mark.parametrize("servers, by4, by6", [
+    (["127.0.0.1", "::1", HOST4, HOST6], "127.0.0.1", "::1"),
+    (["::1", HOST4, HOST6], "::1", "::1"),
+    (["127.0.0.1", HOST4, HOST6], "127.0.0.1", "127.0.0.1"),
+    ([HOST4, HOST6], HOST4, HOST6),
+    ([HOST4], HOST4, HOST4),
+    ([HOST6], HOST6, HOST6),
+])
+def test_the_gateways_port_is_the_first_that_listens(open_guest, servers, by4,
+                                                     by6):
+    with contextlib.ExitStack() as stack:
+        for address in servers:
+            stack.enter_context(Server(address, who, 8830))
+        for gateway, want in ((open_guest.gateway4, by4),
+                              (open_guest.gateway6, by6)):
+            with open_guest, socket.create_connection((gateway, 8830),
+                                                      5) as s:
+                s.settimeout(5)
+                assert s.recv(100).decode() == want
+
+
+def test_where_nobody_listens_it_is_refused(open_guest):
+    for gateway in open_guest.gateway4, open_guest.gateway6:
+        with open_guest, pytest.raises(ConnectionRefusedError):
+            socket.create_connection((gateway, 8830), 2)
+
+
+@pytest.mark.parametrize("bound, by4, by6", [
+    ("127.0.0.1", True, False), ("::1", False, True),
+    (HOST4, False, False), (HOST6, False, False),
+])
+def test_of_udp_it_is_loopback_of_the_family(open_guest, bound, by4, by6):
+    with UdpEcho(bound, 8831):
+        for gateway, there in ((open_guest.gateway4, by4),
+                               (open_guest.gateway6, by6)):
+            family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
+            with open_guest, socket.socket(family, socket.SOCK_DGRAM) as s:
+                s.settimeout(5)
+                s.connect((gateway, 8831))
+                s.send(b"x")
+                if there:
+                    assert s.recv(10) == b"x"
+                    continue
+                with pytest.raises(ConnectionRefusedError):
+                    s.recv(10)

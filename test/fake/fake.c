@@ -362,6 +362,16 @@ void fake_say(struct fake *f, unsigned n, enum fake_saying what,
 
 /* ---- the rest of the world ---- */
 
+static bool host_address(void *ctx, bool v6, unsigned n, struct ip *out)
+{
+	const struct fake *f = ctx;
+
+	(void)v6;
+	if (n < f->n_own)
+		*out = f->own[n];
+	return n < f->n_own;
+}
+
 static enum env_route route(void *ctx, const struct ip *ip)
 {
 	(void)ip;
@@ -643,6 +653,7 @@ const struct env_ops *fake_ops(void)
 		.dgram_send = dgram_send, .dgram_recv = dgram_recv,
 		.dgram_fragment = dgram_fragment,
 		.dgram_error = dgram_error, .dgram_close = dgram_close,
+		.host_address = host_address,
 		.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
 		.link_send = link_send, .random = random_bytes,
 		.host_send = host_send, .host_listens = host_listens,

@@ -72,6 +72,8 @@ struct fake {
 					   script */
 	size_t frame_len;		/* of the last one */
 	struct frame_meta meta;		/* likewise */
+	unsigned n_own;			/* addresses of the host's own */
+	struct ip own[4];
 	const char *failure;		/* static; NULL: all is well */
 	uint8_t frame[FRAME_MAX_BYTES];	/* the last one */
 };

@@ -226,6 +226,12 @@ static bool tcp_error(void *ctx, int id, struct env_net_error *out)
 	return dgram_error(ctx, id, out, &none, 0);
 }
 
+static bool host_address(void *ctx, bool v6, unsigned n, struct ip *out)
+{
+	(void)ctx, (void)v6, (void)n, (void)out;
+	return false;
+}
+
 static enum env_route route(void *ctx, const struct ip *ip)
 {
 	(void)ctx, (void)ip;
@@ -284,6 +290,7 @@ static const struct env_ops ops = {
 	.dgram_send = dgram_send, .dgram_recv = dgram_recv,
 	.dgram_fragment = dgram_fragment,
 	.dgram_error = dgram_error, .dgram_close = dgram_close,
+	.host_address = host_address,
 	.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
 	.link_send = link_send, .random = random_bytes,
 };
