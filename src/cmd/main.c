@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "cmd/cmd.h"
 #include "config/help.h"
-#include "config/nearest.h"
 #include "config/options.h"
 #include "config/settings.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "config/settings.h"
 
 #define SYSTEM_FILE "/etc/slipway.conf"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "config/nearest.h"
+#include "base/nearest.h"
 
 #define BOOLEAN "true or false"
 #define PORTS	"ports and ranges such as 80,8000-8010"

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "config/nearest.h"
+#include "base/nearest.h"
 #include "test.h"
 
 /* What must be refused, and what the error must hold, in this order. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "config/nearest.h"
+#include "base/nearest.h"
 
-#include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 
 static int low(const char *s, size_t i)
 {
-	return tolower((unsigned char)s[i]);
+	const unsigned char c = (unsigned char)s[i];
+
+	return c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
 }
 
 static unsigned least(unsigned a, unsigned b)
@@ -44,6 +46,15 @@ unsigned nearest_distance(const char *a, const char *b)
 	return row[n % 3][m];
 }
 
+static bool begins(const char *word, const char *text)
+{
+	while (*text && *text == *word) {
+		text++;
+		word++;
+	}
+	return !*text;
+}
+
 void nearest_offer(struct nearest *n, const char *word)
 {
 	const size_t len = strlen(n->text);
@@ -51,7 +62,7 @@ void nearest_offer(struct nearest *n, const char *word)
 	unsigned d = nearest_distance(n->text, word);
 
 	/* A word that was not finished is nearer than one misspelt. */
-	if (len >= 2 && !strncmp(n->text, word, len))
+	if (len >= 2 && begins(word, n->text))
 		d = 0;
 	if (d <= near && (!n->best || d < n->distance)) {
 		n->best = word;

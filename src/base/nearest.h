@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* config/nearest.h - which known word a misspelt one was meant to be. */
-#ifndef CONFIG_NEAREST_H
-#define CONFIG_NEAREST_H
+/* base/nearest.h - which known word a misspelt one was meant to be. */
+#ifndef BASE_NEAREST_H
+#define BASE_NEAREST_H
 
 /* Longer words are near nothing. */
 #define NEAREST_MAX 40
