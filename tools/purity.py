@@ -23,8 +23,9 @@ def symbols(text):
     """(kind, name) of each symbol that nm -f sysv printed."""
     for line in text.splitlines():
         fields = [field.strip() for field in line.split("|")]
-        if len(fields) == 7 and not fields[6].startswith(".data.rel.ro"):
-            yield fields[2], fields[0]
+        if len(fields) == 7:
+            constant = fields[6].startswith(".data.rel.ro")
+            yield "R" if constant else fields[2], fields[0]
 
 
 def violations(text):
@@ -39,7 +40,8 @@ def violations(text):
 
 def self_test():
     text = ("flow_free |0|T|FUNC|9||.text\nflow_free ||U|NOTYPE|||*UND*\n"
-            "table |0|d|OBJECT|8||.data.rel.ro.local\n"
+            "table |0|D|OBJECT|8||.data.rel.ro.local\n"
+            "table ||U|NOTYPE|||*UND*\n"
             "memcpy ||U|NOTYPE|||*UND*\n")
     seen = [len(list(violations(text))),
             len(list(violations(text + "n |0|b|OBJECT|8||.bss\n"))),

@@ -25,6 +25,8 @@ unsigned test_failures;
 	X(control_http)							\
 	X(control_status)						\
 	X(engine_patience)						\
+	X(firewall_import)						\
+	X(firewall_text)						\
 	X(flow_table)							\
 	X(keeper_conflict)						\
 	X(keeper_etctext)						\
