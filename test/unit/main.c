@@ -25,7 +25,9 @@ unsigned test_failures;
 	X(control_http)							\
 	X(control_status)						\
 	X(engine_patience)						\
+	X(firewall_decide)						\
 	X(firewall_import)						\
+	X(firewall_random)						\
 	X(firewall_text)						\
 	X(flow_table)							\
 	X(keeper_conflict)						\
