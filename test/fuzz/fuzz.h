@@ -23,6 +23,8 @@
 	X(dhcp6)							\
 	X(dns)								\
 	X(eth)								\
+	X(firewall)							\
+	X(firewall_import)						\
 	X(http)								\
 	X(icmp)								\
 	X(ip)								\
