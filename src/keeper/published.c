@@ -293,6 +293,12 @@ enum published_add published_add(struct published *p,
 	return PUBLISHED_ADDED;
 }
 
+void published_keep(struct published *p, const struct publish_entry *at,
+		    bool kept)
+{
+	p->entry[at - p->entry].kept = kept;
+}
+
 void published_remove(struct published *p, const struct publish_entry *at)
 {
 	struct publish_entry *e = &p->entry[at - p->entry];

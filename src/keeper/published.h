@@ -84,6 +84,10 @@ MUST enum published_add published_add(struct published *p,
 				      const struct publish *what, bool kept,
 				      const struct publish_entry **at);
 
+/* Is it to outlive a restart? */
+void published_keep(struct published *p, const struct publish_entry *at,
+		    bool kept);
+
 /* Unbind all of an entry and forget it; `auto` may have it then. */
 void published_remove(struct published *p, const struct publish_entry *at);
 

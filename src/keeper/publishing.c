@@ -122,6 +122,11 @@ static void refuse(struct client *cl, int status, const char *text,
 	clients_refuse(cl, status, detail, keeper_now_ns());
 }
 
+/* What there was of an entry before it was asked for. */
+struct before {
+	bool there, kept;
+};
+
 static void confirm(struct keeper *k, struct client *cl,
 		    const struct publish_entry *at)
 {
@@ -135,9 +140,19 @@ static void confirm(struct keeper *k, struct client *cl,
 		      false, keeper_now_ns());
 }
 
-/* An entry that was added just now: is it to stay? */
+/* As before: what was asked for cannot be had. */
+static void take_back(struct keeper *k, const struct publish_entry *at,
+		      const struct before *before)
+{
+	if (before->there)
+		published_keep(&k->published, at, before->kept);
+	else
+		published_remove(&k->published, at);
+}
+
+/* An entry that was asked for just now: can it be had? */
 static void settle(struct keeper *k, struct client *cl,
-		   const struct publish_entry *at)
+		   const struct publish_entry *at, const struct before *before)
 {
 	char text[PUBLISH_TEXT_BYTES], reason[STATUS_WHY_BYTES];
 	const char *why;
@@ -146,13 +161,13 @@ static void settle(struct keeper *k, struct client *cl,
 	strcpy(text, at->what.text);
 	why = published_hindrance(&k->published, at, reason);
 	if (why) {
-		published_remove(&k->published, at);
+		take_back(k, at, before);
 		refuse(cl, 409, text, why);
 		return;
 	}
 	rc = at->kept ? save(k) : 0;
 	if (rc < 0) {
-		published_remove(&k->published, at);
+		take_back(k, at, before);
 		snprintf(reason, sizeof(reason), "it cannot be kept: %.40s; "
 			 "publish it --once", strerror(-rc));
 		refuse(cl, 500, text, reason);
@@ -167,16 +182,19 @@ void publishing_publish(struct keeper *k, struct client *cl)
 	const struct publish_entry *at;
 	char why[STATUS_WHY_BYTES + PUBLISH_TEXT_BYTES];
 	struct publish what;
+	struct before before;
 
 	if (!wanted(cl, &what))
 		return;
+	at = published_find(&k->published, &what);
+	before = (struct before){ .there = at, .kept = at && at->kept };
 	switch (published_add(&k->published, &what, !once, &at)) {
 	case PUBLISHED_ADDED:
 	case PUBLISHED_SAME:
 		if (k->machine && k->phase == UP)
 			machine_listens(k, &at->what);
 		published_bind(&k->published);
-		settle(k, cl, at);
+		settle(k, cl, at, &before);
 		break;
 	case PUBLISHED_OVERLAP:
 		snprintf(why, sizeof(why), "%s has that port already; "

@@ -253,6 +253,56 @@ def test_the_same_port_twice(guest, slipway):
     assert "8087-8089 has that port already; unpublish it" in done.stderr
 
 
+def test_asked_again_for_what_is_only_there_in_part(guest, scene, slipway):
+    """It is said, and what there is of it goes on."""
+    assert slipway("publish", "ctl", "8093-8094").returncode == 0
+    kept = open(f"{slipway.state}/ports/ctl").read()
+    with scene.host:
+        other = listener(HOST4, 8094)
+    with other, serving(guest, "0.0.0.0", 8093), \
+            serving(guest, "0.0.0.0", 8094):
+        until(lambda: "has the port" in slipway("ports").stdout, 3)
+        assert published(scene.world, HOST4, 8093) == WORLD4
+        for again in ((), ("--once",)):
+            done = slipway("publish", *again, "ctl", "8093-8094")
+            assert done.returncode == 1 and "has the port" in done.stderr
+            assert asked(scene.world, HOST4, 8093) == WORLD4, "it goes on"
+    assert open(f"{slipway.state}/ports/ctl").read() == kept
+
+
+def test_what_cannot_be_kept_is_not_made(guest, scene, slipway):
+    """And what there is, though not to be kept, is left alone."""
+    folder = f"{slipway.state}/ports"
+    assert slipway("publish", "--once", "ctl", "8095").returncode == 0
+    with serving(guest, "0.0.0.0", 8095), serving(guest, "0.0.0.0", 8096):
+        assert published(scene.world, HOST4, 8095) == WORLD4
+        with in_the_way(folder):
+            for port in (8095, 8096):
+                done = slipway("publish", "ctl", f"{port}")
+                assert done.returncode == 1
+                assert "cannot be kept" in done.stderr, done
+                assert "--once" in done.stderr
+        assert asked(scene.world, HOST4, 8095) == WORLD4
+        assert refused(scene.world, HOST4, 8096)
+        ports = json.loads(slipway("ports", "--json", "ctl").stdout)
+        assert ports["publish"] == ["8095"] and not ports["kept"]
+
+
+@contextlib.contextmanager
+def in_the_way(path):
+    """A file where a folder is wanted."""
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, path + ".aside")
+    with open(path, "w", encoding="ascii"):
+        pass
+    try:
+        yield
+    finally:
+        os.unlink(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path + ".aside", path)
+
+
 def test_as_many_as_there_may_be(guest, slipway):
     words = [f"{port}" for port in range(10000, 10064)]
     done = slipway("publish", "--once", "ctl", *words)
