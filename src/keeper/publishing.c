@@ -10,27 +10,61 @@
 #include "keeper/process.h"
 #include "keeper/state.h"
 
-/* One entry for a machine, as if it listened there. */
-static void machine_listens(struct keeper *k, const struct publish *p)
+/* Where a machine would listen for an entry. */
+static struct ip machine_ip(const struct keeper *k, const struct publish *p)
 {
-	struct listener l = {
-		.at.ip = p->has_ip && !ip_is4(&p->ip) ?
-			k->in.plan.guest6 : k->in.plan.guest4,
-		.udp = p->udp,
-	};
+	return p->has_ip && !ip_is4(&p->ip) ? k->in.plan.guest6 :
+					      k->in.plan.guest4;
+}
+
+/* Does an entry that there is want a listener there? */
+static bool is_wanted(const struct keeper *k, const struct listener *l)
+{
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
+		const struct publish_entry *e = &k->published.entry[i];
+		const struct ip ip = machine_ip(k, &e->what);
+
+		if (e->used && !e->what.automatic && e->what.udp == l->udp &&
+		    ip_equal(&ip, &l->at.ip) &&
+		    publish_host_port(&e->what, l->at.port))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * One entry for a machine, as if it listened there; gone: not any more, but
+ * where another entry wants it.
+ */
+static void machine_listens(struct keeper *k, const struct publish *p,
+			    bool gone)
+{
+	struct listener l = { .at.ip = machine_ip(k, p), .udp = p->udp };
 
 	for (unsigned n = 0; !p->automatic &&
 			     n <= (unsigned)(p->last - p->first); n++) {
 		l.at.port = (uint16_t)(p->guest_first + n);
-		published_listener(&k->published, &l, false);
+		if (!gone || !is_wanted(k, &l))
+			published_listener(&k->published, &l, gone);
 	}
+}
+
+/* Publish that no longer. */
+static void remove_entry(struct keeper *k, const struct publish_entry *at)
+{
+	const struct publish what = at->what;
+
+	published_remove(&k->published, at);
+	if (k->machine && k->phase == UP)
+		machine_listens(k, &what, true);
 }
 
 void publishing_machine(struct keeper *k)
 {
 	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++)
 		if (k->published.entry[i].used)
-			machine_listens(k, &k->published.entry[i].what);
+			machine_listens(k, &k->published.entry[i].what,
+					false);
 }
 
 /* One line of what was kept. */
@@ -147,7 +181,7 @@ static void take_back(struct keeper *k, const struct publish_entry *at,
 	if (before->there)
 		published_keep(&k->published, at, before->kept);
 	else
-		published_remove(&k->published, at);
+		remove_entry(k, at);
 }
 
 /* An entry that was asked for just now: can it be had? */
@@ -192,7 +226,7 @@ void publishing_publish(struct keeper *k, struct client *cl)
 	case PUBLISHED_ADDED:
 	case PUBLISHED_SAME:
 		if (k->machine && k->phase == UP)
-			machine_listens(k, &at->what);
+			machine_listens(k, &at->what, false);
 		published_bind(&k->published);
 		settle(k, cl, at, &before);
 		break;
@@ -224,7 +258,7 @@ void publishing_unpublish(struct keeper *k, struct client *cl)
 		return;
 	}
 	kept = at->kept;
-	published_remove(&k->published, at);
+	remove_entry(k, at);
 	if (kept)
 		rc = save(k);
 	if (rc < 0) {

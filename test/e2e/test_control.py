@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from plug import Serve
 from scene import HOST4, HOST6, WORLD4, sh, until
 from servers import Server, listener
 from test_publish import asked, published, refused, who
@@ -322,6 +323,23 @@ def test_a_large_range_costs_nothing(guest, scene, slipway):
         listening = [a for a in sh("ss -Hltn").split() if
                      a.startswith("0.0.0.0:2")]
         assert listening == ["0.0.0.0:25000"], "no other is bound"
+
+
+def test_a_machine_is_published_again_and_again(root, scene, tmp_path):
+    """What is unpublished takes no room: more than there may be at once."""
+    with contextlib.closing(Serve(root, tmp_path, "vm")):
+        for first in range(20000, 26000, 1000):
+            words = (f"{first}-{first + 999}",)
+            done = root("publish", "--once", "vm", *words)
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.count(" -> ") == 1000
+            assert root("unpublish", "vm", *words).returncode == 0
+        # A port of the guest's that two lead to stays for the other.
+        for word in ("20000:80", "20001:80"):
+            assert root("publish", "--once", "vm", word).returncode == 0
+        assert root("unpublish", "vm", "20000:80").returncode == 0
+        table = root("ports", "vm").stdout
+        assert "0.0.0.0:20001 " in table and "0.0.0.0:20000 " not in table
 
 
 def port_of_its_own(conn):
