@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/publish.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,10 @@ static const char *take_dev(struct publish *p, const char *text, size_t len)
 {
 	if (!len || len >= sizeof(p->dev))
 		return "not an interface's name";
+	/* Nor is there one that would break a line, or a terminal. */
+	for (size_t i = 0; i < len; i++)
+		if (!isascii(text[i]) || !isgraph(text[i]) || text[i] == '/')
+			return "not an interface's name";
 	memcpy(p->dev, text, len);
 	p->dev[len] = '\0';
 	return NULL;

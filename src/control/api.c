@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/api.h"
 
+#include <string.h>
+
 static const struct api_call calls[API_MAX] = {
 	[API_INDEX] = { "GET", "/v1", "",
 		"calls: [{method, path, takes, gives, about}]",
@@ -76,11 +78,26 @@ json_t *api_index(void)
 	return json_pack("{s:o}", "calls", list);
 }
 
+json_t *api_text(const char *text)
+{
+	json_t *j = json_string(text);
+	char ascii[1024];
+	size_t n;
+
+	if (j)
+		return j;
+	n = strnlen(text, sizeof(ascii) - 1);
+	for (size_t i = 0; i < n; i++)
+		ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+	ascii[n] = '\0';
+	return json_string(ascii);
+}
+
 json_t *api_problem(int status, const char *detail)
 {
-	return json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank",
+	return json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank",
 			 "title", http_reason(status), "status", status,
-			 "detail", detail);
+			 "detail", api_text(detail));
 }
 
 const char *api_detail(const json_t *problem)

@@ -50,6 +50,9 @@ enum api_op api_find(struct http_text method, struct http_text path,
 /* All calls as an object, the answer to API_INDEX. NULL: no memory. */
 MUST json_t *api_index(void);
 
+/* Text that need not be UTF-8, or was cut: what is not is shown as ?. */
+MUST json_t *api_text(const char *text);
+
 /* A problem object (RFC 9457) with that detail. NULL: no memory. */
 MUST json_t *api_problem(int status, const char *detail);
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/api.h"
+
 static json_t *ip_json(const struct ip *ip)
 {
 	char text[IP_TEXT_BYTES];
@@ -31,22 +33,6 @@ static json_t *number(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
-/* Text that need not be UTF-8 (a command's): what is not is shown as ?. */
-static json_t *text_json(const char *text)
-{
-	json_t *j = json_string(text);
-	char ascii[1024];
-	size_t n;
-
-	if (j)
-		return j;
-	n = strnlen(text, sizeof(ascii) - 1);
-	for (size_t i = 0; i < n; i++)
-		ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-	ascii[n] = '\0';
-	return json_string(ascii);
-}
-
 static void put_addresses(json_t *root, const struct status *s)
 {
 	json_t *guest = json_object(), *gateway = json_object();
@@ -61,7 +47,7 @@ static void put_addresses(json_t *root, const struct status *s)
 		json_object_set_new(subnet, "ipv6", prefix_json(&s->net6));
 	}
 	json_object_set_new(guest, "mac", mac_json(&s->guest_mac));
-	json_object_set_new(guest, "hostname", text_json(s->hostname));
+	json_object_set_new(guest, "hostname", api_text(s->hostname));
 	json_object_set_new(gateway, "mac", mac_json(&s->gateway_mac));
 	json_object_set_new(root, "guest", guest);
 	json_object_set_new(root, "gateway", gateway);
@@ -87,7 +73,7 @@ static json_t *half_json(const struct forward_half *h)
 
 	json_object_set_new(j, "state", json_string(state_text(h->state)));
 	if (h->state == FORWARD_FAILED)
-		json_object_set_new(j, "why", text_json(h->why));
+		json_object_set_new(j, "why", api_text(h->why));
 	return j;
 }
 
@@ -122,13 +108,13 @@ json_t *status_published_json(const struct status *s,
 		if (p->state == FORWARD_NONE || (entry && p->entry != entry))
 			continue;
 		j = json_pack("{s:o, s:s, s:s, s:s, s:s}", "publish",
-			      text_json(p->entry->text), "protocol",
+			      api_text(p->entry->text), "protocol",
 			      p->udp ? "udp" : "tcp", "at",
 			      endpoint_format(&p->at, at), "to",
 			      endpoint_format(&p->to, to), "state",
 			      state_text(p->state));
 		if (p->state == FORWARD_FAILED)
-			json_object_set_new(j, "why", text_json(p->why));
+			json_object_set_new(j, "why", api_text(p->why));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -142,9 +128,9 @@ static void put_ports(json_t *root, const struct status *s)
 		if (!s->publish[i].used)
 			continue;
 		json_array_append_new(entries,
-				      text_json(s->publish[i].what.text));
+				      api_text(s->publish[i].what.text));
 		if (s->publish[i].kept)
-			json_array_append_new(kept, text_json(
+			json_array_append_new(kept, api_text(
 				s->publish[i].what.text));
 	}
 	json_object_set_new(root, "forwards",
@@ -203,7 +189,7 @@ static void warn_forward(json_t *list, const struct forward_status *f,
 	    !strcmp(h[0].why, h[1].why)) {
 		snprintf(text, sizeof(text), "localhost:%u%s is not %s: %s",
 			 f->port, udp, not, h[0].why);
-		json_array_append_new(list, text_json(text));
+		json_array_append_new(list, api_text(text));
 		return;
 	}
 	for (unsigned i = 0; i < 2; i++) {
@@ -211,7 +197,7 @@ static void warn_forward(json_t *list, const struct forward_status *f,
 			continue;
 		snprintf(text, sizeof(text), "%s:%u%s is not %s: %s",
 			 at[i], f->port, udp, not, h[i].why);
-		json_array_append_new(list, text_json(text));
+		json_array_append_new(list, api_text(text));
 	}
 }
 
@@ -223,7 +209,7 @@ static void warn_published(json_t *list, const struct publish_status *p)
 		return;
 	snprintf(text, sizeof(text), "%s%s is not published: %s",
 		 endpoint_format(&p->at, at), p->udp ? "/udp" : "", p->why);
-	json_array_append_new(list, text_json(text));
+	json_array_append_new(list, api_text(text));
 }
 
 static json_t *warnings(const struct status *s)
@@ -251,7 +237,7 @@ static json_t *warnings(const struct status *s)
 			"does not see the two addresses in use here beyond "
 			"the gateway"));
 	for (size_t i = 0; i < s->n_log_tail; i++)
-		json_array_append_new(list, text_json(s->log_tail[i]));
+		json_array_append_new(list, api_text(s->log_tail[i]));
 	return list;
 }
 
@@ -283,13 +269,13 @@ json_t *status_json(const struct status *s)
 	json_object_set_new(root, "name", json_string(s->name));
 	json_object_set_new(root, "pid", json_integer(s->pid));
 	json_object_set_new(root, "keeper", json_integer(s->keeper));
-	json_object_set_new(root, "command", text_json(s->command));
+	json_object_set_new(root, "command", api_text(s->command));
 	put_addresses(root, s);
 	json_object_set_new(root, "mtu", json_integer(s->mtu));
 	for (unsigned i = 0; i < s->n_dns; i++)
 		json_array_append_new(dns, ip_json(&s->dns[i]));
 	json_object_set_new(root, "dns", dns);
-	json_object_set_new(root, "search", text_json(s->search));
+	json_object_set_new(root, "search", api_text(s->search));
 	json_object_set_new(root, "host_access",
 			    json_string(access_text(s->host_access)));
 	if (s->host_interface && *s->host_interface)
@@ -308,7 +294,7 @@ json_t *status_json(const struct status *s)
 	if (s->v6)
 		json_object_set_new(json_object_get(root, "ping"), "ipv6",
 				    json_boolean(s->ping6));
-	json_object_set_new(root, "log", text_json(s->log));
+	json_object_set_new(root, "log", api_text(s->log));
 	json_object_set_new(root, "warnings", warnings(s));
 	return root;
 }

@@ -97,6 +97,9 @@ def test_owner_only(guest):
     ("/v1/publish", ("-d", '{"publish":"80-70"}'), 400, "wrong way round"),
     ("/v1/publish", ("-d", '{"publish":"70000"}'), 400, "1 to 65535"),
     ("/v1/publish", ("-d", '{"publish":"1","publish":"2"}'), 400, "JSON"),
+    ("/v1/publish", ("-d", '{"publish":"x%s"}' % ("\u00e9" * 60)), 400, "too "
+     "long"),
+    ("/v1/publish", ("-d", '{"publish":"%a\\n80:80"}'), 400, "interface"),
     ("/v1/unpublish", ("-d", '{"publish":"81"}'), 404, "not published"),
     ("/v1/take", ("-d", '{"port":0}'), 400, "1 to 65535"),
     ("/v1/take", ("-d", '{"port":"80"}'), 400, "1 to 65535"),
