@@ -25,6 +25,7 @@
 	X(eth)								\
 	X(firewall)							\
 	X(firewall_import)						\
+	X(hostfw)							\
 	X(http)								\
 	X(icmp)								\
 	X(ip)								\

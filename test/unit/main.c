@@ -22,6 +22,7 @@ unsigned test_failures;
 	X(config_file)							\
 	X(config_options)						\
 	X(config_publish)							\
+	X(control_hostfw)						\
 	X(control_http)							\
 	X(control_status)						\
 	X(engine_patience)						\
