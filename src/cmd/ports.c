@@ -6,8 +6,31 @@
 
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
+#include "cmd/hostfw.h"
 #include "config/settings.h"
+#include "control/render.h"
 #include "control/render_ports.h"
+
+/* Below the table: what the host's firewall keeps from other machines. */
+static void print_warnings(json_t *replies)
+{
+	struct hostfw_view view = { .asked = false };
+	json_t *list = json_array(), *ports;
+	const char *name;
+
+	json_object_foreach(replies, name, ports) {
+		json_t *warnings = json_array();
+
+		hostfw_view_warn(&view, json_object_get(ports, "published"),
+				 warnings);
+		json_array_append_new(list, json_pack("{s:s, s:o}", "name",
+						      name, "warnings",
+						      warnings));
+	}
+	render_warnings(stdout, list);
+	json_decref(list);
+	hostfw_view_fini(&view);
+}
 
 static int print(json_t *replies, bool json)
 {
@@ -20,6 +43,7 @@ static int print(json_t *replies, bool json)
 	json_object_foreach(replies, name, ports)
 		render_ports_add(rows, name, ports);
 	render_ports(stdout, rows);
+	print_warnings(replies);
 	json_decref(rows);
 	json_decref(replies);
 	return EXIT_DONE;

@@ -4,12 +4,25 @@
 
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
+#include "cmd/hostfw.h"
 #include "config/settings.h"
 #include "control/render_ports.h"
 
+/* It is published, so this is no failure. */
+static void print_warnings(struct hostfw_view *view, json_t *answer)
+{
+	json_t *warnings = json_array(), *w;
+	size_t i;
+
+	hostfw_view_warn(view, json_object_get(answer, "published"), warnings);
+	json_array_foreach(warnings, i, w)
+		fprintf(stderr, "slipway: %s\n", json_string_value(w));
+	json_decref(warnings);
+}
+
 /* Each of the words in turn; the first that is refused ends it. */
-static int each(enum api_op op, const char *name, char *const *words,
-		bool once)
+static int each(struct hostfw_view *view, enum api_op op, const char *name,
+		char *const *words, bool once)
 {
 	struct fail fail;
 
@@ -24,8 +37,11 @@ static int each(enum api_op op, const char *name, char *const *words,
 		answer = ask_once(name, op, body, &fail);
 		if (!answer)
 			return cmd_fail(&fail, EXIT_FAILED);
-		if (op == API_PUBLISH)
+		if (op == API_PUBLISH) {
 			render_publish(stdout, name, answer);
+			fflush(stdout);
+			print_warnings(view, answer);
+		}
 		json_decref(answer);
 	}
 	return EXIT_DONE;
@@ -34,10 +50,11 @@ static int each(enum api_op op, const char *name, char *const *words,
 static int begin(enum api_op op, const char *command, unsigned bit,
 		 char **argv)
 {
+	struct hostfw_view view = { .asked = false };
 	struct fail fail = { 0 };
 	struct publish p;
 	struct config c;
-	const int done = cmd_options(&c, bit, argv, &argv);
+	int done = cmd_options(&c, bit, argv, &argv);
 	const char *why;
 
 	if (done >= 0)
@@ -57,7 +74,9 @@ static int begin(enum api_op op, const char *command, unsigned bit,
 			 "8080:80, or auto", command, *word, why);
 		return cmd_fail(&fail, EXIT_USAGE);
 	}
-	return each(op, argv[0], argv + 1, c.once);
+	done = each(&view, op, argv[0], argv + 1, c.once);
+	hostfw_view_fini(&view);
+	return done;
 }
 
 int cmd_publish(char **argv)

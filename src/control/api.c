@@ -12,7 +12,8 @@ static const struct api_call calls[API_MAX] = {
 		"dns, search, host_access, localhost, binds_refused, forwards, "
 		"mirrors, publish, kept, published, flows, traffic, "
 		"questions, drops, ping, log, warnings",
-		"All that `slipway status NAME` tells." },
+		"All that `slipway status NAME` tells, but for the host's "
+		"firewall, which the command asks itself." },
 	[API_PORTS] = { "GET", "/v1/ports", "",
 		"forwards, mirrors, publish, kept, published",
 		"The ports of localhost, the host's and the guest's, what is "

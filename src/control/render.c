@@ -115,8 +115,7 @@ static json_t *row_of(json_t *o)
 			 text_at(o, "gateway", "ipv4"), forwards, mtu, dns);
 }
 
-/* What is wrong; each text once, though many may share it. */
-static void table_warnings(FILE *out, json_t *list)
+void render_warnings(FILE *out, json_t *list)
 {
 	json_t *seen = json_object(), *o, *w;
 	size_t i, j;
@@ -146,7 +145,7 @@ void render_table(FILE *out, json_t *list)
 		json_array_append_new(rows, row_of(o));
 	table_print(out, heads, COLUMNS, rows);
 	json_decref(rows);
-	table_warnings(out, list);
+	render_warnings(out, list);
 }
 
 /* "label   a, b" with what is not there left out. */
