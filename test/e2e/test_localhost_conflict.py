@@ -480,6 +480,76 @@ def test_a_watcher_that_hangs_holds_up_nothing_of_ours(root, taken):
         front.communicate()
 
 
+# A file system whose one file is opened and never read; what bind is given
+# lies in it. By hand, for there is nothing to be installed for it.
+NEVER_READ = """
+import ctypes, mmap, os, socket, struct, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+try:
+    dev = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={dev},rootmode=40000,user_id=0,group_id=0".encode()
+    if libc.mount(b"fuse", sys.argv[1].encode(), b"fuse", 0, options):
+        raise OSError(ctypes.get_errno(), "mount")
+except OSError as e:
+    print("none:", e, flush=True)
+    sys.exit()
+def attr(node):
+    mode = 0o40755 if node == 1 else 0o100644
+    return struct.pack("<QQQQQQIIIIIIIIII", node, 4096, 8, 0, 0, 0, 0, 0, 0,
+                       mode, 1, 0, 0, 0, 4096, 0)
+def serve():
+    while True:
+        q = os.read(dev, 1 << 20)
+        op, unique, node = struct.unpack_from("<IQQ", q, 4)
+        error, out = 0, b""
+        if op == 26:            # INIT
+            out = struct.pack("<IIIIHHIIHHI7I", 7, 31, 4096, 0, 1, 1, 4096,
+                              1, 1, 0, 0, *[0] * 7)
+        elif op == 1:           # LOOKUP
+            out = struct.pack("<QQQQII", 2, 0, 60, 60, 0, 0) + attr(2)
+        elif op == 3:           # GETATTR
+            out = struct.pack("<QII", 60, 0, 0) + attr(node)
+        elif op in (14, 27):    # OPEN, OPENDIR
+            out = struct.pack("<QII", 1, 0, 0)
+        elif op == 15:          # READ: let it wait
+            print("read", flush=True)
+            continue
+        elif op in (2, 36):     # FORGET, INTERRUPT want no answer
+            continue
+        else:
+            error = -38
+        os.write(dev, struct.pack("<IiQ", 16 + len(out), error, unique) + out)
+threading.Thread(target=serve, daemon=True).start()
+fd = os.open(sys.argv[1] + "/file", os.O_RDONLY)
+libc.mmap.restype = ctypes.c_void_p
+at = libc.mmap(None, ctypes.c_size_t(4096), 1, 2, fd, ctypes.c_long(0))
+os.close(fd)                    # or its end would wait for itself
+print("up", flush=True)
+s = socket.socket()
+libc.bind(s.fileno(), ctypes.c_void_p(at), 16)
+"""
+
+
+def test_memory_that_is_never_there_holds_up_nothing_of_ours(root, tmp_path):
+    front = root.popen("run", "--name", "fuse", "--localhost-conflict",
+                       "refuse", "unshare", "-m", "python3", "-c", NEVER_READ,
+                       tmp_path)
+    try:
+        first = front.stdout.readline()
+        if first.startswith("none:"):
+            pytest.skip(f"no FUSE here: {first}")
+        assert first == "up\n"
+        assert front.stdout.readline() == "read\n", "by the watcher"
+        assert root.status()[0]["binds_refused"] == 0
+        begun = time.monotonic()
+        assert root("stop", "fuse").returncode == 0
+        front.wait(5)
+        assert time.monotonic() - begun < 4
+    finally:
+        front.kill()
+        front.communicate()
+
+
 def test_a_watcher_that_is_killed_ends_all(root):
     front = root.popen("run", "--localhost-conflict", "refuse", "sh", "-c",
                        "echo up; read x", stderr=subprocess.PIPE)
