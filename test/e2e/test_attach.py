@@ -258,6 +258,19 @@ def curl(port):
     return done.stdout
 
 
+def test_the_hosts_localhost_if_asked_for(slipway, box):
+    with Server("127.0.0.1", web, 81) as server, \
+            Server("127.0.0.1", web, 8081) as other:
+        with contextlib.closing(Attach(slipway, box.pid, "--host-access",
+                                       server.port)):
+            assert reached(box, "127.0.0.1", server.port)
+            assert not reached(box, "127.0.0.1", other.port)
+        with contextlib.closing(Attach(slipway, box.pid, "--host-access",
+                                       "localhost")):
+            assert reached(box, "127.0.0.1", server.port)
+            assert reached(box, "127.0.0.1", other.port)
+
+
 def test_no_port_is_on_localhost_unless_asked_for(slipway, box):
     with box:
         server = Server("0.0.0.0", web)

@@ -3,9 +3,7 @@
 
 import contextlib
 import errno
-import json
 import os
-import select
 import signal
 import socket
 import struct
@@ -14,8 +12,9 @@ import time
 
 import pytest
 
-from scene import HOST4, HOST6, LONG, in_thread, need, processes, until
-from servers import Server, UdpEcho, datagram, echo, listener
+from scene import HOST4, HOST6, WORLD4, in_thread, need, until
+from servers import Server, UdpEcho, echo, listener
+from test_proxy import proxy
 
 LOOPBACKS = ["127.0.0.1", "::1"]
 SOON = 0.05                     # as promised, for what comes and what goes
@@ -276,3 +275,111 @@ def test_half_a_close_and_a_reset_go_through(ends, first):
     with pytest.raises(ConnectionResetError):
         while one.recv(1 << 20):
             pass
+
+
+# ---- how soon ----
+
+def first_answer(connect, seconds=5):
+    """Seconds until connect() succeeds."""
+    begun = time.monotonic()
+    until(connect, seconds, "an answer", 0.0005)
+    return time.monotonic() - begun
+
+
+def connects(where, address, port):
+    with contextlib.suppress(OSError), where, socket.create_connection(
+            (address, port), 5):
+        return True
+    return False
+
+
+def p99(times):
+    return sorted(times)[len(times) * 99 // 100 - 1]
+
+
+def soon(times):
+    """
+    As promised, p99. On a machine that others keep busy, too, the last few
+    may be served late, but nine in ten are as soon even there.
+    """
+    print(f"p99 {p99(times) * 1000:.1f} ms")
+    assert sorted(times)[len(times) * 9 // 10] < SOON, times
+    assert p99(times) < (5 * SOON if os.getloadavg()[0] > os.cpu_count()
+                         else SOON), times
+
+
+@pytest.mark.seconds(180)
+@pytest.mark.parametrize("way", ["to the host", "to the guest"])
+@pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])
+def test_a_hundred_starts_are_seen_soon(root, scene, way, bound):
+    """From listen() to the first answer, at 127.0.0.1 and ::1 in turn."""
+    times = []
+    with contextlib.closing(root.guest("--host-access", "localhost")) as guest:
+        here, there = ((guest, scene.host) if way == "to the host" else
+                       (scene.host, guest))
+        for i in range(100):
+            with here, Server(bound, echo, 9100 + i):
+                times.append(first_answer(lambda: connects(
+                    there, LOOPBACKS[i % 2], 9100 + i)))
+    soon(times)
+
+
+@pytest.mark.seconds(180)
+@pytest.mark.parametrize("way", ["to the host", "to the guest"])
+def test_a_hundred_starts_over_udp(root, scene, way):
+    times = []
+    with contextlib.closing(root.guest("--host-access", "localhost")) as guest:
+        here, there = ((guest, scene.host) if way == "to the host" else
+                       (scene.host, guest))
+        for i in range(100):
+            with here, UdpEcho("127.0.0.1", 9300 + i):
+                times.append(first_answer(lambda: answers_udp(
+                    there, LOOPBACKS[i % 2], 9300 + i, 0.05)))
+    soon(times)
+
+
+@pytest.mark.seconds(180)
+def test_a_hundred_ends_are_seen_soon(root, scene):
+    times = []
+    with contextlib.closing(root.guest("--host-access", "localhost")) as guest:
+        for i in range(100):
+            port = 9500 + i
+            with Server("127.0.0.1", echo, port):
+                until(lambda: connects(guest, "127.0.0.1", port), 3, "it")
+            times.append(first_answer(lambda: may_listen(guest, port)))
+    soon(times)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("bind", [[], ["--bind", "127.0.0.1"]])
+def test_a_web_server_of_the_guests(slipway, scene, bind):
+    """The first thing that anybody tries."""
+    need("curl")
+    with slipway.popen("run", "-q", "python3", "-m", "http.server", "8000",
+                       *bind, stderr=subprocess.DEVNULL) as web:
+        try:
+            for host in "localhost", "[::1]", "127.0.0.1":
+                until(lambda: subprocess.run(
+                    ["curl", "-sf", "-o", "/dev/null", "--noproxy", "*",
+                     f"http://{host}:8000/"]).returncode == 0, 10, host, 0.02)
+        finally:
+            web.send_signal(signal.SIGTERM)
+            web.wait(10)
+
+
+# ---- a proxy of the host's, as a browser's settings name it ----
+
+@pytest.mark.parametrize("way", ["plain", "CONNECT"])
+def test_a_proxy_of_the_hosts_by_name(slipway, scene, world, way):
+    need("curl")
+    with Server("127.0.0.1", proxy, 8080):
+        done = slipway(
+            "run", "curl", "-sS", "--max-time", "10",
+            *(["--proxytunnel"] if way == "CONNECT" else []),
+            "-x", "http://host.slipway.internal:8080",
+            f"http://{WORLD4}:80/page")
+    want = ("you asked for /page\n" if way == "CONNECT" else
+            f"by proxy: http://{WORLD4}:80/page")
+    assert done.stdout.strip() in (want.strip(),
+                                   want.replace(":80/", "/").strip()), \
+        done.stderr
