@@ -13,28 +13,32 @@ enum match {
 	MATCH_UNSURE,		/* if it is the program */
 };
 
+/* A flow as numbers. */
+struct numbers {
+	struct key key[NUMBERS];
+	uint32_t has;			/* bits of those that it has */
+};
+
 struct query {
 	const struct firewall *fw;
 	const struct group *g;
 	const struct firewall_flow *flow;
-	struct key key[NUMBERS];
-	uint32_t has;			/* numbers that the flow has */
+	const struct numbers *of;	/* the flow */
 	const uint64_t *row[DIMENSIONS];	/* ANDed */
 	unsigned n_rows;
 	const uint64_t *remote[1 + NAMES_INDEXED];	/* ORed, then ANDed */
 	unsigned n_remote;
 };
 
-static void set_key(struct query *q, enum dimension d, struct key key)
+static void set_key(struct numbers *q, enum dimension d, struct key key)
 {
 	q->key[d] = key;
 	q->has |= 1u << d;
 }
 
-static void set_keys(struct query *q)
+static void set_keys(struct numbers *q, const struct firewall_flow *f)
 {
-	const struct firewall_flow *f = q->flow;
-
+	q->has = 0;
 	set_key(q, DIM_PROTOCOL, key_of(f->protocol));
 	set_key(q, DIM_LOCAL, key_of_ip(&f->local.ip));
 	set_key(q, DIM_REMOTE, key_of_ip(&f->remote.ip));
@@ -71,15 +75,19 @@ static const uint64_t *text_row(const struct group *g, enum dimension d,
 	return text ? index_text_row(g, d, text) : g->dim[d].any;
 }
 
-/* program: the row of those that may match it, or that ask for any. */
+/* any_program: the rules that ask for one, instead of those for this one. */
 static void begin(struct query *q, const struct firewall *fw,
-		  const struct firewall_flow *flow, enum rule_action action,
+		  const struct firewall_flow *flow,
+		  const struct numbers *of, enum rule_action action,
 		  bool any_program)
 {
 	const struct group *g = &fw->group[flow->direction][action];
 
-	*q = (struct query){ .fw = fw, .g = g, .flow = flow };
-	set_keys(q);
+	q->fw = fw;
+	q->g = g;
+	q->flow = flow;
+	q->of = of;
+	q->n_rows = q->n_remote = 0;
 	/* Ports first: they leave the least. */
 	for (unsigned i = DIM_LOCAL_PORT; i < DIM_LOCAL_PORT + NUMBERS; i++) {
 		const enum dimension d = i % NUMBERS;
@@ -87,8 +95,8 @@ static void begin(struct query *q, const struct firewall *fw,
 
 		if (!g->dim[d].used)
 			continue;
-		if (q->has >> d & 1)
-			row = index_number_row(g, d, q->key[d]);
+		if (of->has >> d & 1)
+			row = index_number_row(g, d, of->key[d]);
 		if (d == DIM_REMOTE)
 			q->remote[q->n_remote++] = row;
 		else
@@ -135,9 +143,9 @@ static uint32_t next_candidate(const struct query *q, uint32_t from)
 static bool in_ranges(const struct query *q, const struct entry *e,
 		      enum dimension d)
 {
-	return q->has >> d & 1 &&
+	return q->of->has >> d & 1 &&
 	       range_has(q->fw->range + e->first[d],
-			 e->first[d + 1] - e->first[d], q->key[d]);
+			 e->first[d + 1] - e->first[d], q->of->key[d]);
 }
 
 /* Does a list have this text, among items of this kind? */
@@ -248,26 +256,28 @@ static uint32_t walk(const struct query *q, enum match wanted,
 
 static uint32_t first_of(const struct firewall *fw,
 			 const struct firewall_flow *flow,
-			 enum rule_action action, struct firewall_found *all,
+			 const struct numbers *of, enum rule_action action,
+			 struct firewall_found *all,
 			 struct firewall_found *excepted)
 {
 	struct query q;
 
-	begin(&q, fw, flow, action, false);
+	begin(&q, fw, flow, of, action, false);
 	return walk(&q, MATCH_YES, all, excepted);
 }
 
 /* The same of rules that ask for a program, where it is not known. */
 static uint32_t unsure_of(const struct firewall *fw,
 			  const struct firewall_flow *flow,
-			  enum rule_action action, struct firewall_found *all)
+			  const struct numbers *of, enum rule_action action,
+			  struct firewall_found *all)
 {
 	struct query q;
 
 	if (flow->program ||
 	    !fw->group[flow->direction][action].dim[DIM_PROGRAM].used)
 		return FIREWALL_NO_RULE;
-	begin(&q, fw, flow, action, true);
+	begin(&q, fw, flow, of, action, true);
 	return walk(&q, MATCH_UNSURE, all, NULL);
 }
 
@@ -292,14 +302,17 @@ static struct firewall_verdict decide(const struct firewall *fw,
 				      struct firewall_why *why)
 {
 	struct firewall_verdict v = { .unsure = FIREWALL_NO_RULE };
-	const uint32_t block = first_of(fw, flow, RULE_BLOCK,
-					why ? &why->blocks : NULL,
-					why ? &why->excepted : NULL);
-	const bool blocked = block != FIREWALL_NO_RULE;
-	uint32_t allow = FIREWALL_NO_RULE;
+	uint32_t block, allow = FIREWALL_NO_RULE;
+	struct numbers of;
+	bool blocked;
 
+	set_keys(&of, flow);
+	block = first_of(fw, flow, &of, RULE_BLOCK,
+			 why ? &why->blocks : NULL,
+			 why ? &why->excepted : NULL);
+	blocked = block != FIREWALL_NO_RULE;
 	if (!blocked || why)
-		allow = first_of(fw, flow, RULE_ALLOW,
+		allow = first_of(fw, flow, &of, RULE_ALLOW,
 				 why ? &why->allows : NULL, NULL);
 	if (blocked) {
 		v.reason = BY_BLOCK;
@@ -314,7 +327,7 @@ static struct firewall_verdict decide(const struct firewall *fw,
 		v.rule = FIREWALL_NO_RULE;
 	}
 	if (!blocked)
-		v.unsure = unsure_of(fw, flow, v.allow ? RULE_BLOCK :
+		v.unsure = unsure_of(fw, flow, &of, v.allow ? RULE_BLOCK :
 				     RULE_ALLOW, why ? &why->unsure : NULL);
 	return v;
 }
