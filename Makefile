@@ -24,6 +24,7 @@ demo:
 
 bench: all
 	scripts/bench
+	$(BUILD)/test/bench/decide
 
 # make fuzz SECONDS=600 TARGETS=core; scripts/fuzz says more.
 fuzz:
