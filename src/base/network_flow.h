@@ -4,7 +4,8 @@
  *
  * Of TCP: the state of the gateway's end, as RFC 9293 section 3.3.2 names it;
  * CONNECTING is ours: the host's connect is under way. DIRECT: of any protocol,
- * between the guest and the host's own stack (network/direct.h).
+ * between the guest and the host's own stack (network/direct.h). RELAYED:
+ * spliced between two sockets (engine/relay.h).
  */
 #ifndef BASE_NETWORK_FLOW_H
 #define BASE_NETWORK_FLOW_H
@@ -30,7 +31,8 @@
 	X(CLOSE_WAIT, "close-wait")					\
 	X(CLOSING, "closing")						\
 	X(TIME_WAIT, "time-wait")					\
-	X(DIRECT, "direct")
+	X(DIRECT, "direct")						\
+	X(RELAYED, "relayed")
 
 enum flow_protocol {
 #define X(id, text) FLOW_PROTOCOL_##id,

@@ -54,6 +54,7 @@
 #define PIPES_SHARE	64
 #define FLOWS_MAX	(1u << 17)
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
+#define FLOWS_RELAYED	0x80000000u	/* where to go on: in the relays */
 #define SLOT_LINK	0xf0000000u	/* handles of the engine's own */
 #define SLOT_LISTEN	0xf0000003u
 #define SLOT_KEEPER	0xf0000001u
@@ -351,10 +352,20 @@ static void send_flows(const struct engine *e, uint32_t from)
 	struct msg_flows m = { .kind = MSG_FLOWS };
 	struct network_stats s;
 
-	m.n = network_flows(e->net, &from, m.at, MSG_FLOWS_MAX);
+	if (!(from & FLOWS_RELAYED)) {
+		m.n = network_flows(e->net, &from, m.at, MSG_FLOWS_MAX);
+		from = m.n < MSG_FLOWS_MAX ? FLOWS_RELAYED : from;
+	}
+	if (from & FLOWS_RELAYED) {
+		from &= ~FLOWS_RELAYED;
+		m.n += relays_flows(e->relays, &from, m.at + m.n,
+				    MSG_FLOWS_MAX - m.n);
+		from |= FLOWS_RELAYED;
+	}
 	m.next = m.n == MSG_FLOWS_MAX ? from : 0;
 	network_get_stats(e->net, &s);
-	m.all = s.flows_tcp + s.flows_udp + s.flows_icmp;
+	m.all = s.flows_tcp + s.flows_udp + s.flows_icmp +
+		relays_count(e->relays);
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
 }
 

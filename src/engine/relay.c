@@ -7,12 +7,14 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "linux/channel.h"
 #include "linux/dial.h"
 #include "linux/hostenv.h"
 #include "linux/messages.h"
+#include "linux/sockaddr.h"
 
 #define PIPE_BYTES	(256 << 10)
 #define PIPES_KEPT	16
@@ -25,6 +27,7 @@ enum side { CLIENT, SERVER };	/* whom we accepted; whom we connected to */
 
 /* One direction: from a side to the other. */
 struct stream {
+	uint64_t moved;		/* bytes that the sink has taken */
 	uint32_t in_pipe;	/* bytes */
 	int pipe[2];		/* -1 when none is held */
 	bool readable;		/* source may have more */
@@ -37,6 +40,8 @@ struct relay {
 	uint32_t gen;		/* of the handle; 0 never */
 	uint32_t next;		/* free, busy or unasked list, slot + 1 */
 	bool used, waiting, busy;
+	bool to_host;		/* the client is the guest's */
+	uint32_t begun_s;
 	int fd[2];		/* by side; -1 if none */
 	struct endpoint to;	/* the server, where the helper connects */
 	struct stream from[2];	/* by source side */
@@ -144,6 +149,14 @@ static void give_pipe(struct relays *r, struct stream *s)
 }
 
 /* ---- relays ---- */
+
+static uint32_t now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint32_t)ts.tv_sec;
+}
 
 static struct relay *relay_alloc(struct relays *r)
 {
@@ -301,6 +314,7 @@ static bool pump(struct relays *r, struct relay *y, enum side source)
 		} else {
 			break;
 		}
+		s->moved += moved;
 		budget -= moved < budget ? moved : budget;
 		if (!budget && step == MOVED) {
 			make_busy(r, y);
@@ -376,6 +390,8 @@ static void accept_one(struct relays *r, const struct forward *f, int fd)
 	y->fd[CLIENT] = fd;
 	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	y->to = f->to;
+	y->to_host = f->way == RELAY_TO_HOST;
+	y->begun_s = now_s();
 	if (f->way == RELAY_TO_HOST)
 		connect_here(r, y);
 	else
@@ -490,6 +506,45 @@ void relays_event(struct relays *r, struct handle h, uint32_t events)
 		return;
 	}
 	socket_event(r, h, events);
+}
+
+static struct endpoint client_of(const struct relay *y)
+{
+	struct endpoint at = { .port = 0 };
+	struct sockaddr_any sa;
+	socklen_t len = sizeof(sa);
+
+	if (getpeername(y->fd[CLIENT], &sa.sa, &len) == 0)
+		(void)!sockaddr_to(&sa, &at);
+	return at;
+}
+
+unsigned relays_flows(const struct relays *r, uint32_t *from,
+		      struct network_flow *out, unsigned n)
+{
+	unsigned found = 0;
+
+	for (; found < n && *from < r->fresh; ++*from) {
+		const struct relay *y = &r->relays[*from];
+		const struct endpoint client = y->used ? client_of(y) :
+							 y->to;
+
+		if (!y->used)
+			continue;
+		out[found++] = (struct network_flow){
+			.protocol = FLOW_PROTOCOL_TCP,
+			.state = FLOW_STATE_RELAYED,
+			.guest = y->to_host ? client : y->to,
+			.peer = y->to_host ? y->to : client,
+			.by_peer = !y->to_host,
+			.from_guest = y->from[y->to_host ? CLIENT :
+							   SERVER].moved,
+			.to_guest = y->from[y->to_host ? SERVER :
+							 CLIENT].moved,
+			.age_s = now_s() - y->begun_s,
+		};
+	}
+	return found;
 }
 
 void relays_turn_end(struct relays *r)

@@ -40,6 +40,7 @@
 #include "base/addr.h"
 #include "base/check.h"
 #include "base/handle.h"
+#include "base/network_flow.h"
 
 #define RELAY_MAX		16384
 #define RELAY_FDS		2	/* of each */
@@ -92,6 +93,13 @@ void relays_connected(struct relays *r, uint32_t id, int fd, int error);
 /* Go on with what was cut short, or had to wait for the helper. */
 void relays_turn_end(struct relays *r);
 bool relays_busy(const struct relays *r);
+
+/*
+ * Some of them, as network_flows() tells of those in frames: the peer is the
+ * host's end.
+ */
+unsigned relays_flows(const struct relays *r, uint32_t *from,
+		      struct network_flow *out, unsigned n);
 
 /* Connections that are relayed now. */
 uint32_t relays_count(const struct relays *r);

@@ -426,6 +426,35 @@ def test_flows_that_live(guest, scene, world):
     assert len({line.index(WORLD4) for line in table[1:]}) == 1, "aligned"
 
 
+def test_flows_of_localhost(guest, scene):
+    """They are no packets, and listed all the same."""
+    with serving(guest, "127.0.0.1", 8098, everything_back), scene.host:
+        with socket.create_connection(("127.0.0.1", 8098), 10) as s:
+            s.sendall(b"z" * 300000)
+            s.shutdown(socket.SHUT_WR)
+            got = 0
+            while piece := s.recv(1 << 16):
+                got += len(piece)
+            assert got == 300000
+            with socket.create_connection(("127.0.0.1", 8098), 10) as t:
+                t.sendall(b"12345")
+                until(lambda: any(f["to_guest"] == 5 for f in flows(guest)),
+                      3, "five bytes")
+                flow, = (f for f in flows(guest) if f["to_guest"] == 5)
+                here = "%s:%d" % t.getsockname()
+    assert flow["state"] == "relayed" and flow["begun_by"] == "peer"
+    assert flow["peer"] == here and flow["guest"] == "127.0.0.1:8098"
+    assert flow["from_guest"] == 0 and flow["age_s"] < 60
+
+
+def everything_back(conn):
+    """To the end, then all of it."""
+    data = bytearray()
+    while piece := conn.recv(1 << 16):
+        data += piece
+    conn.sendall(data)
+
+
 def flows_of(guest, protocol):
     return next(f for f in flows(guest) if f["protocol"] == protocol)
 
