@@ -428,6 +428,22 @@ def test_ping(guest, scene, address):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("address", [WORLD4, WORLD6])
+def test_traffic_class_of_a_ping(guest, scene, address):
+    """Both ways: the far end answers in the class that it was asked in."""
+    family, proto, request, level, tos, recvtos = (
+        (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128,
+         socket.IPPROTO_IPV6, 67, 66) if ":" in address else
+        (socket.AF_INET, socket.IPPROTO_ICMP, 8, socket.IPPROTO_IP, 1, 13))
+    with guest, socket.socket(family, socket.SOCK_DGRAM, proto) as s:
+        s.settimeout(3)
+        s.setsockopt(level, tos, 0xb8)
+        s.setsockopt(level, recvtos, 1)
+        s.sendto(struct.pack("!BBHHH", request, 0, 0, 0, 1), (address, 0))
+        _, control, _, _ = s.recvmsg(100, 200)
+    assert {kind: value[0] for _, kind, value in control} == {tos: 0xb8}
+
+
 @pytest.mark.parametrize("size", [0, 56, 1472, 4000, 65507])
 def test_ping_of_size(guest, scene, size):
     done = guest.sh(f"ping -n -c1 -W1 -s {size} {WORLD4}")
