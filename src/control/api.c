@@ -9,8 +9,9 @@ static const struct api_call calls[API_MAX] = {
 		"What can be asked: this table." },
 	[API_STATUS] = { "GET", "/v1/status", "",
 		"name, pid, keeper, command, guest, gateway, subnet, mtu, "
-		"dns, search, host_access, localhost, binds_refused, forwards, "
-		"mirrors, publish, kept, published, flows, traffic, "
+		"dns, search, host_access, host_interface, localhost, "
+		"binds_refused, forwards, mirrors, publish, kept, published, "
+		"flows, traffic, "
 		"questions, drops, ping, log, warnings",
 		"All that `slipway status NAME` tells, but for the host's "
 		"firewall, which the command asks itself." },
