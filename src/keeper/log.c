@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/log.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LOG_TEXT_BYTES 400
 
 static const char *level_name(enum log_level level)
 {
@@ -16,6 +19,14 @@ static const char *level_name(enum log_level level)
 	case LOG_DEBUG:	return "debug";
 	}
 	return "?";
+}
+
+/* Others' words may be in it: none that a terminal obeys, no second line. */
+static void tame(char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = '?';
 }
 
 static void remember(struct log *log, const char *text)
@@ -31,13 +42,15 @@ static void remember(struct log *log, const char *text)
 	snprintf(log->tail[log->n_tail++], LOG_TAIL_BYTES, "%s", text);
 }
 
-void log_write(struct log *log, enum log_level level, const char *text)
+void log_write(struct log *log, enum log_level level, const char *words)
 {
-	char line[512], when[32] = "";
+	char text[LOG_TEXT_BYTES], line[512], when[32] = "";
 	const time_t now = time(NULL);
 	struct tm tm;
 	int n;
 
+	snprintf(text, sizeof(text), "%s", words);
+	tame(text);
 	if (level <= LOG_WARN)
 		remember(log, text);
 	if (log->written > LOG_MAX_BYTES || (level == LOG_DEBUG && !log->debug))
@@ -59,7 +72,7 @@ void log_write(struct log *log, enum log_level level, const char *text)
 void log_print(struct log *log, enum log_level level, const char *format,
 	       ...)
 {
-	char text[400];
+	char text[LOG_TEXT_BYTES];
 	va_list ap;
 
 	va_start(ap, format);

@@ -34,6 +34,7 @@ unsigned test_failures;
 	X(keeper_conflict)						\
 	X(keeper_etctext)						\
 	X(keeper_forwards)						\
+	X(keeper_log)							\
 	X(keeper_plan)							\
 	X(keeper_published)						\
 	X(keeper_textfile)						\
