@@ -210,6 +210,14 @@ static void settle(struct keeper *k, struct client *cl,
 	confirm(k, cl, at);
 }
 
+/* All of a machine's ports are opened, whether it listens or not. */
+static bool is_too_much(const struct keeper *k, const struct publish *p)
+{
+	const size_t ports = p->automatic ? 0 : p->last - p->first + 1u;
+
+	return k->machine && ports > PUBLISHED_MAX - k->published.n;
+}
+
 void publishing_publish(struct keeper *k, struct client *cl)
 {
 	const bool once = json_is_true(json_object_get(cl->body, "once"));
@@ -222,6 +230,11 @@ void publishing_publish(struct keeper *k, struct client *cl)
 		return;
 	at = published_find(&k->published, &what);
 	before = (struct before){ .there = at, .kept = at && at->kept };
+	if (!at && is_too_much(k, &what)) {
+		refuse(cl, 409, what.text, "a machine's ports are all opened, "
+		       "and there is room for 1,024; publish a part");
+		return;
+	}
 	switch (published_add(&k->published, &what, !once, &at)) {
 	case PUBLISHED_ADDED:
 	case PUBLISHED_SAME:

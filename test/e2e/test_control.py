@@ -331,6 +331,9 @@ def test_a_large_range_costs_nothing(guest, scene, slipway):
 def test_a_machine_is_published_again_and_again(root, scene, tmp_path):
     """What is unpublished takes no room: more than there may be at once."""
     with contextlib.closing(Serve(root, tmp_path, "vm")):
+        done = root("publish", "vm", "20000-21024")
+        assert done.returncode == 1 and "room for 1,024" in done.stderr
+        assert not json.loads(root("ports", "--json", "vm").stdout)["publish"]
         for first in range(20000, 26000, 1000):
             words = (f"{first}-{first + 999}",)
             done = root("publish", "--once", "vm", *words)
