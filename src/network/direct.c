@@ -9,7 +9,8 @@
 #define SECOND_NS	UINT64_C(1000000000)
 #define IDLE_TCP_NS	(7440 * SECOND_NS)
 #define IDLE_YOUNG_NS	(240 * SECOND_NS)
-#define IDLE_RESET_NS	(10 * SECOND_NS)
+#define IDLE_OVER_NS	(10 * SECOND_NS)
+#define HOST_PART	2	/* of the flows: one in so many, at most */
 #define IDLE_UDP_NS	(120 * SECOND_NS)
 #define IDLE_PING_NS	(30 * SECOND_NS)
 
@@ -155,15 +156,15 @@ static uint64_t idle_limit(const struct direct *d)
 		return IDLE_PING_NS;
 	if (d->flow.key.kind == FLOW_DIRECT_UDP)
 		return IDLE_UDP_NS;
-	if (d->reset)
-		return IDLE_RESET_NS;
-	return (d->guest_fin && d->host_fin) || !d->from_guest ||
-	       !d->to_guest ? IDLE_YOUNG_NS : IDLE_TCP_NS;
+	if (is_over(d))
+		return IDLE_OVER_NS;
+	return !d->from_guest || !d->to_guest ? IDLE_YOUNG_NS : IDLE_TCP_NS;
 }
 
 void direct_free(struct network *net, struct direct *d)
 {
 	wheel_cancel(&net->p.wheel, &d->timer);
+	net->host_began -= d->by_host;
 	flow_free(&net->p.flows, &d->flow);
 }
 
@@ -180,12 +181,16 @@ void direct_timer(struct network *net, struct direct *d)
 static struct direct *begin(struct network *net, const struct said *s,
 			    bool by_host)
 {
-	struct flow *f = flow_alloc(&net->p.flows, &s->key);
+	struct flow_table *t = &net->p.flows;
+	struct flow *f = NULL;
 
+	if (!by_host || net->host_began < t->n_slots / HOST_PART)
+		f = flow_alloc(t, &s->key);
 	if (!f)
 		return NULL;
 	f->begun_s = proto_seconds(&net->p);
 	as_direct(f)->by_host = by_host;
+	net->host_began += by_host;
 	return as_direct(f);
 }
 

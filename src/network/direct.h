@@ -25,8 +25,8 @@
  *
  * A conversation is a flow of its own kind (flow/table.h) with a time-out:
  *
- *   TCP   2 h 4 min idle (RFC 5382 REQ-5); 4 min before both have spoken or
- *         after one FIN each (the same); 10 s after a RST
+ *   TCP   2 h 4 min idle (RFC 5382 REQ-5); 4 min before both have spoken (the
+ *         same); 10 s after a RST, or a FIN of each: TIME-WAIT is the ends' own
  *   UDP   2 min (RFC 4787 REQ-5); without host access since the host spoke
  *   echo  30 s, by identifier; only the host's own requests
  *
@@ -40,7 +40,8 @@
  * the guest's are put together before; of the host's, later ones pass
  * without being asked for, for it is trusted.
  *
- * Limits. Conversations share the flow table; one more is DROP_FLOWS.
+ * Limits. Conversations share the flow table; one more is DROP_FLOWS. What the
+ * host begins has half of it: any user of the host may begin it.
  */
 #ifndef NETWORK_DIRECT_H
 #define NETWORK_DIRECT_H

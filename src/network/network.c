@@ -384,7 +384,7 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 void network_check(const struct network *net)
 {
 	const struct flow_table *t = &net->p.flows;
-	uint32_t slot = 0, exchanges = 0, called = 0;
+	uint32_t slot = 0, exchanges = 0, called = 0, by_host = 0;
 
 	flow_table_check(t);
 	for (struct flow *f; (f = flow_next(t, &slot)); slot++) {
@@ -397,8 +397,13 @@ void network_check(const struct network *net)
 			exchanges += s->udp_map.exchanges;
 		} else if (f->key.kind == FLOW_UDP) {
 			called += s->udp.called;
+		} else if (f->key.kind == FLOW_DIRECT_TCP ||
+			   f->key.kind == FLOW_DIRECT_UDP ||
+			   f->key.kind == FLOW_DIRECT_PING) {
+			by_host += s->direct.by_host;
 		}
 	}
 	ASSERT(exchanges == t->used[FLOW_UDP]);
 	ASSERT(called == net->p.called);
+	ASSERT(by_host == net->host_began);
 }

@@ -45,6 +45,7 @@ struct network {
 	struct ip guest6;		/* the name's: heard; :: not yet */
 	struct dns *dns;
 	struct reassembly reassembly;
+	uint32_t host_began;		/* conversations (direct.h), now */
 	struct autoconf autoconf;
 	uint64_t frames_from_guest, bytes_from_guest;
 	uint8_t datagram[2 * FRAME_MAX_BYTES];
