@@ -144,6 +144,22 @@ def test_a_port_of_the_hosts_is_in_use_in_the_guest(guest, scene, tmp_path):
             listener("127.0.0.1", 8803).close()
 
 
+def test_many_at_once_and_again(root, scene):
+    """More than the helper is asked for at a time; some end meanwhile."""
+    with contextlib.closing(root.guest("--host-access", "localhost")) as guest:
+        before = listening(guest)
+        for _ in range(3):
+            with contextlib.ExitStack() as stack:
+                for port in range(12000, 12300):
+                    stack.enter_context(listener("127.0.0.1", port))
+                for port in range(12300, 12600):
+                    listener("127.0.0.1", port).close()
+                want = before | {f"{a}:{port}" for a in ("127.0.0.1", "[::1]")
+                                 for port in range(12000, 12300)}
+                until(lambda: listening(guest) == want, 5, "all of them")
+            until(lambda: listening(guest) == before, 5, "none of them")
+
+
 # ---- rings ----
 
 def listening(where):
