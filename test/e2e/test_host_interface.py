@@ -243,6 +243,24 @@ def test_off_still_holds(root, scene):
                 guest.gateway4, "the host may begin"
 
 
+def test_what_the_host_began_is_no_way_in(root, scene):
+    """It was refused; then somebody of the host's has that port."""
+    with contextlib.closing(root.guest("--host-interface", "--host-access",
+                                       "off", name="shut")) as guest:
+        with scene.host, socket.socket() as s:
+            s.bind((guest.gateway4, 45000))
+            assert s.connect_ex((guest.address4, 8044)) == \
+                errno.ECONNREFUSED
+        with scene.host:
+            server = Server("0.0.0.0", who, 45000)
+        with server, guest, socket.socket() as s:
+            s.settimeout(5)
+            s.bind((guest.address4, 8044))
+            assert s.connect_ex((guest.gateway4, 45000)) in (
+                errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EACCES)
+            assert not server.accepted
+
+
 def checksum(data):
     data += b"\0" * (len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
