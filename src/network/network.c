@@ -204,6 +204,10 @@ static uint16_t free_port(const struct network *net, struct flow_key key)
 	for (unsigned i = 0; i < OFFER_TRIES; i++) {
 		key.peer_port = (uint16_t)(first + (at + i) %
 					   (UINT16_MAX + 1u - first));
+		key.kind = FLOW_DIRECT_TCP;	/* if the host did pick it */
+		if (flow_find(&net->p.flows, &key))
+			continue;
+		key.kind = FLOW_TCP;
 		if (!flow_find(&net->p.flows, &key))
 			return key.peer_port;
 	}

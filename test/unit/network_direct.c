@@ -532,6 +532,31 @@ static void check_offered_port(void)
 	rig_end(&c.rig, "offered");
 }
 
+/* Somebody on the host may pick them all the same: then it is his. */
+static void check_offered_port_in_use(void)
+{
+	struct scene c = { .now = RIG_START_NS, .meta.csum_valid = true };
+	struct network_setup setup = fake_setup();
+	const struct endpoint to = { .ip = setup.guest4, .port = GUEST };
+	const struct endpoint from = { .ip = ip_from_v4(0x7f000001) };
+	struct rd r;
+
+	setup.host_port = true;
+	setup.max_flows = 5000;
+	c.rig = rig_start(&setup);
+	for (unsigned port = 61000; port < 65536; port++)
+		if (port % 2)
+			OF(TCP(true, (uint16_t)port, TCP_SYN));
+	for (unsigned i = 0; i < 50; i++) {
+		network_offer(c.rig.net, fake_accept(c.rig.fake), &from, &to,
+			      c.now);
+		r = rd(c.rig.fake->frame, c.rig.fake->frame_len);
+		rd_bytes(&r, ETH_HEADER_BYTES + IPV4_HEADER_BYTES);
+		CHECK("nobody's", rd_be16(&r) % 2 == 0);
+	}
+	rig_end(&c.rig, "offered, in use");
+}
+
 /* Only as the gateway, only to the guest; others are told of nobody. */
 static void check_host_addresses(void)
 {
@@ -623,6 +648,7 @@ void test_network_direct(void)
 	check_header_length();
 	check_batches();
 	check_offered_port();
+	check_offered_port_in_use();
 	check_host_addresses();
 	check_full();
 }
