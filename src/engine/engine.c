@@ -504,6 +504,7 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 		e->host_ready = true;
 		return true;
 	case SLOT_ADDRESSES:
+		e->host.local.asked = false;
 		if (netlink_address_gone(e->addresses))
 			network_address_gone(e->net, now);
 		return true;

@@ -609,16 +609,31 @@ static bool dgram_error(void *ctx, int id, struct env_net_error *out,
 	return true;
 }
 
+/* Without an answer of the kernel's it is not lost. */
+static bool is_lost(const struct hostenv *he, const struct ip *ip)
+{
+	const enum route_kind kind = netlink_route_kind(he->netlink, ip);
+
+	return kind == ROUTE_NONE || kind == ROUTE_UNICAST;
+}
+
+/* Most flows have the same one. */
 static bool tcp_stranded(void *ctx, int id)
 {
-	const struct hostenv *he = ctx;
+	struct hostenv *he = ctx;
 	struct endpoint at;
 	struct sockaddr_any sa;
 	socklen_t len = sizeof(sa);
 
-	return getsockname(id, &sa.sa, &len) == 0 && sockaddr_to(&sa, &at) &&
-	       !ip_is_unspecified(&at.ip) &&
-	       netlink_route_kind(he->netlink, &at.ip) != ROUTE_LOCAL;
+	if (getsockname(id, &sa.sa, &len) < 0 || !sockaddr_to(&sa, &at) ||
+	    ip_is_unspecified(&at.ip))
+		return false;
+	if (!he->local.asked || !ip_equal(&he->local.ip, &at.ip)) {
+		he->local.asked = true;
+		he->local.ip = at.ip;
+		he->local.lost = is_lost(he, &at.ip);
+	}
+	return he->local.lost;
 }
 
 static bool tcp_error(void *ctx, int id, struct env_net_error *out)

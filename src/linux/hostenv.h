@@ -25,6 +25,12 @@ struct hostenv {
 	struct netlink *netlink;
 	int host_fd;		/* linux/hostif.h; -1: none */
 	unsigned host_index;	/* its interface's */
+	/* The address asked about last, and whether the host has lost it. To
+	   be forgotten when addresses change: asked is false then. */
+	struct {
+		bool asked, lost;
+		struct ip ip;
+	} local;
 	int diag_fd;		/* of linux/listeners.h, if there is one */
 	struct pool pool;
 	/* The host's addresses, of IPv4 and IPv6, as they were at that time. */
