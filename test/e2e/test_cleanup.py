@@ -13,10 +13,11 @@ from scene import processes, until
 from servers import Server, listener, web
 
 
-def forwarded(port):
-    with socket.socket() as s:
+def forwarded(port, address="127.0.0.1"):
+    with socket.socket(socket.AF_INET6 if ":" in address else
+                       socket.AF_INET) as s:
         s.settimeout(2)
-        return s.connect_ex(("127.0.0.1", port)) == 0
+        return s.connect_ex((address, port)) == 0
 
 
 def let_go(guest):
@@ -124,7 +125,8 @@ def test_nothing_is_bound_on_the_host_but_forwards(root):
         with guest:
             s = listener("0.0.0.0")
         port = s.getsockname()[1]
-        until(lambda: forwarded(port), 3)
+        until(lambda: forwarded(port, "127.0.0.1") and forwarded(port, "::1"),
+              3, "both of localhost")
         new = {line.split()[4] if line.startswith(("tcp", "udp"))
                else line.split()[3] for line in sockets() - before}
         assert new == {f"127.0.0.1:{port}", f"[::1]:{port}"}
