@@ -163,7 +163,8 @@ struct tcp {
 	uint32_t iss, snd_una, snd_nxt, snd_max;
 	uint32_t snd_wnd;		/* bytes from snd_una */
 	uint32_t wnd_max;		/* largest seen */
-	uint32_t snd_edge;		/* window's edge, before any rounding */
+	uint32_t snd_edge;		/* window's edge, before any rounding:
+					   what lies before it may be taken */
 	uint32_t wnd_seq, wnd_ack;	/* RFC 9293: SND.WL1, SND.WL2 */
 	uint32_t down_len;
 	uint32_t down_want;		/* ring size that the path can use */

@@ -252,8 +252,9 @@ static bool update_window(struct proto *p, struct tcp *t,
 	     (seg->seq == t->wnd_seq && seq_lt(seg->ack, t->wnd_ack))))
 		return false;
 	t->snd_wnd = window;
-	if ((t->snd_edge - edge) >> t->guest_shift)
-		t->snd_edge = edge;	/* on, or back by more than rounding */
+	/* On, or back by more than rounding, or a probe was not taken */
+	if (t->probing || (t->snd_edge - edge) >> t->guest_shift)
+		t->snd_edge = edge;
 	t->wnd_seq = seg->seq;
 	t->wnd_ack = seg->ack;
 	if (window > t->wnd_max)

@@ -173,7 +173,7 @@ struct tcp_segment tcp_segment_at(struct tcp *t, uint32_t seq, uint8_t flags)
  * newest one, unless it lies past the window, as a probe's byte or FIN does.
  * A window that is told in steps may seem to shrink by less than one of them:
  * what was sent before may well have been taken, and all that is older would
- * be refused (RFC 7323 section 2.4).
+ * be refused (RFC 7323 section 2.4). The answer to a probe tells which it is.
  */
 static uint32_t empty_seq(const struct tcp *t)
 {
