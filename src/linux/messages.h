@@ -14,6 +14,7 @@
 
 #include "base/addr.h"
 #include "base/fail.h"
+#include "base/network_blocked.h"
 #include "base/network_flow.h"
 #include "base/network_stats.h"
 #include "linux/listeners.h"
@@ -21,6 +22,8 @@
 #define MSG_RESOLVERS_MAX	8
 #define MSG_SEARCH_BYTES	256
 #define MSG_FLOWS_MAX		64
+#define MSG_HITS_MAX		2048
+#define MSG_PROGRAM_BYTES	1024
 
 enum msg_kind {
 	/* inside helper -> keeper */
@@ -41,12 +44,19 @@ enum msg_kind {
 				   to be closed when its socket has been */
 	MSG_STATS_GET,		/* struct msg_head */
 	MSG_FLOWS_GET,		/* struct msg_flows_get */
+	MSG_FIREWALL,		/* struct msg_firewall + a file: all rules */
+	MSG_HITS_GET,		/* struct msg_hits_get */
 	/* engine -> keeper */
 	MSG_ENGINE_READY,	/* struct msg_engine_ready: sandboxed, running */
 	MSG_ENGINE_FAILED,	/* struct msg_failed */
 	MSG_LOG,		/* struct msg_log */
 	MSG_STATS,		/* struct msg_stats */
 	MSG_FLOWS,		/* struct msg_flows */
+	MSG_BLOCKED,		/* struct msg_blocked */
+	MSG_HITS,		/* struct msg_hits */
+	/* engine -> owner helper, and back */
+	MSG_OWNER_ASK,		/* struct msg_owner_ask */
+	MSG_OWNER,		/* struct msg_owner */
 };
 
 struct msg_head {
@@ -137,6 +147,63 @@ struct msg_flows {
 	uint32_t next;		/* where to go on; 0: these were the last */
 	uint32_t all;		/* how many there are now, about */
 	struct network_flow at[MSG_FLOWS_MAX];
+};
+
+/*
+ * The rules in force from now on; until the first of these nothing passes.
+ * The file is the block of a set (firewall/rule.h) with no room to spare:
+ * max, as of rules_init(), is what is used.
+ */
+struct msg_firewall {
+	uint32_t kind;
+	uint32_t generation;	/* echoed where a rule is named by number */
+	uint32_t rules, items, text_bytes;	/* struct rules_size */
+	uint8_t profile;	/* enum rule_profile */
+	bool in_from_guest, in_from_host, in_from_lan, out;	/* defaults */
+	bool off;		/* everything passes */
+	bool refuse;		/* what is blocked is told so */
+	bool keep_flows;	/* flows that live are not asked about */
+	char network[64];	/* its name, NUL-terminated */
+};
+
+/* How often rules have decided, from a number on. */
+struct msg_hits_get {
+	uint32_t kind;
+	uint32_t from;
+};
+
+struct msg_hits {
+	uint32_t kind;
+	uint32_t generation;
+	uint32_t from, n;
+	uint32_t rules;		/* in all */
+	uint64_t blocked;	/* flows, by whatever rule or default */
+	uint64_t not_told;	/* of them, for which no MSG_BLOCKED was sent */
+	uint64_t at[MSG_HITS_MAX];
+};
+
+struct msg_blocked {
+	uint32_t kind;
+	struct network_blocked what;
+};
+
+/* Which program has that socket? */
+struct msg_owner_ask {
+	uint32_t kind;
+	uint32_t id;		/* echoed */
+	bool in_guest;		/* in its network namespace, else the host's */
+	bool listens;		/* one that waits at local, or at any address
+				   of its port; else one that is at local and,
+				   of TCP, connected to remote */
+	uint8_t protocol;	/* of IP: 6, 17, 1, 58 */
+	struct endpoint local, remote;
+};
+
+struct msg_owner {
+	uint32_t kind;
+	uint32_t id;
+	bool known;
+	char path[MSG_PROGRAM_BYTES];	/* of its executable; full, with NUL */
 };
 
 #endif
