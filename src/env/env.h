@@ -154,8 +154,9 @@ struct env_ops {
 			  const struct env_mark *mark, const struct span *v,
 			  unsigned n);
 	/*
-	 * May what is sent be cut into fragments where the path is narrow?
-	 * Else -ENV_TOO_BIG, and dgram_error() tells the MTU. At first: yes.
+	 * May what is sent be cut into fragments where the path is narrow,
+	 * of IPv4 by routers, too? Else -ENV_TOO_BIG, and dgram_error()
+	 * tells the MTU. At first: yes.
 	 */
 	void (*dgram_fragment)(void *ctx, int id, bool v6, bool allowed);
 	/*

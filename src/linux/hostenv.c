@@ -245,6 +245,20 @@ static void stream_close(void *ctx, int id, bool reset)
 	close(id);
 }
 
+/*
+ * Datagrams of IPv4 that may be cut go without DF, so that routers do it: the
+ * kernel's own choice would set it until it has learned the path's MTU, and
+ * lose the first ones for that. Those of IPv6 are cut by their sender alone.
+ */
+static void allow_fragments(int fd, int family)
+{
+	if (family == AF_INET6)
+		set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+			IPV6_PMTUDISC_WANT);
+	else
+		set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+}
+
 /* Network errors, and with each datagram what belongs to its mark. */
 static void report_datagrams(int fd, int family)
 {
@@ -279,6 +293,8 @@ static int dgram_open(struct hostenv *he, int family, int proto,
 	if (family == AF_INET6)
 		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	report_datagrams(fd, family);
+	if (family == AF_INET)
+		allow_fragments(fd, family);
 	if (enrol(he, fd, EPOLLIN, owner) < 0) {
 		error = failed();
 		close(fd);
@@ -305,6 +321,7 @@ static int udp_adopt(void *ctx, int id, struct handle owner)
 
 	(void)!getsockname(id, &sa.sa, &len);
 	report_datagrams(id, sa.sa.sa_family);
+	allow_fragments(id, sa.sa.sa_family);
 	if (sa.sa.sa_family == AF_INET6)
 		set_int(id, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 	else
@@ -519,14 +536,15 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
 {
 	(void)ctx;
-	if (v6) {
-		set_int(id, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
-			allowed ? IPV6_PMTUDISC_WANT : IPV6_PMTUDISC_DO);
+	if (v6)
 		set_int(id, IPPROTO_IPV6, IPV6_DONTFRAG, !allowed);
-	} else {
-		set_int(id, IPPROTO_IP, IP_MTU_DISCOVER,
-			allowed ? IP_PMTUDISC_WANT : IP_PMTUDISC_DO);
-	}
+	if (allowed)
+		allow_fragments(id, v6 ? AF_INET6 : AF_INET);
+	else if (v6)
+		set_int(id, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+			IPV6_PMTUDISC_DO);
+	else
+		set_int(id, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
 }
 
 static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,

@@ -174,6 +174,43 @@ def test_datagrams_follow_the_path_mtu(guest, beyond, address, family):
     pytest.fail("no answer")
 
 
+def udp_of(guest, address, level, option, value):
+    """A connected socket of the guest's with one option."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with guest:
+        s = socket.socket(family, socket.SOCK_DGRAM)
+        s.setsockopt(level, option, value)
+        s.connect((address, 7))
+    s.settimeout(5)
+    return s
+
+
+def test_what_may_be_cut_is_cut_by_the_router(guest, beyond):
+    """Without DF the first one arrives, which no error has come before."""
+    data = b"x" * 1472
+    sh("ip route flush cache")
+    with udp_of(guest, BEYOND4, 0, 10, 0) as s:     # IP_PMTUDISC_DONT
+        s.send(data)
+        assert s.recv(2000) == data
+
+
+@pytest.mark.parametrize("address, level, option, probe, header", [
+    (BEYOND4, 0, 10, 3, 28), (BEYOND6, 41, 23, 3, 48)])
+def test_a_datagram_with_df_is_told_the_mtu(guest, beyond, address, level,
+                                            option, probe, header):
+    """As a QUIC stack probes: each that is too big, and no other."""
+    with udp_of(guest, address, level, option, probe) as s:
+        s.setsockopt(level, 25 if level else 11, 1)     # RECVERR
+        for _ in range(3):
+            s.send(b"x" * (1500 - header))
+            with pytest.raises(OSError, match="Message too long"):
+                s.recv(1)
+            _, control, _, _ = s.recvmsg(0, 512, socket.MSG_ERRQUEUE)
+            assert struct.unpack_from("I", control[0][2], 8)[0] == NARROW
+        s.send(b"x" * (NARROW - header))
+        assert len(s.recv(2000)) == NARROW - header
+
+
 @pytest.mark.parametrize("address, offender, family, level, option, word", [
     ("198.18.0.99", WORLD4, socket.AF_INET, socket.IPPROTO_IP, 11, (3, 13)),
     ("2001:db8:b::99", WORLD6, socket.AF_INET6, socket.IPPROTO_IPV6, 25,
