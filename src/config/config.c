@@ -6,7 +6,8 @@
 void config_defaults(struct config *c)
 {
 	memset(c, 0, sizeof(*c));
-	c->mtu = 1500;
+	c->mtu_auto = true;
+	c->mtu = CONFIG_MTU_USUAL;
 	c->ipv6 = true;
 	c->generate_hosts = true;
 	c->generate_resolv_conf = true;

@@ -25,6 +25,7 @@
 #define CONFIG_PEER_SUFFIX	".vm"	/* of --qemu-dgram SOCK: PEER's */
 #define CONFIG_MTU_MIN		68u	/* RFC 791 */
 #define CONFIG_MTU_MIN_V6	1280u	/* RFC 8200 section 5 */
+#define CONFIG_MTU_USUAL	1500u	/* Ethernet's */
 #define CONFIG_MTU_MAX		65520u
 
 enum localhost_mode {
@@ -52,7 +53,8 @@ struct config {
 	struct prefix subnet;		/* IPv4, 8..30 bits */
 	struct ip address;		/* IPv4 */
 	struct mac mac;			/* unicast, not zero */
-	unsigned mtu;
+	bool mtu_auto;			/* the host's route's, live */
+	unsigned mtu;			/* else; auto: of a host without route */
 	bool ipv6;
 	char hostname[CONFIG_HOSTNAME_BYTES];	/* "": the host's */
 	bool link_local;

@@ -204,10 +204,16 @@ const char *value_mtu(struct config *c, const char *text)
 {
 	unsigned long n;
 
+	if (!strcasecmp(text, "auto")) {
+		c->mtu_auto = true;
+		c->mtu = CONFIG_MTU_USUAL;
+		return NULL;
+	}
 	if (!number(text, 999999999, &n))
-		return "not a number";
+		return "neither auto nor a number";
 	if (n < CONFIG_MTU_MIN || n > CONFIG_MTU_MAX)
 		return "out of range";
+	c->mtu_auto = false;
 	c->mtu = (unsigned)n;
 	return NULL;
 }

@@ -290,7 +290,7 @@ static int prepare(struct engine *e, struct fail *fail)
 	if (!e->host.netlink)
 		return fail_set(fail, "the engine cannot start: netlink: %s",
 				strerror(errno));
-	e->addresses = netlink_watch_addresses();
+	e->addresses = netlink_watch();
 	if (!e->addresses)
 		return fail_set(fail, "the engine cannot start: netlink: %s",
 				strerror(errno));
@@ -373,6 +373,7 @@ union keeper_msg {
 	uint32_t kind;
 	struct msg_flows_get flows;
 	struct msg_resolvers resolvers;
+	struct msg_mtu mtu;
 	struct msg_hosts hosts;
 	struct msg_forward forward;
 };
@@ -439,6 +440,8 @@ static bool keeper_message(struct engine *e)
 		return false;
 	if (m.kind == MSG_RESOLVERS && n == sizeof(m.resolvers))
 		take_resolvers(e, &m.resolvers);
+	else if (m.kind == MSG_MTU && n == sizeof(m.mtu))
+		network_set_mtu(e->net, m.mtu.mtu, now_ns());
 	else if (m.kind == MSG_HOSTS && n == sizeof(m.hosts))
 		take_hosts(e, &m.hosts, n_fds ? fds[0] : -1);
 	else if (m.kind == MSG_FORWARD_ADD && n == sizeof(m.forward) &&
@@ -505,7 +508,7 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 		return true;
 	case SLOT_ADDRESSES:
 		e->host.local.asked = false;
-		if (netlink_address_gone(e->addresses))
+		if (netlink_changes(e->addresses) & NETLINK_ADDRESS_GONE)
 			network_address_gone(e->net, now);
 		return true;
 	case SLOT_TIMER:

@@ -156,6 +156,7 @@ int instance_open(struct instance *in, const struct config *config,
 	memset(in, 0, sizeof(*in));
 	in->config = config;
 	in->front = front;
+	in->mtu = config->mtu;
 	in->lock_fd = -1;
 	in->log.fd = -1;
 	*status = 125;
@@ -260,7 +261,7 @@ void instance_status(const struct instance *in, struct status *out)
 	out->guest_mac = in->plan.guest_mac;
 	out->gateway_mac = in->gateway_mac;
 	out->v6 = c->ipv6;
-	out->mtu = c->mtu;
+	out->mtu = in->mtu;
 	out->n_dns = instance_dns(in, out->dns);
 	out->host_access = c->host_access;
 	out->localhost = c->localhost;

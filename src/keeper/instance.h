@@ -32,6 +32,7 @@ struct instance {
 	struct plan plan;
 	struct ip gateway4, gateway6;
 	struct mac gateway_mac;
+	unsigned mtu;			/* of the link, now */
 	struct resolvers resolvers;
 	struct hostsfile hosts;
 };

@@ -32,7 +32,7 @@
 #define FDS_OWN		(CLIENTS_MAX + 64u)	/* not for ports of guests */
 
 enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS,
-	      P_HOSTS, P_CONFLICT, P_CLIENTS };
+	      P_HOSTS, P_ROUTE, P_CONFLICT, P_CLIENTS };
 
 uint64_t keeper_now_ns(void)
 {
@@ -131,7 +131,7 @@ static int start_guest(struct keeper *k)
 	struct guest_setup setup = {
 		.join = k->ns, .target = c->attach,
 		.user_ns = geteuid() != 0,
-		.mac = k->in.plan.guest_mac, .mtu = c->mtu,
+		.mac = k->in.plan.guest_mac, .mtu = k->in.mtu,
 		.net4 = k->in.plan.net4, .net6 = k->in.plan.net6,
 		.ip4 = k->in.plan.guest4, .gateway4 = k->in.gateway4,
 		.v6 = c->ipv6,
@@ -177,7 +177,7 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 		.v6 = c->ipv6,
 		.gateway6 = k->in.gateway6, .guest6 = k->in.plan.guest6,
 		.own_ip6 = k->machine,
-		.mtu = c->mtu,
+		.mtu = k->in.mtu,
 		.host_access = c->host_access != CONFIG_ACCESS_OFF,
 		.link_local = c->link_local,
 		.offloads = offloads,
@@ -351,6 +351,7 @@ static void tell_front(struct keeper *k)
 	strcpy(m.name, k->in.name);
 	m.namespaces = mask;
 	k->phase = UP;
+	linkmtu_follow(k);	/* it may have changed meanwhile */
 	if (k->machine) {
 		publishing_machine(k);
 		forward_ports(k);
@@ -501,8 +502,16 @@ static void signal_event(struct keeper *k)
 	struct signalfd_siginfo si;
 
 	while (read(k->signal_fd, &si, sizeof(si)) == sizeof(si))
-		if (si.ssi_signo != SIGCHLD)
+		if (si.ssi_signo == SIGCHLD)
+			linkmtu_child(k);
+		else
 			keeper_begin_stop(k);
+}
+
+static void host_changed(struct keeper *k)
+{
+	if (hostroute_settled(&k->route))
+		linkmtu_follow(k);
 }
 
 /* Do what is due; milliseconds until there is more to do. */
@@ -515,6 +524,8 @@ static int timers(struct keeper *k)
 		answers_status(k, NULL);
 	if (k->flows_ns <= now)
 		flows_expire(k);
+	if (k->route.due_ns <= now)
+		host_changed(k);
 	if (k->stop_ns <= now) {
 		/* With the front, the command goes, too. */
 		kill(k->in.front, SIGKILL);
@@ -527,6 +538,7 @@ static int timers(struct keeper *k)
 	}
 	next = k->stats_ns < next ? k->stats_ns : next;
 	next = k->flows_ns < next ? k->flows_ns : next;
+	next = k->route.due_ns < next ? k->route.due_ns : next;
 	next = k->stop_ns < next ? k->stop_ns : next;
 	return next == NEVER ? -1 : (int)((next - now) / MS_NS) + 1;
 }
@@ -541,6 +553,8 @@ static void turn(struct keeper *k)
 		[P_RESOLVERS] = { .fd = k->in.resolvers.fd,
 				  .events = POLLIN },
 		[P_HOSTS] = { .fd = k->in.hosts.fd, .events = POLLIN },
+		[P_ROUTE] = { .fd = hostroute_fd(&k->route),
+			      .events = POLLIN },
 		[P_CONFLICT] = { .fd = k->conflict.ch, .events = POLLIN },
 	};
 	const size_t n = clients_fill(&k->clients, p + P_CLIENTS);
@@ -563,6 +577,8 @@ static void turn(struct keeper *k)
 	if (k->phase != OVER && p[P_HOSTS].revents &&
 	    hostsfile_event(&k->in.hosts))
 		send_hosts(k);
+	if (k->phase != OVER && p[P_ROUTE].revents)
+		hostroute_event(&k->route, keeper_now_ns());
 	if (k->phase != OVER && p[P_CONFLICT].revents &&
 	    !conflict_event(&k->conflict, &k->ports, &k->forwards))
 		fatal_end(k, "the watcher of bind");
@@ -670,7 +686,7 @@ static int open_hostif(struct keeper *k, struct fail *fail)
 	const struct hostif_setup s = {
 		.gateway4 = k->in.gateway4, .gateway6 = k->in.gateway6,
 		.bits4 = k->in.plan.net4.bits, .bits6 = k->in.plan.net6.bits,
-		.v6 = k->in.config->ipv6, .mtu = k->in.config->mtu,
+		.v6 = k->in.config->ipv6, .mtu = k->in.mtu,
 	};
 
 	return hostif_open(&s, &k->hostif, fail);
@@ -688,6 +704,8 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		return;
 	}
 	dup2(k->in.log.fd, 2);
+	hostroute_open(&k->route);
+	linkmtu_begin(k);
 	if (config->host_interface && open_hostif(k, &fail) < 0) {
 		fatal(k, 125, fail.text);
 		return;
@@ -732,6 +750,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
 		.hostif.fd = -1, .conflict.ch = -1, .mirrors.diag = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
+		.route.due_ns = NEVER,
 	};
 
 	k.clients.listen_fd = -1;

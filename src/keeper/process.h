@@ -11,7 +11,9 @@
 #include "keeper/conflict.h"
 #include "keeper/forwards.h"
 #include "keeper/front.h"
+#include "keeper/hostroute.h"
 #include "keeper/instance.h"
+#include "keeper/linkmtu.h"
 #include "keeper/mirrors.h"
 #include "keeper/published.h"
 #include "linux/guestns.h"
@@ -33,6 +35,8 @@ struct keeper {
 	struct published published;
 	struct conflict conflict;
 	struct guest_ns ns;
+	struct hostroute route;
+	struct linkmtu mtu;
 	struct hostif hostif;		/* fd: until the engine has it */
 	struct msg_engine_ready engine_ready;	/* once engine_up */
 	bool engine_up;

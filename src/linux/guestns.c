@@ -24,7 +24,7 @@
 #include "linux/tapopen.h"
 #include "linux/userns.h"
 
-#define IFNAME		"eth0"
+#define IFNAME		GUEST_IFNAME
 #define TXQ_FRAMES	10000	/* a window's worth at MTU 1500, and more */
 #define CONF6		"/proc/sys/net/ipv6/conf/" IFNAME "/"
 

@@ -31,6 +31,8 @@
 #include "base/check.h"
 #include "base/fail.h"
 
+#define GUEST_IFNAME	"eth0"
+
 /* Descriptors of a guest's namespaces; -1 where it has the host's. */
 struct guest_ns {
 	int user, net, mnt, uts;

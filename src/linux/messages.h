@@ -38,6 +38,7 @@ enum msg_kind {
 	MSG_BOUND,		/* struct msg_opened + socket, or errno */
 	/* keeper -> engine */
 	MSG_RESOLVERS,		/* struct msg_resolvers: all of them */
+	MSG_MTU,		/* struct msg_mtu */
 	MSG_HOSTS,		/* struct msg_hosts + a file, unless empty */
 	MSG_FORWARD_ADD,	/* struct msg_forward + listening socket */
 	MSG_FORWARD_DEL,	/* struct msg_forward: id only; + a descriptor
@@ -101,6 +102,12 @@ struct msg_resolvers {
 	uint32_t kind;
 	uint32_t n;		/* 0: none known; DNS answers SERVFAIL */
 	struct endpoint at[MSG_RESOLVERS_MAX];
+};
+
+/* Of the guest's link, from now on. */
+struct msg_mtu {
+	uint32_t kind;
+	uint32_t mtu;
 };
 
 struct msg_hosts {

@@ -15,6 +15,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,34 +54,55 @@ struct netlink *netlink_open(void)
 	return open_socket(0, 0);
 }
 
-struct netlink *netlink_watch_addresses(void)
+/* Of rtnetlink's groups, which have numbers, as bits. */
+#define GROUP(number) (1u << ((number) - 1))
+
+struct netlink *netlink_watch(void)
 {
-	return open_socket(SOCK_NONBLOCK, RTMGRP_IPV4_IFADDR |
-					  RTMGRP_IPV6_IFADDR);
+	return open_socket(SOCK_NONBLOCK,
+			   GROUP(RTNLGRP_LINK) |
+			   GROUP(RTNLGRP_IPV4_IFADDR) |
+			   GROUP(RTNLGRP_IPV6_IFADDR) |
+			   GROUP(RTNLGRP_IPV4_ROUTE) |
+			   GROUP(RTNLGRP_IPV6_ROUTE) |
+			   GROUP(RTNLGRP_IPV4_RULE) |
+			   GROUP(RTNLGRP_IPV6_RULE));
 }
 
-static int see_gone(const struct nlmsghdr *h, void *arg)
+static int see_change(const struct nlmsghdr *h, void *arg)
 {
-	if (h->nlmsg_type == RTM_DELADDR)
-		*(bool *)arg = true;
+	unsigned *changes = arg;
+
+	switch (h->nlmsg_type) {
+	case RTM_NEWADDR:
+		*changes |= NETLINK_ADDRESS_CAME;
+		break;
+	case RTM_DELADDR:
+		*changes |= NETLINK_ADDRESS_GONE;
+		break;
+	default:
+		*changes |= NETLINK_ROUTES;
+		break;
+	}
 	return MNL_CB_OK;
 }
 
-bool netlink_address_gone(struct netlink *nl)
+unsigned netlink_changes(struct netlink *nl)
 {
 	_Alignas(struct nlmsghdr) char buf[8192];
-	bool gone = false;
+	unsigned changes = 0;
 	ssize_t n;
 
 	do {
 		n = mnl_socket_recvfrom(nl->mnl, buf, sizeof(buf));
 		if (n > 0)
-			(void)!mnl_cb_run(buf, (size_t)n, 0, 0, see_gone,
-					  &gone);
-		if (n < 0 && errno == ENOBUFS)
-			gone = true;
-	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
-	return gone;
+			(void)!mnl_cb_run(buf, (size_t)n, 0, 0, see_change,
+					  &changes);
+		if (n < 0 && (errno == ENOBUFS || errno == ENOSPC))
+			changes = NETLINK_ALL_CHANGES;
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS ||
+				     errno == ENOSPC)));
+	return changes;
 }
 
 void netlink_close(struct netlink *nl)
@@ -195,6 +217,54 @@ int netlink_link_up(struct netlink *nl, const char *ifname, unsigned mtu,
 	return ask(nl, h, NULL, NULL);
 }
 
+int netlink_link_mtu(struct netlink *nl, unsigned index, unsigned mtu)
+{
+	struct nlmsghdr *h;
+	void *body;
+
+	h = begin(nl, RTM_NEWLINK, NLM_F_ACK, sizeof(struct ifinfomsg),
+		  &body);
+	((struct ifinfomsg *)body)->ifi_index = (int)index;
+	mnl_attr_put_u32(h, IFLA_MTU, mtu);
+	return ask(nl, h, NULL, NULL);
+}
+
+static int dev_attr(const struct nlattr *a, void *arg)
+{
+	struct netlink_dev *dev = arg;
+
+	if (mnl_attr_get_type(a) == IFLA_MTU)
+		dev->mtu = mnl_attr_get_u32(a);
+	return MNL_CB_OK;
+}
+
+/* tun, WireGuard, PPP, IP in IP: no frames of Ethernet's kind. */
+static int save_dev(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	struct netlink_dev *dev = arg;
+
+	dev->tunnel = (ifi->ifi_flags & IFF_POINTOPOINT) ||
+		      ifi->ifi_type == ARPHRD_NONE;
+	mnl_attr_parse(h, sizeof(*ifi), dev_attr, dev);
+	return MNL_CB_STOP;
+}
+
+int netlink_dev(struct netlink *nl, unsigned index, struct netlink_dev *out)
+{
+	struct netlink_dev dev = { 0 };
+	struct nlmsghdr *h;
+	void *body;
+	int rc;
+
+	h = begin(nl, RTM_GETLINK, 0, sizeof(struct ifinfomsg), &body);
+	((struct ifinfomsg *)body)->ifi_index = (int)index;
+	rc = ask(nl, h, save_dev, &dev);
+	if (!rc)
+		*out = dev;
+	return rc;
+}
+
 int netlink_no_auto_ip6(struct netlink *nl, const char *ifname)
 {
 	struct nlattr *spec, *inet6;
@@ -267,10 +337,31 @@ int netlink_route_default(struct netlink *nl, const char *ifname,
 	return ask(nl, h, NULL, NULL);
 }
 
-static int save_kind(const struct nlmsghdr *h, void *arg)
+static int metric_attr(const struct nlattr *a, void *arg)
+{
+	if (mnl_attr_get_type(a) == RTAX_MTU)
+		*(unsigned *)arg = mnl_attr_get_u32(a);
+	return MNL_CB_OK;
+}
+
+static int path_attr(const struct nlattr *a, void *arg)
+{
+	struct netlink_path *path = arg;
+
+	if (mnl_attr_get_type(a) == RTA_OIF)
+		path->dev = mnl_attr_get_u32(a);
+	else if (mnl_attr_get_type(a) == RTA_METRICS)
+		mnl_attr_parse_nested(a, metric_attr, &path->mtu);
+	return MNL_CB_OK;
+}
+
+static int save_path(const struct nlmsghdr *h, void *arg)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(h);
-	enum route_kind *kind = arg;
+	struct netlink_path *path = arg;
+	enum route_kind *kind = &path->kind;
+
+	mnl_attr_parse(h, sizeof(*rtm), path_attr, path);
 
 	switch (rtm->rtm_type) {
 	case RTN_UNICAST:
@@ -290,32 +381,48 @@ static int save_kind(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_STOP;
 }
 
-enum route_kind netlink_route_kind(struct netlink *nl, const struct ip *ip)
+void netlink_path(struct netlink *nl, const struct ip *ip,
+		  const struct ip *from, struct netlink_path *out)
 {
-	enum route_kind kind = ROUTE_OTHER;
 	struct nlmsghdr *h;
 	struct rtmsg *rtm;
 	void *body;
 
+	*out = (struct netlink_path){ .kind = ROUTE_OTHER };
 	/* Connecting to these reaches the host, whatever its routes say. */
-	if (ip_is_unspecified(ip) || ip_is_loopback(ip))
-		return ROUTE_LOCAL;
-
+	if (ip_is_unspecified(ip) || ip_is_loopback(ip)) {
+		out->kind = ROUTE_LOCAL;
+		return;
+	}
 	h = begin(nl, RTM_GETROUTE, 0, sizeof(*rtm), &body);
 	rtm = body;
 	rtm->rtm_family = family(ip);
 	rtm->rtm_dst_len = ip_is4(ip) ? 32 : 128;
 	put_ip(h, RTA_DST, ip);
-	switch (-ask(nl, h, save_kind, &kind)) {
+	if (from) {
+		rtm->rtm_src_len = rtm->rtm_dst_len;
+		put_ip(h, RTA_SRC, from);
+	}
+	switch (-ask(nl, h, save_path, out)) {
 	case 0:
-		return kind;
+		break;
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 	case EAFNOSUPPORT:		/* no IPv6 here at all */
-		return ROUTE_NONE;
+		out->kind = ROUTE_NONE;
+		break;
 	default:
-		return ROUTE_OTHER;
+		out->kind = ROUTE_OTHER;
+		break;
 	}
+}
+
+enum route_kind netlink_route_kind(struct netlink *nl, const struct ip *ip)
+{
+	struct netlink_path path;
+
+	netlink_path(nl, ip, NULL, &path);
+	return path.kind;
 }
 
 /* What a dump of routes yields, one at a time. */

@@ -13,13 +13,21 @@ struct netlink;			/* one rtnetlink socket */
 
 /* NULL with errno on failure. Of the caller's network namespace. */
 struct netlink *netlink_open(void);
+/* The same, not blocking, to be told of changes. */
+struct netlink *netlink_watch(void);
+
+enum netlink_change {
+	NETLINK_ADDRESS_CAME = 1 << 0,
+	NETLINK_ADDRESS_GONE = 1 << 1,
+	NETLINK_ROUTES = 1 << 2,	/* or rules, or interfaces */
+	NETLINK_ALL_CHANGES = (1 << 3) - 1,
+};
+
 /*
- * The same, not blocking, to be told when addresses come and go; and is an
- * address gone, by what it has been told since? Then, also when it was told
- * too much, they are to be asked for again.
+ * What has changed, of all that netlink_watch() has been told since: bits of
+ * enum netlink_change, all of them when it was told too much.
  */
-struct netlink *netlink_watch_addresses(void);
-bool netlink_address_gone(struct netlink *nl);
+unsigned netlink_changes(struct netlink *nl);
 void netlink_close(struct netlink *nl);
 int netlink_fd(const struct netlink *nl);
 
@@ -28,6 +36,8 @@ int netlink_fd(const struct netlink *nl);
 /* Set what is given (0 or NULL: leave it), then bring the interface up. */
 MUST int netlink_link_up(struct netlink *nl, const char *ifname, unsigned mtu,
 			 const struct mac *mac, unsigned txqlen);
+/* That alone, of an interface that is there. */
+MUST int netlink_link_mtu(struct netlink *nl, unsigned index, unsigned mtu);
 /* The kernel is to make no fe80 address by itself; before link_up. */
 MUST int netlink_no_auto_ip6(struct netlink *nl, const char *ifname);
 /* IPv6 without duplicate address detection. */
@@ -49,6 +59,30 @@ enum route_kind {
  * from a sandbox. ROUTE_OTHER too if the kernel gave no answer.
  */
 enum route_kind netlink_route_kind(struct netlink *nl, const struct ip *ip);
+
+/* How the host would send a packet. */
+struct netlink_path {
+	enum route_kind kind;
+	unsigned dev;			/* index of the interface; 0: none */
+	unsigned mtu;			/* of the route itself; 0: not given */
+};
+
+/*
+ * The same question, and more of the answer. from: the source address that
+ * the packet has; NULL: none yet.
+ */
+void netlink_path(struct netlink *nl, const struct ip *ip,
+		  const struct ip *from, struct netlink_path *out);
+
+/* An interface. */
+struct netlink_dev {
+	unsigned mtu;
+	bool tunnel;			/* it leads to a program, or is one */
+};
+
+/* 0 or -errno. Needs what netlink_route_kind() needs. */
+MUST int netlink_dev(struct netlink *nl, unsigned index,
+		     struct netlink_dev *out);
 
 /*
  * Does the host have a route (any table but local) that lies over p: a

@@ -203,6 +203,13 @@ void autoconf_solicited(struct autoconf *a, struct proto *p)
 		wheel_arm(&p->wheel, &a->timer, next);
 }
 
+void autoconf_set_mtu(struct autoconf *a, struct proto *p)
+{
+	a->dhcp4.mtu = a->router.mtu = (uint16_t)p->mtu;
+	if (a->told_ns)
+		autoconf_solicited(a, p);
+}
+
 void autoconf_timer(struct autoconf *a, struct proto *p)
 {
 	advertise(a, p);

@@ -49,6 +49,9 @@ enum drop autoconf_dhcp(struct autoconf *a, struct proto *p,
 /* A router solicitation has come (RFC 4861 section 6.2.6). */
 void autoconf_solicited(struct autoconf *a, struct proto *p);
 
+/* The link's MTU is another now (p->mtu). */
+void autoconf_set_mtu(struct autoconf *a, struct proto *p);
+
 /* The timer has fired. */
 void autoconf_timer(struct autoconf *a, struct proto *p);
 

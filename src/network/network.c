@@ -345,6 +345,14 @@ bool network_busy(const struct network *net)
 	return net->p.owed != NULL;
 }
 
+void network_set_mtu(struct network *net, unsigned mtu, uint64_t now_ns)
+{
+	ASSERT(mtu >= 68 && mtu <= 65520);
+	net->p.now_ns = now_ns;
+	net->p.mtu = net->setup.mtu = mtu;
+	autoconf_set_mtu(&net->autoconf, &net->p);
+}
+
 void network_set_resolvers(struct network *net, const struct endpoint *at,
 			   size_t n)
 {

@@ -126,6 +126,12 @@ void network_turn_end(struct network *net, uint64_t now_ns);
 /* Is there work that only waits for the next turn (fairness cut it)? */
 bool network_busy(const struct network *net);
 
+/*
+ * The guest's link carries so much from now on, 68..65520: a guest that was
+ * told by router advertisements before is told again, DHCP tells who asks.
+ */
+void network_set_mtu(struct network *net, unsigned mtu, uint64_t now_ns);
+
 /* The host's DNS servers; n 0..NETWORK_RESOLVERS_MAX. */
 void network_set_resolvers(struct network *net, const struct endpoint *at,
 			   size_t n);

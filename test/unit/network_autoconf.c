@@ -115,7 +115,13 @@ static void check_router(void)
 	const struct network_setup setup = named_setup();
 	struct rig r = rig_start(&setup);
 	uint64_t now = RIG_START_NS;
+	struct ip_packet ip;
+	const uint8_t *o;
+	struct eth eth;
 
+	network_set_mtu(r.net, 1300, now);
+	CHECK("who never asked is told nothing", r.fake->frames == 0);
+	network_set_mtu(r.net, setup.mtu, now);
 	CHECK("asleep", network_next_timer(r.net) == UINT64_MAX);
 	solicit(&r, now);
 	CHECK("told", r.fake->frames == 1);
@@ -130,6 +136,11 @@ static void check_router(void)
 	now += AUTOCONF_REPEAT_NS + S;
 	network_timers(r.net, now);
 	CHECK("from time to time", r.fake->frames == 3);
+	network_set_mtu(r.net, 1400, now + S);
+	CHECK("at once if the MTU is another", r.fake->frames == 4);
+	ip = seen(&r, &eth);
+	o = option(&ip, 5);
+	CHECK("the other MTU", o && o[4] == 5 && o[5] == 0x78);
 	rig_end(&r, "router");
 }
 
