@@ -10,7 +10,10 @@
 #define BASE_FRAME_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/span.h"
 
 #define FRAME_MAX_BYTES	(65535 + 18)	/* Ethernet, one tag, IP */
 
@@ -30,6 +33,14 @@ struct frame_meta {
 	uint16_t hdr_len;	/* bytes of all headers; 0 if unknown */
 	uint16_t csum_start;	/* offset in the frame; if needs_csum */
 	uint16_t csum_offset;	/* from csum_start; if needs_csum */
+	/*
+	 * The frame goes on, with so many bytes of a TCP stream that are not
+	 * beside its others, in SCATTER_FAR_MAX pieces at most. Whoever sent
+	 * it may go on changing them: they are passed on, and never looked
+	 * at. NULL, 0: that was all of it.
+	 */
+	const struct span *far;
+	size_t far_bytes;
 };
 
 #endif

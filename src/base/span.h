@@ -18,4 +18,24 @@ struct span {
 	size_t len;		/* bytes */
 };
 
+/*
+ * Bytes lent for reading that lie in several places: the first ones near,
+ * the others in far, beginning far_at bytes into it, as many as make up len.
+ */
+struct scatter {
+	size_t len;		/* of all */
+	struct view near;
+	const struct span *far;	/* may be NULL if len is near.len */
+	size_t far_at;
+};
+
+#define SCATTER_FAR_MAX	32	/* spans in far; see who makes one */
+
+/* Drop the first n bytes; n <= s->len. */
+void scatter_skip(struct scatter *s, size_t n);
+
+/* All pieces in a row: how many. None is empty. */
+unsigned scatter_spans(const struct scatter *s,
+		       struct span out[1 + SCATTER_FAR_MAX]);
+
 #endif

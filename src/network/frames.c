@@ -158,7 +158,8 @@ static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
 	return tcp_open(&net->p, key, seg, &target);
 }
 
-static enum drop tcp_packet(struct network *net, const struct ip_packet *ip)
+static enum drop tcp_packet(struct network *net, const struct ip_packet *ip,
+			    const struct frame_meta *meta)
 {
 	struct flow_key key = { .guest_ip = ip->src, .peer_ip = ip->dst,
 				.kind = FLOW_TCP };
@@ -169,6 +170,8 @@ static enum drop tcp_packet(struct network *net, const struct ip_packet *ip)
 
 	if (drop != DROP_OK)
 		return drop;
+	seg.data.far = meta->far;
+	seg.data.len += meta->far_bytes;
 	key.guest_port = seg.src_port;
 	key.peer_port = seg.dst_port;
 	f = flow_find(&net->p.flows, &key);
@@ -286,7 +289,7 @@ static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 	case PROTO_TCP:
 		if (!checksum_ok(meta, ip))
 			return DROP_CHECKSUM;
-		return tcp_packet(net, ip);
+		return tcp_packet(net, ip, meta);
 	case PROTO_UDP:
 		return udp_packet(net, ip, meta);
 	case PROTO_ICMP:
@@ -381,12 +384,15 @@ static enum drop ip_frame(struct network *net, struct rd r,
 {
 	const bool v6 = eth->type == ETH_IPV6;
 	struct ip_packet ip;
-	const enum drop drop = ip_parse_packet(r, v6, &ip);
+	const enum drop drop = ip_parse_head(r, meta->far_bytes, v6, &ip);
 
 	if (drop != DROP_OK)
 		return drop;
 	if (v6 && !net->setup.v6)
 		return DROP_ETHERTYPE;
+	if (meta->far_bytes && (ip.proto != PROTO_TCP || ip.fragment ||
+				net->setup.host_port))
+		return DROP_VALUE;
 	/* Never in fragments: RFC 6980 */
 	if (is_ndp(&ip) && !ip.fragment)
 		return ndp_packet(net, &ip, &eth->src);
@@ -431,6 +437,6 @@ void network_frame(struct network *net, const struct frame_meta *meta,
 {
 	net->p.now_ns = now_ns;
 	net->frames_from_guest++;
-	net->bytes_from_guest += len;
+	net->bytes_from_guest += len + meta->far_bytes;
 	net->p.drops[frame(net, meta, buf, len)]++;
 }

@@ -332,11 +332,11 @@ static enum verdict take_ack(struct proto *p, struct tcp *t,
 }
 
 /* Cut what is old on the left and past the edge or the FIN on the right. */
-static struct view trim(const struct tcp *t, const struct tcp_segment *seg,
-			uint32_t *seq)
+static struct scatter trim(const struct tcp *t,
+			   const struct tcp_segment *seg, uint32_t *seq)
 {
 	const uint32_t end = t->guest_fin ? t->fin_seq : t->rcv_edge;
-	struct view v = seg->data;
+	struct scatter v = seg->data;
 	uint32_t room;
 
 	*seq = seg->seq;
@@ -346,9 +346,8 @@ static struct view trim(const struct tcp *t, const struct tcp_segment *seg,
 		const uint32_t old = t->rcv_nxt - *seq;
 
 		if (old >= v.len)
-			return (struct view){ 0 };
-		v.p += old;
-		v.len -= old;
+			return (struct scatter){ 0 };
+		scatter_skip(&v, old);
 		*seq = t->rcv_nxt;
 	}
 	room = seq_lt(*seq, end) ? end - *seq : 0;
@@ -359,17 +358,23 @@ static struct view trim(const struct tcp *t, const struct tcp_segment *seg,
 
 /* Put v at seq into up; false: no memory, nothing changed. */
 static bool store_at(struct proto *p, struct tcp *t, uint32_t seq,
-		     struct view v)
+		     const struct scatter *v)
 {
-	const uint32_t at = t->up_len + (seq - t->rcv_nxt);
-	const uint32_t end = at + (uint32_t)v.len;
+	struct span pieces[1 + SCATTER_FAR_MAX];
+	const unsigned n = scatter_spans(v, pieces);
+	uint32_t at = t->up_len + (seq - t->rcv_nxt);
+	const uint32_t end = at + (uint32_t)v->len;
 	uint32_t keep = t->up_len;
 
 	if (t->ooo.n && seq_lt(t->rcv_nxt, t->ooo.r[t->ooo.n - 1].to))
 		keep += t->ooo.r[t->ooo.n - 1].to - t->rcv_nxt;
 	if (!tcp_reserve(p, &t->up, end, keep))
 		return false;
-	store_put(&t->up, at, v);
+	for (unsigned i = 0; i < n; i++) {
+		store_put(&t->up, at, (struct view){ .p = pieces[i].p,
+						     .len = pieces[i].len });
+		at += (uint32_t)pieces[i].len;
+	}
 	return true;
 }
 
@@ -398,13 +403,14 @@ static void fit_window(struct proto *p, struct tcp *t, uint32_t len)
 }
 
 /* In-order bytes that need no store: as many as the host takes now. */
-static enum verdict pass_on(struct proto *p, struct tcp *t, struct view *v)
+static enum verdict pass_on(struct proto *p, struct tcp *t,
+			    struct scatter *v)
 {
 	while (v->len && !t->host_blocked) {
-		struct span s = { .p = (void *)(uintptr_t)v->p,
-				  .len = v->len };
+		struct span pieces[1 + SCATTER_FAR_MAX];
+		const unsigned n = scatter_spans(v, pieces);
 		const int64_t sent = t->host->send(t->host_ctx, t->host_id,
-						   &s, 1);
+						   pieces, n);
 
 		if (sent == -ENV_AGAIN) {
 			t->host_blocked = true;
@@ -412,8 +418,7 @@ static enum verdict pass_on(struct proto *p, struct tcp *t, struct view *v)
 			return tcp_closing(p, t, TC_EV_HOST_RESET) ? DONE :
 								     GONE;
 		} else {
-			v->p += sent;
-			v->len -= (size_t)sent;
+			scatter_skip(v, (size_t)sent);
 			tcp_received(t, (uint32_t)sent);
 			store_skip(&t->up, (uint32_t)sent);
 		}
@@ -436,7 +441,7 @@ static void join_ooo(struct tcp *t)
 }
 
 static enum verdict take_in_order(struct proto *p, struct tcp *t,
-				  struct view v)
+				  struct scatter v)
 {
 	const uint32_t len = (uint32_t)v.len, start = t->rcv_nxt;
 	const bool had_gap = t->ooo.n > 0;
@@ -447,7 +452,7 @@ static enum verdict take_in_order(struct proto *p, struct tcp *t,
 		if (r != GO_ON)
 			return r;
 	}
-	if (v.len && store_at(p, t, t->rcv_nxt, v)) {
+	if (v.len && store_at(p, t, t->rcv_nxt, &v)) {
 		t->up_len += (uint32_t)v.len;
 		tcp_received(t, (uint32_t)v.len);
 	}
@@ -494,7 +499,7 @@ static enum verdict take_data(struct proto *p, struct tcp *t,
 			      const struct tcp_segment *seg)
 {
 	uint32_t seq;
-	const struct view v = trim(t, seg, &seq);
+	const struct scatter v = trim(t, seg, &seq);
 	const struct tcp_range *had = ranges_find(&t->ooo, seq);
 
 	if (t->sack_ok && had && seq_le(seq + (uint32_t)v.len, had->to))
@@ -508,7 +513,7 @@ static enum verdict take_data(struct proto *p, struct tcp *t,
 	}
 	if (seq == t->rcv_nxt)
 		return take_in_order(p, t, v);
-	if (store_at(p, t, seq, v)) {
+	if (store_at(p, t, seq, &v)) {
 		if (ranges_add(&t->ooo, seq, seq + (uint32_t)v.len))
 			note_recent(t, seq);
 		else

@@ -76,7 +76,7 @@ static void take_data(struct world *w, unsigned i,
 		world_fail(w, "more than there is, connection %u", i);
 		return;
 	}
-	if (!right_bytes(w, i, at, s->data))
+	if (!right_bytes(w, i, at, s->data.near))
 		world_fail(w, "wrong byte down, connection %u", i);
 	if (seq_lt(c->rcv_edge, end))
 		end = c->rcv_edge;

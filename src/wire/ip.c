@@ -11,7 +11,7 @@ enum {
 	EXT_MAX = 8, V4_PROTO_AT = 9, V6_NEXT_AT = 6,
 };
 
-static enum drop parse_v4(struct rd r, struct ip_packet *p)
+static enum drop parse_v4(struct rd r, size_t far, struct ip_packet *p)
 {
 	const uint8_t *start = r.p;
 	const size_t all = r.left;
@@ -34,8 +34,10 @@ static enum drop parse_v4(struct rd r, struct ip_packet *p)
 		return DROP_VALUE;
 	if (header < IPV4_HEADER_BYTES || total < header)
 		return DROP_LENGTH;
-	if (total > all)
+	if (total > all + far || header > all)
 		return DROP_SHORT;
+	if (far && total != all + far)
+		return DROP_LENGTH;
 	if (csum_fold(csum_add(0, start, header)) != 0xffff)
 		return DROP_CHECKSUM;
 	p->dont_fragment = frag & V4_DONT;
@@ -43,9 +45,9 @@ static enum drop parse_v4(struct rd r, struct ip_packet *p)
 	p->frag_offset = (uint16_t)((frag & V4_OFFSET) * 8);
 	p->fragment = p->more || p->frag_offset;
 	p->proto_at = V4_PROTO_AT;
-	p->whole = (struct view){ .p = start, .len = total };
+	p->whole = (struct view){ .p = start, .len = total - far };
 	p->payload = (struct view){ .p = start + header,
-				    .len = total - header };
+				    .len = total - far - header };
 	return DROP_OK;
 }
 
@@ -100,7 +102,7 @@ static enum drop walk_extensions(struct rd *r, uint8_t next,
 	return DROP_VALUE;
 }
 
-static enum drop parse_v6(struct rd r, struct ip_packet *p)
+static enum drop parse_v6(struct rd r, size_t far, struct ip_packet *p)
 {
 	const uint8_t *start = r.p;
 	enum drop drop;
@@ -125,11 +127,13 @@ static enum drop parse_v6(struct rd r, struct ip_packet *p)
 	memcpy(p->dst.b, dst, 16);
 	if (ip_is4(&p->src) || ip_is4(&p->dst))
 		return DROP_VALUE;
-	body = rd_cut(&r, len);
-	if (body.bad)
+	if (len > r.left + far)
 		return DROP_SHORT;
+	if (far && len != r.left + far)
+		return DROP_LENGTH;
+	body = rd_cut(&r, len - far);
 	p->whole = (struct view){ .p = start,
-				  .len = (size_t)IPV6_HEADER_BYTES + len };
+				  .len = IPV6_HEADER_BYTES + body.left };
 	drop = walk_extensions(&body, next, p);
 	p->payload = (struct view){ .p = body.p, .len = body.left };
 	return drop;
@@ -137,8 +141,15 @@ static enum drop parse_v6(struct rd r, struct ip_packet *p)
 
 enum drop ip_parse_packet(struct rd r, bool v6, struct ip_packet *out)
 {
+	return ip_parse_head(r, 0, v6, out);
+}
+
+enum drop ip_parse_head(struct rd r, size_t far, bool v6,
+			struct ip_packet *out)
+{
 	struct ip_packet p = { .v6 = v6 };
-	const enum drop drop = v6 ? parse_v6(r, &p) : parse_v4(r, &p);
+	const enum drop drop = v6 ? parse_v6(r, far, &p) :
+				    parse_v4(r, far, &p);
 
 	if (drop == DROP_OK)
 		*out = p;

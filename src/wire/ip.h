@@ -61,6 +61,13 @@ struct ip_packet {
 MUST enum drop ip_parse_packet(struct rd r, bool v6, struct ip_packet *out);
 
 /*
+ * The same of a packet whose last far bytes lie elsewhere (base/frame.h): its
+ * lengths have to account for exactly those, and the views end before them.
+ */
+MUST enum drop ip_parse_head(struct rd r, size_t far, bool v6,
+			     struct ip_packet *out);
+
+/*
  * Consume the header of a packet of which the rest may be missing, as an ICMP
  * error quotes it; no extension header is looked behind. false: cut off, or
  * not of that family.

@@ -95,7 +95,8 @@ enum drop tcp_parse(struct view l4, struct tcp_segment *out)
 	if (header < TCP_HEADER_BYTES || header > l4.len)
 		return DROP_LENGTH;
 	parse_options(rd_cut(&r, header - TCP_HEADER_BYTES), &s);
-	s.data = (struct view){ .p = r.p, .len = r.left };
+	s.data.near = (struct view){ .p = r.p, .len = r.left };
+	s.data.len = r.left;
 	*out = s;
 	return DROP_OK;
 }

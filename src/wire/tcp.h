@@ -43,7 +43,7 @@ struct tcp_segment {
 	uint32_t ts_val, ts_ecr;
 	uint8_t sacks;			/* number of blocks in sack */
 	struct tcp_range sack[TCP_SACK_MAX];
-	struct view data;
+	struct scatter data;
 };
 
 /**

@@ -173,7 +173,8 @@ void fuzz_tcp(const uint8_t *data, size_t size)
 		PROPERTY(s.seq == 77);
 		return;
 	}
-	PROPERTY(inside(s.data, data, size));
+	PROPERTY(inside(s.data.near, data, size));
+	PROPERTY(s.data.len == s.data.near.len);
 	PROPERTY(s.wscale <= 14 || s.wscale == TCP_NO_WSCALE);
 	tcp_emit(&w, &s, 0x1234);
 	len = sizeof(buf) - w.left;

@@ -170,7 +170,7 @@ static void say_tcp(struct out *o, struct show *s, const struct ip_packet *ip,
 			     header - TCP_HEADER_BYTES));
 	if (seg.src_port != s->peer_port || seg.dst_port != SHOW_GUEST_PORT)
 		say(o, " BAD PORTS");
-	if (len && !bytes_are_right(seg.data, (uint32_t)(seq - 1)))
+	if (len && !bytes_are_right(seg.data.near, (uint32_t)(seq - 1)))
 		say(o, " BAD BYTES");
 }
 

@@ -17,6 +17,7 @@ unsigned test_failures;
 	X(base_drop)							\
 	X(base_rdwr)							\
 	X(base_siphash)							\
+	X(base_span)							\
 	X(base_wheel)							\
 	X(cmd_proxyenv)							\
 	X(config_file)							\

@@ -56,7 +56,7 @@ static void check_segment(const char *name, size_t c, const uint8_t *frame,
 	CHECK(name, seg.seq == 0xfffffff0 + (uint32_t)from);
 	CHECK(name, seg.flags == flags && seg.has_ts && seg.ts_val == 5);
 	CHECK(name, from + seg.data.len <= cases[c].data &&
-		    !memcmp(seg.data.p, data + from, seg.data.len));
+		    !memcmp(seg.data.near.p, data + from, seg.data.len));
 	CHECK(name, last ? from + seg.data.len == cases[c].data :
 			   seg.data.len == cases[c].mss);
 }

@@ -143,7 +143,7 @@ static void check_round_trip(unsigned set, uint8_t sacks)
 	CHECK("fields", t.src_port == 1 && t.dst_port == 65535 &&
 	      t.seq == s.seq && t.ack == s.ack && t.flags == 0xff &&
 	      t.window == 0xfffe && t.urgent == 3);
-	CHECK("data", t.data.len == 3 && !memcmp(t.data.p, "abc", 3));
+	CHECK("data", t.data.len == 3 && !memcmp(t.data.near.p, "abc", 3));
 	for (size_t n = 0; n < len; n++) {
 		uint8_t *copy = exact(buf, n);
 		const struct view v = { copy, n };
