@@ -10,8 +10,10 @@
  * come back by the owner's handle. Those of streams are edge-triggered:
  * after one, the core reads or writes until ENV_AGAIN, or remembers that
  * there is more. To be given less than there was room for says ENV_AGAIN,
- * too, but not once ENV_ENDED was told: then the end comes behind it. Those of datagram sockets repeat, once a turn, for as
- * long as there is something to fetch; they are never ENV_WRITABLE.
+ * too, but not once ENV_ENDED was told: then the end comes behind it; nor
+ * once ENV_URGENT was, until that byte is read. Those of datagram sockets
+ * repeat, once a turn, for as long as there is something to fetch; they are
+ * never ENV_WRITABLE.
  */
 #ifndef ENV_ENV_H
 #define ENV_ENV_H
@@ -44,6 +46,8 @@ enum env_event {
 	ENV_WRITABLE = 1 << 1,
 	ENV_FAILED = 1 << 2,	/* an error or a hang-up is to be fetched */
 	ENV_ENDED = 1 << 3,	/* a stream's end is to be read */
+	ENV_URGENT = 1 << 4,	/* a byte that is to be read is urgent: what is
+				   read at once ends before it */
 };
 
 /*
@@ -132,6 +136,14 @@ struct env_ops {
 	 * none. Ports and payload are not told.
 	 */
 	bool (*tcp_error)(void *ctx, int id, struct env_net_error *out);
+
+	/*
+	 * Send one byte that is urgent (RFC 9293 section 3.8.5), behind what
+	 * was sent. 1, or -ENV_*.
+	 */
+	int (*tcp_send_urgent)(void *ctx, int id, uint8_t byte);
+	/* Of a stream that told ENV_URGENT: is that byte the next one? */
+	bool (*tcp_at_urgent)(void *ctx, int id);
 
 	/* Has the host lost the address that the stream is bound to? */
 	bool (*tcp_stranded)(void *ctx, int id);

@@ -70,7 +70,8 @@ enum env_error hostenv_error(int error)
 
 unsigned hostenv_events(uint32_t e)
 {
-	return (e & (EPOLLIN | EPOLLRDHUP) ? ENV_READABLE : 0u) |
+	return (e & (EPOLLIN | EPOLLPRI | EPOLLRDHUP) ? ENV_READABLE : 0u) |
+	       (e & EPOLLPRI ? ENV_URGENT : 0u) |
 	       (e & EPOLLRDHUP ? ENV_ENDED : 0u) |
 	       (e & EPOLLOUT ? ENV_WRITABLE : 0u) |
 	       (e & (EPOLLERR | EPOLLHUP) ? ENV_FAILED : 0u);
@@ -120,6 +121,15 @@ static void set_ttl(int fd, int family, uint8_t ttl)
 		set_int(fd, IPPROTO_IP, IP_TTL, ttl);
 }
 
+/* The urgent byte is read in its place, and events tell of it. */
+static int enrol_stream(struct hostenv *he, int fd, struct handle owner)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+	return enrol(he, fd, EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP |
+			     EPOLLET, owner);
+}
+
 static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 		       struct handle owner)
 {
@@ -131,12 +141,10 @@ static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 
 	if (fd < 0)
 		return failed();
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	report_errors(fd, sa.sa.sa_family, 1);
 	set_ttl(fd, sa.sa.sa_family, ttl);
 	if ((connect(fd, &sa.sa, len) < 0 && errno != EINPROGRESS) ||
-	    enrol(ctx, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-		  owner) < 0) {
+	    enrol_stream(ctx, fd, owner) < 0) {
 		error = failed();
 		close(fd);
 		return error == -ENV_AGAIN ? -ENV_LIMIT : error;
@@ -146,9 +154,7 @@ static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 
 static int tcp_adopt(void *ctx, int id, struct handle owner)
 {
-	set_int(id, IPPROTO_TCP, TCP_NODELAY, 1);
-	return enrol(ctx, id, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-		     owner) < 0 ? -ENV_LIMIT : 0;
+	return enrol_stream(ctx, id, owner) < 0 ? -ENV_LIMIT : 0;
 }
 
 /* Nine probes, 75 s apart: as many and as far apart as Linux's own. */
@@ -226,6 +232,21 @@ static int64_t stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 
 	(void)ctx;
 	return got < 0 ? failed() : got;
+}
+
+static int tcp_send_urgent(void *ctx, int id, uint8_t byte)
+{
+	const ssize_t sent = send(id, &byte, 1, MSG_OOB | MSG_NOSIGNAL |
+						MSG_DONTWAIT);
+
+	(void)ctx;
+	return sent < 0 ? failed() : (int)sent;
+}
+
+static bool tcp_at_urgent(void *ctx, int id)
+{
+	(void)ctx;
+	return sockatmark(id) > 0;
 }
 
 static void stream_shut(void *ctx, int id)
@@ -771,6 +792,7 @@ const struct env_ops hostenv_ops = {
 	.tcp_adopt = tcp_adopt, .tcp_keepalive = tcp_keepalive,
 	.tcp_crowd = tcp_crowd,
 	.tcp_error = tcp_error, .tcp_stranded = tcp_stranded,
+	.tcp_send_urgent = tcp_send_urgent, .tcp_at_urgent = tcp_at_urgent,
 	.udp_open = udp_open, .udp_adopt = udp_adopt,
 	.ping_open = ping_open,
 	.dgram_send = dgram_send,

@@ -139,13 +139,14 @@ static int allow_data(scmp_filter_ctx ctx)
 
 static int allow_engine(scmp_filter_ctx ctx)
 {
-	static const unsigned long queries[] = { FIONREAD, TIOCOUTQ };
+	static const unsigned long queries[] = { FIONREAD, TIOCOUTQ,
+						 SIOCATMARK };
 	int err = ALLOW_ALL(ctx, engine_calls);
 
 	if (!err)
 		err = allow_sockets(ctx);
-	/* How much is queued in a socket; nothing else by ioctl. */
-	for (unsigned i = 0; !err && i < 2; i++)
+	/* How much is queued in a socket, and what; nothing else by ioctl. */
+	for (unsigned i = 0; !err && i < 3; i++)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl),
 				       1, SCMP_A1(SCMP_CMP_EQ, queries[i], 0));
 	return err;

@@ -19,9 +19,9 @@
  * down	Bytes read from the host and not yet acknowledged. The host's
  *	socket holds the rest, so this ring need only cover the link.
  *
- * Sequence numbers. up offset 0 is rcv_nxt - up_len. down offset 0 is
- * snd_una. Our FIN, once fin_queued, has sequence snd_una + down_len and
- * stays out of down_len.
+ * Sequence numbers. up offset 0 is rcv_nxt - up_len, or one less once the
+ * guest's FIN was received. down offset 0 is snd_una. Our FIN, once
+ * fin_queued, has sequence snd_una + down_len and stays out of down_len.
  *
  * Invariants, checked by tcp_check()
  *
@@ -32,11 +32,18 @@
  *   (5) a flow with bytes in flight, a FIN in flight, a SYN-ACK in flight
  *       or bytes that a closed window holds back has its timer armed
  *   (6) snd_una + snd_wnd <= snd_edge, by less than a step of the scale
+ *   (7) down_urg, while down_urgent, lies in [snd_una, snd_una + down_len)
  *
  * Who acknowledges. Segments in order make an ACK owed, sent at the end of
  * the turn unless data went out before, but once for each half of the
  * window, so that the loss of one does not stop the guest; all else is
  * answered at once, because the guest's loss detection waits for it.
+ *
+ * The urgent byte, one at a time in each direction, has its place in the
+ * stream, and is told as such to where it goes: the host's socket gets it by
+ * a call of its own, the guest by the pointer in all that we send before it
+ * and with it, which a shut window does not hold back (RFC 9293 section
+ * 3.8.5). Linux knows no more than the last one, either.
  *
  * Timestamps are echoed and guard against old duplicates (PAWS) where the
  * guest offers them; round trips are timed without.
@@ -133,6 +140,9 @@ struct tcp {
 	bool tail_probed : 1;		/* the timer means time-out now */
 	bool keepalive : 1;		/* the guest has it; so has the host */
 	bool offered : 1;		/* to the guest, by tcp_offer() */
+	bool up_urgent : 1;		/* the host has not had up_urg */
+	bool down_urgent : 1;		/* the guest has not acked down_urg */
+	bool host_urgent : 1;		/* a byte to be read will be down_urg */
 	uint8_t silent;			/* window probes without any answer */
 	uint8_t challenges;		/* ACKs since challenge_ns, see rx */
 	uint8_t events;			/* enum env_event, for the turn's end */
@@ -143,6 +153,7 @@ struct tcp {
 	uint32_t rcv_edge;		/* right edge of the window promised */
 	uint32_t rcv_told;		/* rcv_nxt in our last segment */
 	uint32_t fin_seq;
+	uint32_t up_urg;		/* of the urgent byte */
 	uint32_t ts_recent;		/* RFC 7323: TS.Recent, and since when */
 	uint64_t ts_recent_ns;
 	uint32_t up_len;		/* in order, not yet taken by the host */
@@ -166,6 +177,7 @@ struct tcp {
 	uint32_t snd_edge;		/* window's edge, before any rounding:
 					   what lies before it may be taken */
 	uint32_t wnd_seq, wnd_ack;	/* RFC 9293: SND.WL1, SND.WL2 */
+	uint32_t down_urg;		/* of the urgent byte */
 	uint32_t down_len;
 	uint32_t down_want;		/* ring size that the path can use */
 	uint32_t cwnd, ssthresh;	/* bytes */
@@ -292,6 +304,12 @@ void tcp_take_syn(struct proto *p, struct tcp *t,
 		  const struct tcp_segment *seg);
 void tcp_owe(struct proto *p, struct tcp *t);
 bool tcp_pull(struct proto *p, struct tcp *t);	/* false: t is gone */
+/*
+ * Send the guest's bytes from seq on to the host, which are in v (none of
+ * them empty, shortened). Bytes taken, or -ENV_*.
+ */
+int64_t tcp_to_host(struct proto *p, struct tcp *t, uint32_t seq,
+		    struct span *v, unsigned n);
 bool tcp_flush_up(struct proto *p, struct tcp *t);	/* false: t is gone */
 bool tcp_closing(struct proto *p, struct tcp *t, enum tcp_close_event ev);
 void tcp_free(struct proto *p, struct tcp *t, bool reset_host);

@@ -127,13 +127,46 @@ static void up_is_empty(struct proto *p, struct tcp *t)
 	}
 }
 
+static size_t spans_bytes(const struct span *v, unsigned n)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += v[i].len;
+	return sum;
+}
+
+int64_t tcp_to_host(struct proto *p, struct tcp *t, uint32_t seq,
+		    struct span *v, unsigned n)
+{
+	size_t before = t->up_urg - seq;
+	unsigned pieces = 0;
+	int sent;
+
+	if (!t->up_urgent || before >= spans_bytes(v, n))
+		return t->host->send(t->host_ctx, t->host_id, v, n);
+	while (before > v[pieces].len)
+		before -= v[pieces++].len;
+	if (pieces || before) {
+		v[pieces].len = before;
+		return t->host->send(t->host_ctx, t->host_id, v, pieces + 1);
+	}
+	sent = p->env.ops->tcp_send_urgent(p->env.ctx, t->host_id,
+					   *(const uint8_t *)v[0].p);
+	if (sent > 0)
+		t->up_urgent = false;
+	return sent;
+}
+
 bool tcp_flush_up(struct proto *p, struct tcp *t)
 {
+	const bool ended = t->guest_fin && seq_lt(t->fin_seq, t->rcv_nxt);
+	const uint32_t end = ended ? t->fin_seq : t->rcv_nxt;
+
 	while (t->up_len && !t->host_blocked) {
 		struct span v[2];
 		const unsigned n = store_spans(&t->up, 0, t->up_len, v);
-		const int64_t sent = t->host->send(t->host_ctx, t->host_id,
-						   v, n);
+		const int64_t sent = tcp_to_host(p, t, end - t->up_len, v, n);
 
 		if (sent == -ENV_AGAIN) {
 			t->host_blocked = true;
@@ -182,11 +215,6 @@ static unsigned down_room(struct proto *p, struct tcp *t, struct span v[2])
 	return store_spans(&t->down, t->down_len, room, v);
 }
 
-static size_t spans_bytes(const struct span *v, unsigned n)
-{
-	return v[0].len + (n == 2 ? v[1].len : 0);
-}
-
 /*
  * The host filled the ring and the guest takes more than it holds: a
  * larger one may help. A guest that does not read gets no more memory.
@@ -221,6 +249,33 @@ static void join_down(struct proto *p, struct tcp *t)
 			      t->down_crowd ? 1u << log2 : 0);
 }
 
+/*
+ * What was just read begins with an urgent byte. The guest hears of it at
+ * once, be its window shut or not.
+ */
+static void note_urgent(struct proto *p, struct tcp *t)
+{
+	t->host_urgent = false;
+	t->down_urgent = true;
+	t->down_urg = tcp_data_end(t);
+	t->ack_owed = true;
+	tcp_owe(p, t);
+}
+
+/* Bytes that were read, into v. */
+static void pulled(struct proto *p, struct tcp *t, uint32_t got,
+		   const struct span *v, unsigned n)
+{
+	/* To be given less is the end of it, but before an urgent byte. */
+	if (got < spans_bytes(v, n) && !t->host_ended && !t->host_urgent)
+		t->host_ready = false;
+	t->down_len += got;
+	grow_down(p, t, got, v, n);
+	if (got >= CROWD_BULK_BYTES && t->host == &p->env.ops->tcp)
+		join_down(p, t);
+	tcp_output(p, t);
+}
+
 bool tcp_pull(struct proto *p, struct tcp *t)
 {
 	uint32_t budget = TURN_BYTES;
@@ -228,13 +283,16 @@ bool tcp_pull(struct proto *p, struct tcp *t)
 	while (t->host_ready && !t->host_eof) {
 		struct span v[2];
 		const unsigned n = down_room(p, t, v);
+		bool urgent;
 		int64_t got;
 
 		if (!n)
 			break;		/* an ACK will make room */
+		urgent = t->host_urgent &&
+			 p->env.ops->tcp_at_urgent(p->env.ctx, t->host_id);
 		got = t->host->recv(t->host_ctx, t->host_id, v, n);
 		if (got == -ENV_AGAIN) {
-			t->host_ready = false;
+			t->host_ready = t->host_urgent = false;
 		} else if (got < 0) {
 			return tcp_closing(p, t, TC_EV_HOST_RESET);
 		} else if (got == 0) {
@@ -242,14 +300,9 @@ bool tcp_pull(struct proto *p, struct tcp *t)
 			if (!tcp_closing(p, t, TC_EV_HOST_EOF))
 				return false;
 		} else {
-			if ((size_t)got < spans_bytes(v, n) && !t->host_ended)
-				t->host_ready = false;
-			t->down_len += (uint32_t)got;
-			grow_down(p, t, got, v, n);
-			if (got >= CROWD_BULK_BYTES &&
-			    t->host == &p->env.ops->tcp)
-				join_down(p, t);
-			tcp_output(p, t);
+			if (urgent)
+				note_urgent(p, t);
+			pulled(p, t, (uint32_t)got, v, n);
 			budget -= (uint32_t)got < budget ? (uint32_t)got :
 				  budget;
 		}
@@ -527,6 +580,8 @@ void tcp_host_event(struct proto *p, struct tcp *t, unsigned events)
 		return;
 	if (events & (ENV_ENDED | ENV_FAILED))
 		t->host_ended = true;
+	if (events & ENV_URGENT)
+		t->host_urgent = true;
 	if (t->phase == TCP_CONNECTING) {
 		connect_progress(p, t, events);
 		return;
@@ -611,6 +666,8 @@ void tcp_check(const struct proto *p, const struct tcp *t)
 	for (uint32_t i = 0; i < t->sacked.n; i++)
 		ASSERT(seq_lt(t->snd_una, t->sacked.r[i].to) &&
 		       seq_le(t->sacked.r[i].to, t->snd_max));
+	if (t->down_urgent)
+		ASSERT(t->down_urg - t->snd_una < t->down_len);
 	if (t->snd_max != t->snd_una || t->phase == TCP_ANSWERED)
 		ASSERT(timer_armed(&t->timer) || t->close == TC_CLOSED);
 	ASSERT(p->mtu >= 68);

@@ -108,6 +108,8 @@ void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack,
 	t->down_len -= data;
 	t->snd_wraps = (uint16_t)(t->snd_wraps + (ack < t->snd_una));
 	t->snd_una = ack;
+	if (seq_lt(t->down_urg, ack))
+		t->down_urgent = false;
 	if (seq_lt(t->snd_nxt, ack))
 		t->snd_nxt = ack;
 	ranges_trim(&t->sacked, ack);

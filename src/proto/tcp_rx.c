@@ -409,8 +409,7 @@ static enum verdict pass_on(struct proto *p, struct tcp *t,
 	while (v->len && !t->host_blocked) {
 		struct span pieces[1 + SCATTER_FAR_MAX];
 		const unsigned n = scatter_spans(v, pieces);
-		const int64_t sent = t->host->send(t->host_ctx, t->host_id,
-						   pieces, n);
+		const int64_t sent = tcp_to_host(p, t, t->rcv_nxt, pieces, n);
 
 		if (sent == -ENV_AGAIN) {
 			t->host_blocked = true;
@@ -489,12 +488,6 @@ static void note_recent(struct tcp *t, uint32_t seq)
 	t->recent[0] = seq;
 }
 
-/*
- * RFC-DEVIATION: RFC 9293 section 3.8.5: the urgent byte is carried in its
- * place, as data like any other, in both directions. Of a host's socket it
- * could be no more than one byte, and out of band (MSG_OOB), which is not
- * what the guest has sent; RFC 6093 section 6 lets nobody rely on more.
- */
 static enum verdict take_data(struct proto *p, struct tcp *t,
 			      const struct tcp_segment *seg)
 {
@@ -521,6 +514,23 @@ static enum verdict take_data(struct proto *p, struct tcp *t,
 	}
 	ack_now(p, t);
 	return GO_ON;
+}
+
+/*
+ * RFC 9293 section 3.10.7.4, sixth: the byte before the pointer is urgent
+ * (RFC 6093 section 5), unless the host has it already.
+ */
+static void note_urgent(const struct proto *p, struct tcp *t,
+			const struct tcp_segment *seg)
+{
+	const uint32_t at = seg->seq + seg->urgent - 1;
+
+	if (!(seg->flags & TCP_URG) || !seg->urgent ||
+	    t->host != &p->env.ops->tcp || seq_lt(at, t->rcv_nxt) ||
+	    (t->up_urgent && seq_lt(at, t->up_urg)))
+		return;
+	t->up_urgent = true;
+	t->up_urg = at;
 }
 
 /* A FIN in the window has a place; nothing that came counts behind it. */
@@ -562,6 +572,7 @@ static enum verdict take_text(struct proto *p, struct tcp *t,
 		return r;
 	/* After its FIN the guest has nothing more to say (3.10.7.4). */
 	if (!t->guest_fin || seq_le(t->rcv_nxt, t->fin_seq)) {
+		note_urgent(p, t, seg);
 		note_fin(t, seg);
 		if (seg->data.len)
 			r = take_data(p, t, seg);

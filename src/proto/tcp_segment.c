@@ -165,6 +165,10 @@ struct tcp_segment tcp_segment_at(struct tcp *t, uint32_t seq, uint8_t flags)
 
 	t->ack_owed = false;
 	t->rcv_told = t->rcv_nxt;
+	if (t->down_urgent && t->down_urg - seq < UINT16_MAX) {
+		s.flags |= TCP_URG;
+		s.urgent = (uint16_t)(t->down_urg - seq + 1);
+	}
 	return s;
 }
 

@@ -65,7 +65,9 @@ static uint32_t round_segments(const struct tcp *t, uint32_t len,
 	const uint32_t share = t->cwnd / WINDOW_FRAMES;
 	uint32_t most = share < GSO_MAX_BYTES ? share : GSO_MAX_BYTES;
 
-	most = most > t->mss ? most - most % t->mss : t->mss;
+	/* Who cuts a frame does not count the urgent pointer anew. */
+	most = most > t->mss && !t->down_urgent ? most - most % t->mss :
+						  t->mss;
 	if (len > most)
 		len = most;
 	if (len < available && len > t->mss)

@@ -60,6 +60,24 @@ static bool right_bytes(struct world *w, unsigned i, uint32_t at,
 	return true;
 }
 
+/* The pointer leads to the urgent byte; what brings that has it. */
+static void check_urgent(struct world *w, unsigned i,
+			 const struct tcp_segment *s)
+{
+	const struct sim_conn *c = &w->conns[i];
+	const uint32_t n = guest_plan(w, i)->down_urgent;
+	const uint32_t left = c->irs + n - s->seq;
+
+	if (w->plan.corrupt)
+		return;			/* some damage does no harm */
+	if (!(s->flags & TCP_URG) && n && c->urgent_due &&
+	    left < s->data.len)
+		world_fail(w, "an urgent byte down like any other, "
+			   "connection %u", i);
+	if ((s->flags & TCP_URG) && (!n || s->urgent != left + 1))
+		world_fail(w, "a wrong urgent pointer, connection %u", i);
+}
+
 static void take_data(struct world *w, unsigned i,
 		      const struct tcp_segment *s)
 {
@@ -372,6 +390,7 @@ static void open_segment(struct world *w, unsigned i,
 		return;
 	}
 	take_ack(w, i, s);
+	check_urgent(w, i, s);
 	take_data(w, i, s);
 	take_fin(w, i, s);
 	if (guest_received(c) >= guest_plan(w, i)->guest_reset_at) {

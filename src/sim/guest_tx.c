@@ -111,6 +111,19 @@ static void put_sack(const struct world *w, unsigned i, struct tcp_segment *s)
 			c->ooo[k].from, c->ooo[k].to };
 }
 
+/* RFC 9293 section 3.8.5: from the start, in all that goes before it. */
+static void put_urgent(const struct world *w, unsigned i,
+		       struct tcp_segment *s)
+{
+	const uint32_t n = guest_plan(w, i)->up_urgent;
+	const uint32_t left = w->conns[i].iss + n - s->seq;
+
+	if (!n || left >= UINT16_MAX)
+		return;
+	s->flags |= TCP_URG;
+	s->urgent = (uint16_t)(left + 1);
+}
+
 void guest_send_ack(struct world *w, unsigned i)
 {
 	struct sim_conn *c = &w->conns[i];
@@ -123,6 +136,7 @@ void guest_send_ack(struct world *w, unsigned i)
 	if (c->edge_known && seq_lt(c->edge, s.seq))
 		s.seq = c->edge;
 	put_sack(w, i, &s);
+	put_urgent(w, i, &s);
 	transmit(w, i, &s, 0, 0);
 }
 
@@ -203,6 +217,7 @@ void guest_send_data(struct world *w, unsigned i, uint32_t seq, uint32_t len)
 	};
 
 	put_sack(w, i, &s);
+	put_urgent(w, i, &s);
 	transmit(w, i, &s, seq - (c->iss + 1), len);
 	c->first_to_close |= fin && !c->fin_sent && !c->fin_seen;
 	c->repeated |= seq_lt(seq, c->snd_max);

@@ -77,6 +77,7 @@ static void deliver(void *ctx, uint64_t arg, void *data, size_t len)
 	(void)arg, (void)len;
 	if (is_open(w, n)) {
 		w->socks[n->slot].told = false;
+		w->socks[n->slot].urgent_told |= events & ENV_URGENT;
 		if (w->socks[n->slot].errors)
 			events |= ENV_FAILED;
 	} else if (!rng_chance(&w->rng, w->plan.late_events)) {
@@ -227,6 +228,8 @@ static void tcp_crowd(void *ctx, int id, uint32_t n)
 const struct env_ops sim_env_ops = {
 	.tcp_connect = sim_tcp_connect,
 	.tcp_error = sim_tcp_error, .tcp_stranded = tcp_stranded,
+	.tcp_send_urgent = sim_tcp_send_urgent,
+	.tcp_at_urgent = sim_tcp_at_urgent,
 	.tcp = {
 		.connected = sim_stream_connected,
 		.send = sim_stream_send,

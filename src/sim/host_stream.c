@@ -40,12 +40,22 @@ static bool at_end(const struct world *w, const struct sim_sock *s)
 	       world_since(w) >= plan_of(w, s)->host_fin_ns;
 }
 
+/* ENV_URGENT if such a byte is to be read. */
+static unsigned urgent(const struct world *w, const struct sim_sock *s)
+{
+	const uint32_t at = s->kind == SOCK_CONN ?
+			    plan_of(w, s)->down_urgent : 0;
+
+	return s->given < at && at <= s->written ? ENV_URGENT : 0;
+}
+
 static void tell_readable(struct world *w, struct sim_sock *s)
 {
 	const bool ended = s->kind == SOCK_CONN && at_end(w, s);
 
 	s->end_told |= ended;
-	sim_notify(w, s, ENV_READABLE | (ended ? ENV_ENDED : 0));
+	sim_notify(w, s, ENV_READABLE | urgent(w, s) |
+			 (ended ? ENV_ENDED : 0u));
 }
 
 static void die(struct world *w, struct sim_sock *s)
@@ -73,6 +83,16 @@ static void plan_tick(struct world *w, struct sim_sock *s)
 	sim_sock_after(w, s, TICK_NS, tick);
 }
 
+/* An urgent byte is told whether anybody waits for bytes or not. */
+static void write_more(struct world *w, struct sim_sock *s, uint64_t step)
+{
+	const unsigned before = urgent(w, s);
+
+	s->written += step;
+	if (urgent(w, s) != before)
+		sim_notify(w, s, ENV_READABLE | ENV_URGENT);
+}
+
 static void run_program(struct world *w, struct sim_sock *s)
 {
 	const struct plan_conn *c = plan_of(w, s);
@@ -87,7 +107,7 @@ static void run_program(struct world *w, struct sim_sock *s)
 	s->drained += awake(w, s) ? step : 0;
 	step = c->down_bytes - s->written;
 	step = step < c->host_source ? step : c->host_source;
-	s->written += may_write(w, s) ? step : 0;
+	write_more(w, s, may_write(w, s) ? step : 0);
 	if ((awake(w, s) && s->drained >= c->host_reset_at) ||
 	    world_since(w) >= c->host_reset_ns) {
 		die(w, s);
@@ -294,10 +314,9 @@ static void take(struct world *w, struct sim_sock *s, const struct span *v,
 	}
 }
 
-int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n)
+static int64_t stream_send(struct world *w, struct sim_sock *s,
+			   const struct span *v, unsigned n)
 {
-	struct world *w = ctx;
-	struct sim_sock *s = stream(w, id);
 	uint64_t len = total(v, n), room;
 
 	ASSERT(s->connected && !s->error);
@@ -321,6 +340,55 @@ int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n)
 		resolver_tcp(w, s);
 	plan_tick(w, s);
 	return (int64_t)len;
+}
+
+int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n)
+{
+	struct world *w = ctx;
+	struct sim_sock *s = stream(w, id);
+	const uint32_t at = s->kind == SOCK_CONN ?
+			    plan_of(w, s)->up_urgent : 0;
+
+	if (s->received < at && at <= s->received + total(v, n))
+		world_fail(w, "an urgent byte up like any other, "
+			   "connection %u", s->conn);
+	return stream_send(w, s, v, n);
+}
+
+int sim_tcp_send_urgent(void *ctx, int id, uint8_t byte)
+{
+	struct world *w = ctx;
+	struct sim_sock *s = stream(w, id);
+	const struct span v = { .p = &byte, .len = 1 };
+	int sent;
+
+	if (s->received + 1 != plan_of(w, s)->up_urgent)
+		world_fail(w, "byte %llu up is urgent, connection %u",
+			   (unsigned long long)s->received + 1, s->conn);
+	sent = (int)stream_send(w, s, &v, 1);
+	s->urgent_taken |= sent > 0;
+	return sent;
+}
+
+bool sim_tcp_at_urgent(void *ctx, int id)
+{
+	struct world *w = ctx;
+	const struct sim_sock *s = stream(w, id);
+
+	return urgent(w, s) && s->given + 1 == plan_of(w, s)->down_urgent;
+}
+
+/* How many of len bytes the gateway gets: up to what is urgent. */
+static uint64_t to_urgent(struct world *w, struct sim_sock *s, uint64_t len)
+{
+	const uint64_t at = plan_of(w, s)->down_urgent;
+
+	if (!urgent(w, s))
+		return len;
+	if (s->given + 1 < at)
+		return len < at - 1 - s->given ? len : at - 1 - s->given;
+	w->conns[s->conn].urgent_due = s->urgent_told;
+	return len;
 }
 
 /* The next k bytes of the stream. */
@@ -349,8 +417,10 @@ int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 		return broken(w, s);
 	if (s->eof_given)
 		world_fail(w, "reads after the end, connection %u", s->conn);
-	if (rng_chance(&w->rng, w->plan.short_io))
-		return again(w, s, ENV_READABLE);
+	if (rng_chance(&w->rng, w->plan.short_io)) {
+		s->urgent_told = false;		/* no kernel has both */
+		return again(w, s, ENV_READABLE | urgent(w, s));
+	}
 	if (len > s->written - s->given)
 		len = s->written - s->given;
 	if (!len && (s->kind == SOCK_CONN ? at_end(w, s) : s->fin_seen)) {
@@ -361,7 +431,7 @@ int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 		s->wants_read = true;
 		return -ENV_AGAIN;
 	}
-	len = (uint64_t)shorter(w, len);
+	len = (uint64_t)shorter(w, to_urgent(w, s, len));
 	s->wants_read = len < total(v, n);
 	if (s->wants_read &&
 	    (s->written > s->given + len ||
@@ -392,6 +462,8 @@ void sim_stream_shut(void *ctx, int id)
 		world_fail(w, "end of stream after %llu of %u bytes up, "
 			   "connection %u", (unsigned long long)s->received,
 			   c->up_bytes, s->conn);
+	if (c->up_urgent && !s->urgent_taken && !s->dead)
+		world_fail(w, "nothing was urgent up, connection %u", s->conn);
 	plan_tick(w, s);
 }
 

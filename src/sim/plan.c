@@ -291,6 +291,20 @@ static struct plan repair_random(struct rng *r, uint64_t seed)
 	return p;
 }
 
+static void draw_urgent(struct rng *r, struct plan *p)
+{
+	for (unsigned i = 0; i < p->conns; i++) {
+		struct plan_conn *c = &p->conn[i];
+
+		if (c->questions)
+			continue;
+		if (c->up_bytes && rng_chance(r, 200))
+			c->up_urgent = 1 + rng_below(r, c->up_bytes);
+		if (c->down_bytes && rng_chance(r, 200))
+			c->down_urgent = 1 + rng_below(r, c->down_bytes);
+	}
+}
+
 struct plan plan_random(uint64_t seed)
 {
 	struct rng r = { .state = seed * 2654435761u + 1 };
@@ -317,5 +331,6 @@ struct plan plan_random(uint64_t seed)
 			p.ping[i].delay_ns /= 4;	/* not idle by then */
 	}
 	draw_dns(&r, &p);
+	draw_urgent(&r, &p);
 	return p;
 }

@@ -35,6 +35,7 @@ struct plan_conn {
 	bool first_refuses;		/* of its two loopback addresses */
 	unsigned questions;		/* DNS to the gateway instead */
 	uint32_t up_bytes, down_bytes;	/* guest to host, host to guest */
+	uint32_t up_urgent, down_urgent;	/* that byte of them, from 1 */
 
 	uint64_t host_reset_at;		/* bytes read by it */
 	uint64_t guest_reset_at;	/* bytes it received; likewise */

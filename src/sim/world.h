@@ -79,6 +79,7 @@ struct sim_sock {
 	uint64_t drained_ns;		/* when that was last less than all */
 	uint64_t written;		/* by the program, for the gateway */
 	uint64_t given;			/* of that, to the gateway */
+	bool urgent_taken, urgent_told;	/* plan's up_urgent, down_urgent */
 	/* of a resolver over TCP: server `conn` */
 	uint8_t ask[2 + 512];
 	uint8_t *answer;		/* malloc()ed, `written` bytes */
@@ -107,6 +108,7 @@ struct sim_conn {
 	bool fin_sent, fin_acked;
 	bool first_to_close;		/* TIME-WAIT follows, not LAST-ACK */
 	bool repeated;			/* what is old: an ACK is due */
+	bool urgent_due;		/* the gateway knows of it */
 	uint32_t up_len;		/* bytes of the stream */
 	uint8_t *up;			/* malloc()ed, or NULL: the pattern */
 	uint8_t *there;			/* per byte: it reached the gateway */
@@ -225,6 +227,8 @@ int sim_tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 bool sim_tcp_error(void *ctx, int id, struct env_net_error *out);
 int sim_stream_connected(void *ctx, int id);
 int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n);
+int sim_tcp_send_urgent(void *ctx, int id, uint8_t byte);
+bool sim_tcp_at_urgent(void *ctx, int id);
 int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n);
 void sim_stream_shut(void *ctx, int id);
 void sim_stream_close(void *ctx, int id, bool reset);

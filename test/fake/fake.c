@@ -178,6 +178,27 @@ static int64_t stream_send(void *ctx, int id, const struct span *v, unsigned n)
 	return (int64_t)taken;
 }
 
+static int send_urgent(void *ctx, int id, uint8_t byte)
+{
+	struct fake *f = ctx;
+	struct fake_socket *s = sock(f, id);
+	const struct span v = { .p = &byte, .len = 1 };
+
+	switch (fake_dice(f, 4)) {
+	case 0: return -ENV_RESET;
+	case 1: return -ENV_AGAIN;
+	default:
+		remember(s, &v, 1, 1);
+		return 1;
+	}
+}
+
+static bool at_urgent(void *ctx, int id)
+{
+	sock(ctx, id);
+	return !fake_dice(ctx, 2);
+}
+
 static void shut(void *ctx, int id)
 {
 	sock(ctx, id);
@@ -646,6 +667,7 @@ const struct env_ops *fake_ops(void)
 		.tcp_keepalive = tcp_keepalive,
 		.tcp_crowd = tcp_crowd,
 		.tcp_error = tcp_error, .tcp_stranded = tcp_stranded,
+		.tcp_send_urgent = send_urgent, .tcp_at_urgent = at_urgent,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },
 		.udp_open = open_dgram, .udp_adopt = adopt,

@@ -290,7 +290,7 @@ static void op_event(struct run *c, struct rd r)
 	const struct handle nobody = { .slot = rd_u8(&r), .gen = 1 };
 
 	network_sock_event(c->net, id < 0 ? nobody : c->fake->sock[id].owner,
-			   nobody.slot & 7, c->now);
+			   nobody.slot & 31, c->now);
 }
 
 static void op_time(struct run *c, struct rd r)

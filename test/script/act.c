@@ -152,7 +152,10 @@ const char *fake_host(struct fake *f, const char *text)
 		return "there is no connection";
 	if (sscanf(text, "writes %llu", &n) == 1) {
 		s->given += n;
-		event(f, s, ENV_READABLE);
+		if (strstr(text, " urgent"))
+			s->urgent = s->given;
+		event(f, s, ENV_READABLE |
+			    (s->urgent > s->read ? ENV_URGENT : 0u));
 	} else if (!strcmp(text, "closes")) {
 		s->end = true;
 		event(f, s, ENV_READABLE | ENV_ENDED);

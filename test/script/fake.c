@@ -102,15 +102,35 @@ static int64_t stream_send(void *ctx, int id, const struct span *v, unsigned n)
 	return -ENV_AGAIN;
 }
 
+static int send_urgent(void *ctx, int id, uint8_t byte)
+{
+	const struct span v = { .p = &byte, .len = 1 };
+	const int64_t took = stream_send(ctx, id, &v, 1);
+
+	if (took > 0)
+		see(ctx, "host gets s%d urgent %llu", id + 1,
+		    (unsigned long long)sock_of(ctx, id)->got);
+	return (int)took;
+}
+
+static bool at_urgent(void *ctx, int id)
+{
+	const struct fake_sock *s = sock_of(ctx, id);
+
+	return s->urgent && s->read + 1 == s->urgent;
+}
+
 static int64_t stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 {
 	struct fake_sock *s = sock_of(ctx, id);
+	const uint64_t end = s->read + 1 < s->urgent ? s->urgent - 1 :
+						       s->given;
 	int64_t gave = 0;
 
 	if (s->failed)
 		return -ENV_RESET;
 	for (unsigned i = 0; i < n; i++)
-		for (size_t k = 0; k < v[i].len && s->read < s->given; k++) {
+		for (size_t k = 0; k < v[i].len && s->read < end; k++) {
 			((uint8_t *)v[i].p)[k] = fake_byte(s->read++);
 			gave++;
 		}
@@ -284,6 +304,7 @@ static void random_bytes(void *ctx, void *buf, size_t len)
 static const struct env_ops ops = {
 	.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
 	.tcp_error = tcp_error,
+	.tcp_send_urgent = send_urgent, .tcp_at_urgent = at_urgent,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
 	.tcp_keepalive = keepalive, .tcp_crowd = crowd,
 	.udp_open = udp_open, .udp_adopt = tcp_adopt, .ping_open = udp_open,

@@ -31,6 +31,7 @@ struct fake_sock {
 	bool blocked, end, failed;	/* `end`: of what it writes */
 	uint64_t takes;			/* bytes it takes in all */
 	uint64_t got, given, read;	/* bytes from and for the guest */
+	uint64_t urgent;		/* byte of `given`, from 1; 0 none */
 	bool saw_end, saw_reset;
 	bool bad_bytes;
 	uint8_t ttl;			/* of the connect; 0: the host's own */

@@ -15,6 +15,7 @@
  *   +0    host connects                          (the host does)
  *   +0    < S. 0:0(0) ack 1 win ... <mss *>      (the gateway must send)
  *   +0.2  host has 1000                          (the host must have got)
+ *   +0    host writes 10 urgent                  (so is the last one)
  *   &     > . 1:1(0) ack 1 win 65535             (in the same turn)
  *
  * Time is in seconds: absolute, "+" relative to the event before, a range

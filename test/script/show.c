@@ -164,6 +164,10 @@ static void say_tcp(struct out *o, struct show *s, const struct ip_packet *ip,
 	else if (seg.ack)
 		say(o, " BAD ACK");
 	say(o, " win %u", seg.window);
+	if (seg.flags & TCP_URG)
+		say(o, " urg %u", seg.urgent);
+	else if (seg.urgent)
+		say(o, " BAD URG");
 	if (meta->gso)
 		say(o, " gso %u", meta->gso_size);
 	say_options(o, s, rd(ip->payload.p + TCP_HEADER_BYTES,

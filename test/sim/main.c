@@ -13,6 +13,7 @@
  * lost or never repeated, windows never updated, never probed or not obeyed,
  * resets not told, not heard or told too late, window updates for a guest that
  * has closed, its RST taken for an end, timers never armed or never ending,
+ * the urgent byte lost, moved or told too late,
  * leaks of memory and of sockets, unverified checksums, answers of strangers,
  * given twice or under a wrong id. Each that was tried was found,
  * which is not to say that none is missed. What an honest guest cannot reach
