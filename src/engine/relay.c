@@ -31,6 +31,7 @@ struct stream {
 	uint32_t in_pipe;	/* bytes */
 	int pipe[2];		/* -1 when none is held */
 	bool readable;		/* source may have more */
+	bool urgent;		/* a byte of it is urgent */
 	bool writable;		/* sink may take more */
 	bool eof;		/* source has ended */
 	bool shut;		/* sink was told */
@@ -228,12 +229,14 @@ static enum step fill(struct stream *s, int source)
 		return MOVED;
 	}
 	if (n == 0) {
-		s->eof = true;
+		/* Also where an urgent byte is in its way before the end. */
+		s->urgent = sockatmark(source) > 0;
+		s->eof = !s->urgent;
 		return MOVED;
 	}
 	if (errno != EAGAIN)
 		return BROKEN;
-	s->readable = false;
+	s->readable = s->urgent = false;
 	return BLOCKED;
 }
 
@@ -253,14 +256,17 @@ static enum step empty(struct stream *s, int sink)
 }
 
 /*
- * Without a pipe. What the sink does not take has never left the source, so
- * nothing is held in between.
+ * Without a pipe: where there is none, and the urgent byte (RFC 9293 section
+ * 3.8.5), which splice() does not pass. What the sink does not take has never
+ * left the source, so nothing is held in between.
  */
 static enum step copy(struct relays *r, struct stream *s, int source,
-		      int sink, uint32_t *moved)
+		      int sink, bool urgent, uint32_t *moved)
 {
-	const ssize_t there = recv(source, r->buf, sizeof(r->buf),
+	const ssize_t there = recv(source, r->buf,
+				   urgent ? 1 : sizeof(r->buf),
 				   MSG_PEEK | MSG_DONTWAIT);
+	const int how = MSG_NOSIGNAL | MSG_DONTWAIT | (urgent ? MSG_OOB : 0);
 	ssize_t sent;
 
 	if (there == 0) {
@@ -270,10 +276,10 @@ static enum step copy(struct relays *r, struct stream *s, int source,
 	if (there < 0 && errno != EAGAIN)
 		return BROKEN;
 	if (there < 0) {
-		s->readable = false;
+		s->readable = s->urgent = false;
 		return BLOCKED;
 	}
-	sent = send(sink, r->buf, (size_t)there, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sent = send(sink, r->buf, (size_t)there, how);
 	if (sent < 0 && errno != EAGAIN)
 		return BROKEN;
 	if (sent < 0) {
@@ -281,6 +287,7 @@ static enum step copy(struct relays *r, struct stream *s, int source,
 		return BLOCKED;
 	}
 	*moved = (uint32_t)sent;
+	s->urgent &= !urgent;
 	return recv(source, r->buf, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) ==
 	       sent ? MOVED : BROKEN;
 }
@@ -296,6 +303,7 @@ static bool pump(struct relays *r, struct relay *y, enum side source)
 	while (step == MOVED && !s->shut) {
 		const uint32_t before = s->in_pipe;
 		uint32_t moved = 0;
+		bool urgent;
 
 		if (s->in_pipe) {
 			if (!s->writable)
@@ -307,10 +315,11 @@ static bool pump(struct relays *r, struct relay *y, enum side source)
 			shutdown(to, SHUT_WR);
 		} else if (!s->readable) {
 			break;
-		} else if (take_pipe(r, s)) {
+		} else if (!(urgent = s->urgent && sockatmark(from) > 0) &&
+			   take_pipe(r, s)) {
 			step = fill(s, from);
 		} else if (s->writable) {
-			step = copy(r, s, from, to, &moved);
+			step = copy(r, s, from, to, urgent, &moved);
 		} else {
 			break;
 		}
@@ -458,9 +467,20 @@ static void bound_buffers(const struct relays *r, const struct relay *y)
 	}
 }
 
+/* In its place, where it is told apart by its mark. */
+static void read_urgent_inline(const struct relay *y)
+{
+	const int one = 1;
+
+	for (int side = CLIENT; side <= SERVER; side++)
+		(void)!setsockopt(y->fd[side], SOL_SOCKET, SO_OOBINLINE, &one,
+				  sizeof(one));
+}
+
 void relays_connected(struct relays *r, uint32_t id, int fd, int error)
 {
-	const uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+	const uint32_t events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP |
+				EPOLLET;
 	struct relay *y = id < r->fresh ? &r->relays[id] : NULL;
 	uint32_t slot;
 
@@ -474,6 +494,7 @@ void relays_connected(struct relays *r, uint32_t id, int fd, int error)
 	y->waiting = false;
 	y->fd[SERVER] = fd;
 	bound_buffers(r, y);
+	read_urgent_inline(y);
 	slot = RELAY_SLOT_BASE + 2 * id;
 	if (watch(r, y->fd[CLIENT], slot + CLIENT, y->gen, events) < 0 ||
 	    watch(r, y->fd[SERVER], slot + SERVER, y->gen, events) < 0)
@@ -488,8 +509,10 @@ static void socket_event(struct relays *r, struct handle h, uint32_t events)
 
 	if (!y || !y->used || y->gen != h.gen)
 		return;
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		y->from[side].readable = true;
+	if (events & EPOLLPRI)
+		y->from[side].urgent = true;
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		y->from[!side].writable = true;
 	relay_run(r, y);

@@ -182,6 +182,46 @@ def test_a_half_that_closed_leaves_the_other(by_either):
     assert one.recv(1) == b""
 
 
+def test_an_urgent_byte_is_urgent(by_either):
+    """Apart from the others, at its place, and told at once (RFC 9293)."""
+    near, far = by_either
+    poll = select.poll()
+    poll.register(far, select.POLLPRI)
+    near.sendall(b"abc")
+    near.send(b"!", socket.MSG_OOB)
+    near.sendall(b"def")
+    assert poll.poll(5000), "nothing urgent"
+    assert far.recv(1, socket.MSG_OOB) == b"!"
+    assert far.recv(10) == b"abc", "what is read ends at the mark"
+    assert far.recv(10) == b"def"
+
+
+def test_an_urgent_byte_is_in_its_place(by_either):
+    """For who has it inline; and what is behind it comes, with the end."""
+    near, far = by_either
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+    near.sendall(b"abc")
+    near.send(b"!", socket.MSG_OOB)
+    near.sendall(b"def")
+    near.shutdown(socket.SHUT_WR)
+    assert [far.recv(10), everything(far)] == [
+        b"abc", (4, hashlib.sha256(b"!def").digest())]
+
+
+def test_urgent_bytes_in_much_data(by_either):
+    """Each is the last of its piece; nothing is lost, added or moved."""
+    near, far = by_either
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+    data = os.urandom(1 << 20)
+    received = in_thread(everything, far)
+    for at in range(0, len(data), 9973):
+        piece = data[at:at + 9973]
+        near.sendall(piece[:-1])
+        near.send(piece[-1:], socket.MSG_OOB)
+    near.shutdown(socket.SHUT_WR)
+    assert received(20) == (len(data), hashlib.sha256(data).digest())
+
+
 def resets(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     s.close()
