@@ -11,6 +11,7 @@
 #include "base/rd.h"
 #include "fuzz/fuzz.h"
 #include "wire/dns.h"
+#include "wire/dns_chain.h"
 #include "wire/dns_records.h"
 
 static bool is_name(const char *s)
@@ -46,6 +47,23 @@ static void check_answer(const struct dns_question *q, uint8_t *msg,
 	PROPERTY(q->recursion_desired == again.recursion_desired);
 }
 
+/* Of an answer with n records the addresses are found again. */
+static void check_addresses(const struct dns_question *q, const uint8_t *msg,
+			    size_t len, size_t n, const struct ip *addrs)
+{
+	const struct view m = { .p = msg, .len = len };
+	struct dns_address at[4];
+	const unsigned found = dns_addresses(m, at, 4);
+
+	PROPERTY(found <= n);
+	if (q->opcode || (q->type != DNS_A && q->type != DNS_AAAA))
+		return;
+	for (unsigned i = 0; i < found; i++)
+		PROPERTY(at[i].ttl_s == 60 &&
+			 ip_equal(&at[i].ip, &addrs[q->type == DNS_AAAA]));
+	PROPERTY(found == (q->type == DNS_A ? n >= 1 : n >= 2));
+}
+
 static void answer(const struct dns_question *q)
 {
 	const struct ip addrs[] = { ip_from_v4(0xc0000201), { { 0x20, 1 } } };
@@ -57,6 +75,7 @@ static void answer(const struct dns_question *q)
 		dns_emit_response(&w, q, n ? DNS_NOERROR : DNS_NXDOMAIN,
 				  addrs, n, 60);
 		PROPERTY(!w.bad);
+		check_addresses(q, buf, sizeof(buf) - w.left, n, addrs);
 		check_answer(q, buf, sizeof(buf) - w.left);
 	}
 	w = wr(buf, sizeof(buf));
@@ -137,6 +156,24 @@ static void check_question(const struct dns_question *q, struct view msg,
 		PROPERTY(strstr(q->name, ".arpa"));
 }
 
+/* Whatever it is: what is found in it stands in it. */
+static void check_chain(struct view msg)
+{
+	struct dns_address at[4];
+	const unsigned n = dns_addresses(msg, at, 4);
+
+	PROPERTY(n <= 4 && dns_addresses(msg, at, 0) == 0);
+	for (unsigned i = 0; i < n; i++) {
+		const size_t skip = ip_is4(&at[i].ip) ? 12 : 0;
+		bool there = false;
+
+		for (size_t k = DNS_HEADER_BYTES; k + 16 - skip <= msg.len; k++)
+			there |= !memcmp(msg.p + k, at[i].ip.b + skip,
+					 16 - skip);
+		PROPERTY(there && !(at[i].ttl_s >> 31));
+	}
+}
+
 static void any_message(struct view msg)
 {
 	uint8_t buf[DNS_HEADER_BYTES], rcode = 77;
@@ -172,6 +209,8 @@ void fuzz_dns(const uint8_t *data, size_t size)
 	if (!msg.p)
 		return;
 	any_message(msg);
+	check_chain(msg);
+	check_chain(other);
 	if (dns_parse_query(msg, &q) == DROP_OK)
 		check_question(&q, msg, other);
 	else

@@ -63,6 +63,7 @@ unsigned test_failures;
 	X(service_dns)							\
 	X(wire_arp)							\
 	X(wire_dns)							\
+	X(wire_dns_chain)						\
 	X(wire_eth)							\
 	X(wire_icmp)							\
 	X(wire_ip)							\
