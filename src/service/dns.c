@@ -6,7 +6,9 @@
  * waits as an *asker* of a *query* to the servers (dns_upstream.c).
  * Questions that one answer serves share a query: many at once would help
  * nobody but who guesses ids (RFC 5452 section 5). What is more than a
- * question and an OPT (a signature, say) is carried as it is, for itself.
+ * question and an OPT (a signature, say) is carried as it is, for itself, but
+ * not where there are names that the gate does not let through: the rest of
+ * the message would be a way to say them.
  *
  * Limits: DNS_QUERIES_MAX, DNS_ASKERS_MAX; what is over them gets SERVFAIL.
  */
@@ -15,6 +17,9 @@
 #include <string.h>
 
 #include "service/dns_state.h"
+#include "wire/dns_chain.h"
+
+#define ADDRESSES_TOLD 64		/* of an answer */
 
 size_t dns_bytes(void)
 {
@@ -235,6 +240,26 @@ static void reply_empty(struct dns *dns, const struct dns_reply_to *to,
 	reply(dns, to, stream, buf, (size_t)(w.p - buf));
 }
 
+/* Of an answer for the guest: each address in it. */
+static void tell(struct dns *dns, const struct dns_question *q,
+		 struct view msg, bool ours)
+{
+	struct dns_address at[ADDRESSES_TOLD];
+	unsigned n;
+
+	if (!dns->ops.answered)
+		return;
+	n = dns_addresses(msg, at, ADDRESSES_TOLD);
+	for (unsigned i = 0; i < n; i++) {
+		const struct dns_answered a = {
+			.name = q->name, .ip = at[i].ip,
+			.ttl_s = at[i].ttl_s, .ours = ours,
+		};
+
+		dns->ops.answered(dns->ops.ctx, &a);
+	}
+}
+
 /* msg: an answer to the question, whatever its id and case. */
 static void reply_answer(struct dns *dns, const struct dns_reply_to *to,
 			 const struct handle *stream,
@@ -247,12 +272,14 @@ static void reply_answer(struct dns *dns, const struct dns_reply_to *to,
 
 	ASSERT(dns_parse_header(m, &id, &response, &truncated, &rcode) ==
 	       DROP_OK);
-	if (!dns_answer_for(msg, q))
+	if (!dns_answer_for(msg, q)) {
 		reply_empty(dns, to, stream, q, rcode, false);
-	else if (!stream && msg.len > q->udp_bytes)
+	} else if (!stream && msg.len > q->udp_bytes) {
 		reply_empty(dns, to, stream, q, rcode, true);
-	else
+	} else {
+		tell(dns, q, m, false);
 		reply(dns, to, stream, msg.p, msg.len);
+	}
 }
 
 void dns_finish(struct dns *dns, struct dns_query *q, struct span msg)
@@ -379,6 +406,50 @@ static bool forward(struct dns *dns, const struct dns_reply_to *to,
 	return true;
 }
 
+static bool may_ask(struct dns *dns, const struct dns_reply_to *to,
+		    const struct handle *stream, const struct dns_question *q)
+{
+	const struct handle owner = stream ? dns_stream_owner(dns, *stream) :
+					     (struct handle){ .gen = 0 };
+
+	if (!dns->ops.gate)
+		return true;
+	switch (dns->ops.gate(dns->ops.ctx, q->name, to, owner)) {
+	case DNS_MAY_ASK:
+		return true;
+	case DNS_MAY_ASK_PLAINLY:
+		return q->plain;
+	case DNS_MAY_NOT_ASK:
+		break;
+	}
+	return false;
+}
+
+/* Write the answer to a question. false: it comes later, or has come. */
+static bool answer_now(struct dns *dns, const struct dns_reply_to *to,
+		       const struct handle *stream,
+		       const struct dns_question *q, struct view msg,
+		       struct wr *w)
+{
+	struct view answer = { .p = w->p };
+	const bool ours = dns_own_answer(dns, q, w);
+
+	if (!ours && !may_ask(dns, to, stream, q)) {
+		dns->stats.refused++;
+		dns_emit_refusal(w, q);
+		return true;
+	}
+	if (!ours && !dns_hosts_answer(dns, q, w)) {
+		if (forward(dns, to, stream, q, msg))
+			return false;
+		dns->stats.failed++;
+		dns_emit_response(w, q, DNS_SERVFAIL, NULL, 0, 0);
+	}
+	answer.len = (size_t)(w->p - answer.p);
+	tell(dns, q, answer, ours);
+	return true;
+}
+
 void dns_ask(struct dns *dns, const struct dns_reply_to *to,
 	     const struct handle *stream, struct view msg)
 {
@@ -390,18 +461,12 @@ void dns_ask(struct dns *dns, const struct dns_reply_to *to,
 	if (drop == DROP_NOTOURS || msg.len < DNS_HEADER_BYTES)
 		return;			/* not a question at all */
 	dns->stats.questions++;
-	if (drop != DROP_OK) {
+	if (drop != DROP_OK)
 		dns_emit_error(&w, msg, DNS_FORMERR);
-	} else if (q.opcode != 0) {
+	else if (q.opcode != 0)
 		dns_emit_error(&w, msg, DNS_NOTIMP);
-	} else if (dns_own_answer(dns, &q, &w)) {
-		;
-	} else if (forward(dns, to, stream, &q, msg)) {
+	else if (!answer_now(dns, to, stream, &q, msg, &w))
 		return;
-	} else {
-		dns->stats.failed++;
-		dns_emit_response(&w, &q, DNS_SERVFAIL, NULL, 0, 0);
-	}
 	ASSERT(!w.bad);
 	reply(dns, to, stream, buf, (size_t)(w.p - buf));
 }

@@ -5,9 +5,10 @@
  * Questions come from the guest over UDP (dns_udp_query()) or TCP (a
  * stream end, dns_stream_*). They are answered from our own names, the
  * host's hosts file, or what is kept of earlier answers; else they go to
- * the host's resolvers over sockets of env. Each is answered exactly once:
- * by a resolver, or with SERVFAIL when none answered within
- * DNS_GIVE_UP_NS, none can, or none is known.
+ * the host's resolvers over sockets of env. Before all but the first of
+ * these stands the gate of dns_ops: a name that may not be asked for is
+ * REFUSED. Each is answered exactly once: by a resolver, or with SERVFAIL
+ * when none answered within DNS_GIVE_UP_NS, none can, or none is known.
  */
 #ifndef SERVICE_DNS_H
 #define SERVICE_DNS_H
@@ -50,7 +51,32 @@ struct dns_reply_to {
 	struct ip gateway;	/* asked this address of ours */
 };
 
+/* An address that the guest is given for a name. */
+struct dns_answered {
+	const char *name;	/* that it asked for: lower case, no final
+				   dot, odd bytes as \DDD; borrowed */
+	struct ip ip;
+	uint32_t ttl_s;
+	bool ours;		/* the name is the gateway's own */
+};
+
+enum dns_gate {
+	DNS_MAY_ASK,		/* and say what it likes */
+	DNS_MAY_ASK_PLAINLY,	/* for the name, and no word more */
+	DNS_MAY_NOT_ASK,
+};
+
 struct dns_ops {
+	/*
+	 * May the guest ask for a name that is not our own? What it may not
+	 * is refused and goes nowhere. The question came over UDP (to), or
+	 * on a stream (to: NULL). NULL: it may.
+	 */
+	enum dns_gate (*gate)(void *ctx, const char *name,
+			      const struct dns_reply_to *to,
+			      struct handle owner);
+	/* Of each such address, before the answer goes out. May be NULL. */
+	void (*answered)(void *ctx, const struct dns_answered *what);
 	void (*udp_answer)(void *ctx, const struct dns_reply_to *to,
 			   const uint8_t *msg, size_t len);
 	/* The stream's owner shall look again: readable, writable, failed. */
@@ -63,6 +89,7 @@ struct dns_stats {
 	uint64_t questions;	/* of the guest's that are questions */
 	uint64_t from_cache;
 	uint64_t failed;	/* no server answered: SERVFAIL from us */
+	uint64_t refused;	/* by the gate */
 	uint64_t kept_bytes;	/* now: memory for answers */
 };
 

@@ -5,9 +5,9 @@
  * The host's four names mean the gateway, the guest's name the guest, and
  * their addresses mean those names. Everything else below slipway.internal
  * does not exist and is never sent upstream; nor is localhost, which is
- * whoever asks (RFC 6761 section 6.3). Then the host's hosts file, which
- * answers for the addresses of a name as the host's own resolver does: with
- * those in the file, or with none.
+ * whoever asks (RFC 6761 section 6.3). The host's hosts file answers for the
+ * addresses of a name as the host's own resolver does: with those in the
+ * file, or with none.
  */
 #include "service/dns_state.h"
 
@@ -112,18 +112,6 @@ static bool answer_hosts(const struct dns *dns, const struct dns_question *q,
 	return true;
 }
 
-static bool answer_reverse_hosts(const struct dns *dns,
-				 const struct dns_question *q,
-				 const struct ip *ip, struct wr *w)
-{
-	const char *name = ip_is_loopback(ip) ? "localhost" :
-			   hosts_by_ip(&dns->hosts, ip);
-
-	if (name)
-		dns_emit_ptr(w, q, name, TTL_S);
-	return name;
-}
-
 static bool answer_reverse(const struct dns *dns, const struct dns_question *q,
 			   struct wr *w)
 {
@@ -142,7 +130,7 @@ static bool answer_reverse(const struct dns *dns, const struct dns_question *q,
 	if (!n || ip_is_unspecified(&ip) ||
 	    !(ip_equal(&ip, &s->guest4) ||
 	      (s->v6 && ip_equal(&ip, &s->guest6))))
-		return answer_reverse_hosts(dns, q, &ip, w);
+		return false;
 	memcpy(name, s->guest_name, n);
 	memcpy(name + n, "." DOMAIN, sizeof("." DOMAIN));
 	dns_emit_ptr(w, q, name, TTL_S);
@@ -170,6 +158,26 @@ bool dns_own_answer(const struct dns *dns, const struct dns_question *q,
 		dns_emit_response(w, q, DNS_NXDOMAIN, NULL, 0, TTL_S);
 		return true;
 	}
-	return answer_localhost(q, w) || answer_hosts(dns, q, w) ||
-	       answer_reverse(dns, q, w);
+	return answer_localhost(q, w) || answer_reverse(dns, q, w);
+}
+
+static bool answer_reverse_hosts(const struct dns *dns,
+				 const struct dns_question *q, struct wr *w)
+{
+	const char *name;
+	struct ip ip;
+
+	if (q->type != DNS_PTR || !dns_reverse_address(q->name, &ip))
+		return false;
+	name = ip_is_loopback(&ip) ? "localhost" :
+	       hosts_by_ip(&dns->hosts, &ip);
+	if (name)
+		dns_emit_ptr(w, q, name, TTL_S);
+	return name;
+}
+
+bool dns_hosts_answer(const struct dns *dns, const struct dns_question *q,
+		      struct wr *w)
+{
+	return answer_hosts(dns, q, w) || answer_reverse_hosts(dns, q, w);
 }

@@ -113,9 +113,12 @@ struct dns {
 	struct dns_asker askers[DNS_ASKERS_MAX];
 };
 
-/* dns_names.c: answer a question about names known here, if it is one. */
+/* dns_names.c: answer a question about names of ours, if it is one; about
+   those of the hosts file. */
 MUST bool dns_own_answer(const struct dns *dns, const struct dns_question *q,
 			 struct wr *w);
+MUST bool dns_hosts_answer(const struct dns *dns,
+			   const struct dns_question *q, struct wr *w);
 
 /* dns.c: take a question; answered at once or later, exactly once. */
 void dns_ask(struct dns *dns, const struct dns_reply_to *to,
@@ -152,7 +155,8 @@ MUST int dns_tcp_start(struct dns *dns, struct dns_query *q, unsigned server);
 void dns_tcp_event(struct dns *dns, struct dns_query *q);
 void dns_tcp_close(struct dns *dns, struct dns_query *q);
 
-/* dns_stream.c */
+/* dns_stream.c: whose a stream is, which may have gone. */
+struct handle dns_stream_owner(const struct dns *dns, struct handle stream);
 void dns_stream_answer(struct dns *dns, struct handle stream,
 		       const uint8_t *msg, size_t len);
 void dns_stream_timer(struct dns *dns, struct dns_stream *s);

@@ -27,6 +27,11 @@ static struct dns_stream *stream_get(struct dns *dns, struct handle h)
 	return s->used && s->gen == h.gen ? s : NULL;
 }
 
+struct handle dns_stream_owner(const struct dns *dns, struct handle stream)
+{
+	return dns->streams[stream.slot % DNS_STREAMS_MAX].owner;
+}
+
 /* Something came or went: the time of idleness begins anew. */
 static void moved(struct dns *dns, struct dns_stream *s)
 {

@@ -12,6 +12,7 @@ enum {
 	FLAG_AD = 0x0020, FLAG_CD = 0x0010,	/* RFC 4035 section 3.1.6 */
 	FLAGS_ASKED = FLAG_RD | FLAG_AD | FLAG_CD,
 	EDNS_DO = 0x8000,		/* in the TTL's lower half */
+	OPTION_EDE = 15, EDE_PROHIBITED = 18,	/* RFC 8914 */
 	KEY_EDNS = 1, KEY_DO = 2,
 	OPCODE_SHIFT = 11, OPCODE_MASK = 15,
 	CLASS_IN = 1,
@@ -287,15 +288,20 @@ static void begin(struct wr *w, const struct dns_question *q, unsigned flags,
 		 q->wire.len - DNS_HEADER_BYTES);
 }
 
-static void end(struct wr *w, const struct dns_question *q)
+/* OPT, up to the options that it is to hold. */
+static void opt(struct wr *w, const struct dns_question *q, size_t len)
 {
-	if (!q->edns)
-		return;
 	wr_u8(w, 0);
 	wr_be16(w, DNS_OPT);
 	wr_be16(w, EDNS_OURS);
 	wr_be32(w, q->dnssec_ok ? EDNS_DO : 0);
-	wr_be16(w, 0);
+	wr_be16(w, (uint16_t)len);
+}
+
+static void end(struct wr *w, const struct dns_question *q)
+{
+	if (q->edns)
+		opt(w, q, 0);
 }
 
 void dns_emit_query(struct wr *w, const struct dns_question *q)
@@ -332,6 +338,21 @@ void dns_emit_response(struct wr *w, const struct dns_question *q,
 		wr_bytes(w, addrs[i].b + skip, 16 - skip);
 	}
 	end(w, q);
+}
+
+void dns_emit_refusal(struct wr *w, const struct dns_question *q)
+{
+	static const char why[] = "the firewall's rules do not allow it";
+	const size_t len = 2 + sizeof(why) - 1;
+
+	begin(w, q, reply_flags(q, DNS_REFUSED), 0);
+	if (!q->edns)
+		return;
+	opt(w, q, 4 + len);
+	wr_be16(w, OPTION_EDE);
+	wr_be16(w, (uint16_t)len);
+	wr_be16(w, EDE_PROHIBITED);
+	wr_bytes(w, why, len - 2);
 }
 
 void dns_emit_ptr(struct wr *w, const struct dns_question *q,

@@ -18,6 +18,7 @@
 #define DNS_NAME_OCTETS		255	/* on the wire, with the root label */
 #define DNS_QUESTION_OCTETS	(DNS_NAME_OCTETS + 4)
 #define DNS_KEY_BYTES		(DNS_QUESTION_OCTETS + 3)
+#define DNS_REFUSAL_BYTES	(DNS_QUERY_BYTES + 64)
 #define DNS_QUERY_BYTES		(DNS_HEADER_BYTES + DNS_QUESTION_OCTETS + 11)
 
 enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_AAAA = 28, DNS_ANY = 255 };
@@ -117,6 +118,12 @@ void dns_emit_response(struct wr *w, const struct dns_question *q,
 /* As above with one PTR record that names `name` (dotted text). */
 void dns_emit_ptr(struct wr *w, const struct dns_question *q,
 		  const char *name, uint32_t ttl_s);
+
+/*
+ * Write REFUSED, and where there is EDNS the reason: 18, Prohibited (RFC 8914
+ * section 4.19). At most DNS_REFUSAL_BYTES.
+ */
+void dns_emit_refusal(struct wr *w, const struct dns_question *q);
 
 /*
  * Write an answer for a query that could not be read: the header with the

@@ -78,6 +78,10 @@ static void answer(const struct dns_question *q)
 		check_addresses(q, buf, sizeof(buf) - w.left, n, addrs);
 		check_answer(q, buf, sizeof(buf) - w.left);
 	}
+	w = wr(buf, DNS_REFUSAL_BYTES);
+	dns_emit_refusal(&w, q);
+	PROPERTY(!w.bad);
+	check_answer(q, buf, DNS_REFUSAL_BYTES - w.left);
 	w = wr(buf, sizeof(buf));
 	dns_emit_ptr(&w, q, "host.slipway.internal", 60);
 	PROPERTY(!w.bad);

@@ -241,7 +241,13 @@ static const struct endpoint server[] = {
 	{ .ip = { { 0x20, 0x01, 0x0d, 0xb8, [15] = 53 } }, .port = 53 },
 };
 
-static inline struct play *start(size_t servers)
+/* gate, answered: as of dns_ops. */
+static inline struct play *
+start_with(size_t servers,
+	   enum dns_gate (*gate)(void *ctx, const char *name,
+				 const struct dns_reply_to *to,
+				 struct handle owner),
+	   void (*answered)(void *ctx, const struct dns_answered *what))
 {
 	static const struct env_ops ops = {
 		.tcp_connect = tcp_connect, .udp_open = udp_open,
@@ -258,7 +264,8 @@ static inline struct play *start(size_t servers)
 		.guest4 = ip_from_v4(0xac140002),
 		.host_access = true, .guest_name = "box",
 	};
-	const struct dns_ops dns_ops = { .udp_answer = udp_answer,
+	const struct dns_ops dns_ops = { .gate = gate, .answered = answered,
+					 .udp_answer = udp_answer,
 					 .stream_event = stream_event,
 					 .ctx = p };
 	const struct env env = { .ops = &ops, .ctx = p };
@@ -272,6 +279,11 @@ static inline struct play *start(size_t servers)
 			  &p->wheel, &p->now_ns);
 	dns_set_resolvers(p->dns, server, servers);
 	return p;
+}
+
+static inline struct play *start(size_t servers)
+{
+	return start_with(servers, NULL, NULL);
 }
 
 static inline void end(struct play *p, const char *name)

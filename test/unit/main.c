@@ -61,6 +61,7 @@ unsigned test_failures;
 	X(service_dhcp4)						\
 	X(service_dhcp6)						\
 	X(service_dns)							\
+	X(service_dns_gate)						\
 	X(wire_arp)							\
 	X(wire_dns)							\
 	X(wire_dns_chain)						\
