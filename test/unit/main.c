@@ -50,6 +50,7 @@ unsigned test_failures;
 	X(network_gather)						\
 	X(network_garbage)						\
 	X(network_offer)						\
+	X(network_openings)						\
 	X(network_policy)						\
 	X(network_udp_offer)						\
 	X(proto_crowd)							\

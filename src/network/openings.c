@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * network/openings.c - the table
+ *
+ * Each opening is in the chain of its address and in one list of all, both
+ * from the newest to the oldest; one that is given again is taken out of both
+ * and put in front. Slots are taken in order, and then only from each other.
+ */
+#include "network/openings.h"
+
+#include <string.h>
+
+#define SECOND_NS UINT64_C(1000000000)
+
+struct opening {
+	struct ip ip;
+	uint64_t until_ns;
+	uint32_t next;			/* in its chain: slot + 1 */
+	uint32_t newer, older;		/* of all: slot + 1 */
+	bool ours;
+	char name[OPENING_NAME_BYTES];
+};
+
+_Static_assert(OPENINGS_MAX * sizeof(struct opening) <= OPENINGS_BYTES,
+	       "the table fits its block");
+
+/* ---- addresses ---- */
+
+static bool v4_is_public(uint32_t v4)
+{
+	static const struct {
+		uint32_t net;
+		unsigned bits;
+	} not[] = {
+		{ 0x00000000, 8 },	/* "this network" */
+		{ 0x0a000000, 8 },	/* RFC 1918 */
+		{ 0x64400000, 10 },	/* RFC 6598: carriers' NAT, VPNs */
+		{ 0x7f000000, 8 },	/* loopback */
+		{ 0xa9fe0000, 16 },	/* link-local */
+		{ 0xac100000, 12 },	/* RFC 1918 */
+		{ 0xc0000000, 24 },	/* RFC 6890: protocols' own */
+		{ 0xc0a80000, 16 },	/* RFC 1918 */
+		{ 0xe0000000, 3 },	/* multicast, reserved, broadcast */
+	};
+
+	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
+		if (!((v4 ^ not[i].net) >> (32 - not[i].bits)))
+			return false;
+	return true;
+}
+
+static uint32_t v4_at(const struct ip *ip, unsigned at)
+{
+	const uint8_t *b = ip->b + at;
+
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
+	       (uint32_t)b[2] << 8 | b[3];
+}
+
+bool opening_is_public(const struct ip *ip)
+{
+	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+	static const uint8_t teredo[4] = { 0x20, 0x01 };
+	const uint8_t *b = ip->b;
+
+	if (ip_is4(ip))
+		return v4_is_public(ip_to_v4(*ip));
+	/* Of ::/8 nothing else is anybody's (RFC 6052 section 2.1). */
+	if (b[0] == 0)
+		return !memcmp(b, nat64, sizeof(nat64)) &&
+		       v4_is_public(v4_at(ip, 12));
+	if (b[0] == 0x20 && b[1] == 0x02)	/* 6to4: RFC 3056 */
+		return v4_is_public(v4_at(ip, 2));
+	if (!memcmp(b, teredo, sizeof(teredo)))	/* RFC 4380 section 4 */
+		return v4_is_public(~v4_at(ip, 12));
+	return (b[0] & 0xfe) != 0xfc &&		/* RFC 4193 */
+	       !(b[0] == 0xfe && b[1] & 0x80) &&	/* fe80::, fec0:: */
+	       b[0] != 0xff;
+}
+
+/* ---- the lists ---- */
+
+static uint32_t *chain_of(struct openings *o, const struct ip *ip)
+{
+	return &o->chain[siphash(&o->key, ip->b, sizeof(ip->b)) %
+			 OPENINGS_CHAINS];
+}
+
+static uint32_t slot_of(const struct openings *o, const struct opening *e)
+{
+	return (uint32_t)(e - o->at) + 1;
+}
+
+static struct opening *at(const struct openings *o, uint32_t slot)
+{
+	return slot ? &o->at[slot - 1] : NULL;
+}
+
+static void take_out(struct openings *o, struct opening *e)
+{
+	const uint32_t slot = slot_of(o, e);
+	uint32_t *link = chain_of(o, &e->ip);
+
+	while (*link != slot)
+		link = &at(o, *link)->next;
+	*link = e->next;
+	if (e->newer)
+		at(o, e->newer)->older = e->older;
+	else
+		o->newest = e->older;
+	if (e->older)
+		at(o, e->older)->newer = e->newer;
+	else
+		o->oldest = e->newer;
+}
+
+static void put_first(struct openings *o, struct opening *e)
+{
+	const uint32_t slot = slot_of(o, e);
+	uint32_t *link = chain_of(o, &e->ip);
+
+	e->next = *link;
+	*link = slot;
+	e->newer = 0;
+	e->older = o->newest;
+	if (o->newest)
+		at(o, o->newest)->newer = slot;
+	else
+		o->oldest = slot;
+	o->newest = slot;
+}
+
+/*
+ * The opening that this one takes the place of: the same, or the oldest of
+ * the address's, if there are as many as may be. NULL: neither.
+ */
+static struct opening *find(struct openings *o, const struct ip *ip,
+			    const char *name, size_t len)
+{
+	struct opening *e = at(o, *chain_of(o, ip)), *last = NULL;
+	unsigned n = 0;
+
+	for (; e; e = at(o, e->next)) {
+		if (!ip_equal(&e->ip, ip))
+			continue;
+		if (!memcmp(e->name, name, len + 1))
+			return e;
+		last = e;
+		n++;
+	}
+	return n < OPENING_NAMES_MAX ? NULL : last;
+}
+
+/* ---- the table ---- */
+
+static bool ready(struct openings *o, const struct env *env)
+{
+	if (o->at)
+		return true;
+	o->at = env->ops->mem_alloc(env->ctx, OPENINGS_BYTES);
+	if (o->at)
+		env->ops->random(env->ctx, &o->key, sizeof(o->key));
+	return o->at;
+}
+
+static size_t length(const char *s)
+{
+	size_t n = 0;
+
+	while (n < OPENING_NAME_BYTES && s[n])
+		n++;
+	return n;
+}
+
+void openings_note(struct openings *o, const struct env *env,
+		   const char *name, const struct ip *ip, bool ours,
+		   uint32_t ttl_s, uint64_t now_ns)
+{
+	const size_t len = length(name);
+	uint64_t until_ns = now_ns;
+	struct opening *e;
+	bool same;
+
+	if (len == OPENING_NAME_BYTES || !ready(o, env)) {
+		o->lost++;
+		return;
+	}
+	if (ttl_s < OPENING_LEAST_S)
+		ttl_s = OPENING_LEAST_S;
+	until_ns += (ttl_s < OPENING_MOST_S ? ttl_s : OPENING_MOST_S) *
+		    SECOND_NS;
+	e = find(o, ip, name, len);
+	if (!e && o->used < OPENINGS_MAX) {
+		e = &o->at[o->used++];
+		same = false;
+	} else {
+		if (!e)
+			e = at(o, o->oldest);
+		take_out(o, e);
+		same = ip_equal(&e->ip, ip) && !memcmp(e->name, name, len + 1);
+		o->lost += !same && e->until_ns > now_ns;
+	}
+	if (same && e->until_ns > until_ns)
+		until_ns = e->until_ns;
+	e->ours = ours || (same && e->ours);
+	e->ip = *ip;
+	e->until_ns = until_ns;
+	memcpy(e->name, name, len + 1);
+	put_first(o, e);
+}
+
+void openings_names(const struct openings *o, const struct ip *ip,
+		    uint64_t since_ns, bool world,
+		    struct opening_names *out)
+{
+	const uint64_t hash = siphash(&o->key, ip->b, sizeof(ip->b));
+	const char *closes[OPENING_NAMES_MAX];
+	const struct opening *e = at(o, o->chain[hash % OPENINGS_CHAINS]);
+	unsigned n = 0;
+
+	out->opens = 0;
+	for (; e; e = at(o, e->next)) {
+		if (!ip_equal(&e->ip, ip) || e->until_ns <= since_ns)
+			continue;
+		if (world || e->ours)
+			out->name[out->opens++] = e->name;
+		else
+			closes[n++] = e->name;
+	}
+	for (unsigned i = 0; i < n; i++)
+		out->name[out->opens + i] = closes[i];
+	out->n = out->opens + n;
+}
+
+void openings_fini(struct openings *o, const struct env *env)
+{
+	if (o->at)
+		env->ops->mem_free(env->ctx, o->at, OPENINGS_BYTES);
+	*o = (struct openings){ .at = NULL };
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * network/openings.h - for which names the guest was given which addresses
+ *
+ * What rules by name go by: an opening is a name, as the guest asked for it,
+ * and an address of the answer. It lasts for as long as the answer may be
+ * kept, at least OPENING_LEAST_S and at most OPENING_MOST_S, and in the table
+ * until its room is needed: so the flows that run still have the names that
+ * they began by when the rules change.
+ *
+ * An address that the world may not speak for (see opening_is_public(), and
+ * the host's own) opens nothing, or who answers for an allowed name could
+ * send the guest to any of them (*DNS rebinding*). It is held all the same: a
+ * rule that blocks the name is to find it. The gateway itself may speak for
+ * such an address: its own.
+ *
+ * Limits: OPENINGS_MAX in one block of memory, taken with the first; then
+ * the one goes that was given longest ago. OPENING_NAMES_MAX of one address;
+ * then its oldest goes. Nothing is kept of a name of more than
+ * OPENING_NAME_BYTES - 1 characters, so it opens nothing.
+ */
+#ifndef NETWORK_OPENINGS_H
+#define NETWORK_OPENINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/check.h"
+#include "base/siphash.h"
+#include "env/env.h"
+
+#define OPENINGS_MAX		3000u
+#define OPENING_NAMES_MAX	16u
+#define OPENING_NAME_BYTES	256u	/* of a rule: RULE_NAME_BYTES */
+#define OPENING_LEAST_S		600u
+#define OPENING_MOST_S		86400u
+#define OPENINGS_CHAINS		1024u
+#define OPENINGS_BYTES		(1u << 20)
+
+struct opening;
+
+struct openings {
+	struct opening *at;		/* env memory; NULL: none yet */
+	uint32_t used;			/* the first of them */
+	uint32_t newest, oldest;	/* slot + 1, by when it was given */
+	uint32_t chain[OPENINGS_CHAINS];	/* by address: slot + 1 */
+	struct siphash_key key;
+	uint64_t lost;			/* ever: their room was needed */
+};
+
+/*
+ * May an address be opened by a name at all? Not so if it is loopback,
+ * private (RFC 1918, RFC 4193, 100.64/10), link-local, site-local,
+ * unspecified, multicast, or no address of anybody's; nor if it is IPv6 and
+ * has such an IPv4 address in it (NAT64, 6to4, Teredo, mapped, compatible).
+ */
+bool opening_is_public(const struct ip *ip);
+
+/*
+ * The guest is given ip for name (borrowed); ours: a name of the gateway's
+ * own. Without memory nothing is kept.
+ */
+void openings_note(struct openings *o, const struct env *env,
+		   const char *name, const struct ip *ip, bool ours,
+		   uint32_t ttl_s, uint64_t now_ns);
+
+/* The names of an address, lent until the next openings_note(). */
+struct opening_names {
+	unsigned n;
+	unsigned opens;		/* the first so many; the rest may not open
+				   it, but do close it */
+	const char *name[OPENING_NAMES_MAX];
+};
+
+/*
+ * since_ns: those that held then or were given later; 0: all that are known.
+ * world: it is an address that others' answers may open.
+ */
+void openings_names(const struct openings *o, const struct ip *ip,
+		    uint64_t since_ns, bool world,
+		    struct opening_names *out);
+
+/* Forget all, and give the memory back. */
+void openings_fini(struct openings *o, const struct env *env);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* test/unit/network_openings.c - links base and network, nothing else. */
+#include "network/openings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+#define SECOND	UINT64_C(1000000000)
+#define START	(1000 * SECOND)
+
+struct rig {
+	struct openings o;
+	struct env env;
+	size_t memory;
+	bool none;
+};
+
+static void *mem_alloc(void *ctx, size_t bytes)
+{
+	struct rig *r = ctx;
+	void *p = r->none ? NULL : malloc(bytes);
+
+	if (p) {
+		memset(p, 0xa5, bytes);	/* it need not be zeroed */
+		r->memory += bytes;
+	}
+	return p;
+}
+
+static void mem_free(void *ctx, void *p, size_t bytes)
+{
+	((struct rig *)ctx)->memory -= bytes;
+	free(p);
+}
+
+static void random_bytes(void *ctx, void *buf, size_t len)
+{
+	(void)ctx;
+	memset(buf, 7, len);
+}
+
+static const struct env_ops ops = { .mem_alloc = mem_alloc,
+				    .mem_free = mem_free,
+				    .random = random_bytes };
+
+static struct rig *start(void)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		abort();
+	r->env = (struct env){ .ops = &ops, .ctx = r };
+	return r;
+}
+
+static void end(struct rig *r, const char *name)
+{
+	openings_fini(&r->o, &r->env);
+	CHECK(name, !r->memory && !r->o.used);
+	free(r);
+}
+
+static void note(struct rig *r, const char *name, uint32_t v4, uint32_t ttl_s,
+		 uint64_t now_ns)
+{
+	const struct ip ip = ip_from_v4(v4);
+
+	openings_note(&r->o, &r->env, name, &ip, false, ttl_s, now_ns);
+}
+
+/* The names that open an address, with a blank behind each. */
+static const char *names(const struct rig *r, uint32_t v4, uint64_t since_ns)
+{
+	static char text[OPENING_NAMES_MAX * OPENING_NAME_BYTES];
+	const struct ip ip = ip_from_v4(v4);
+	struct opening_names n;
+
+	openings_names(&r->o, &ip, since_ns, true, &n);
+	CHECK("all open", n.n == n.opens);
+	text[0] = '\0';
+	for (unsigned i = 0; i < n.n; i++) {
+		strcat(text, n.name[i]);
+		strcat(text, " ");
+	}
+	return text;
+}
+
+/* ---- addresses ---- */
+
+static const struct {
+	const char *text;
+	bool public;
+} addresses[] = {
+	{ "0.0.0.0", false }, { "0.1.2.3", false }, { "1.0.0.0", true },
+	{ "9.255.255.255", true }, { "10.0.0.0", false },
+	{ "10.255.255.255", false }, { "11.0.0.0", true },
+	{ "100.63.255.255", true }, { "100.64.0.0", false },
+	{ "100.127.255.255", false }, { "100.128.0.0", true },
+	{ "126.255.255.255", true }, { "127.0.0.1", false },
+	{ "127.255.255.255", false }, { "128.0.0.0", true },
+	{ "169.253.255.255", true }, { "169.254.0.0", false },
+	{ "169.254.169.254", false }, { "169.255.0.0", true },
+	{ "172.15.255.255", true }, { "172.16.0.0", false },
+	{ "172.31.255.255", false }, { "172.32.0.0", true },
+	{ "192.0.0.171", false }, { "192.0.1.0", true },
+	{ "192.167.255.255", true }, { "192.168.0.0", false },
+	{ "192.168.255.255", false }, { "192.169.0.0", true },
+	{ "223.255.255.255", true }, { "224.0.0.0", false },
+	{ "239.255.255.255", false }, { "240.0.0.0", false },
+	{ "255.255.255.255", false },
+
+	{ "::", false }, { "::1", false }, { "::2", false },
+	{ "::8.8.8.8", false },			/* compatible */
+	{ "::ffff:0:8.8.8.8", false },		/* translated: RFC 2765 */
+	{ "64:ff9b::8.8.8.8", true },		/* NAT64 */
+	{ "64:ff9b::10.0.0.1", false }, { "64:ff9b::127.0.0.1", false },
+	{ "64:ff9b::169.254.169.254", false },
+	{ "64:ff9b:0:0:0:1:808:808", false }, { "64:ff9b:1::808:808", false },
+	{ "2002:808:808::1", true },		/* 6to4 */
+	{ "2002:a00:1::1", false }, { "2002:7f00:1::1", false },
+	{ "2002:c0a8:101::1", false },
+	{ "2001:0:808:808::f7f7:f7f7", true },	/* Teredo: 8.8.8.8 */
+	{ "2001:0:808:808::f5ff:fffe", false },	/* 10.0.0.1 */
+	{ "2001:0:808:808::80ff:fffe", false },	/* 127.0.0.1 */
+	{ "2001:1::1", true }, { "2001:db8::1", true },
+	{ "2606:4700::1111", true }, { "fbff::1", true }, { "fc00::", false },
+	{ "fdff:ffff::1", false }, { "fe00::1", true },
+	{ "fe80::1", false }, { "febf::1", false }, { "fec0::1", false },
+	{ "feff::1", false }, { "ff02::1", false }, { "ffff::1", false },
+};
+
+static void check_addresses(void)
+{
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		struct ip ip;
+
+		CHECK(addresses[i].text, ip_parse(addresses[i].text, &ip));
+		CHECK(addresses[i].text,
+		      opening_is_public(&ip) == addresses[i].public);
+	}
+}
+
+/* ---- how long ---- */
+
+static void check_time(void)
+{
+	struct rig *r = start();
+
+	note(r, "a.test", 0xcb007101, 1, START);
+	note(r, "b.test", 0xcb007101, 3600, START);
+	note(r, "c.test", 0xcb007101, UINT32_MAX, START);
+	CHECK("all", !strcmp(names(r, 0xcb007101, START),
+			     "c.test b.test a.test "));
+	CHECK("ten minutes", !strcmp(names(r, 0xcb007101,
+					   START + 600 * SECOND - 1),
+				     "c.test b.test a.test "));
+	CHECK("no more", !strcmp(names(r, 0xcb007101, START + 600 * SECOND),
+				 "c.test b.test "));
+	CHECK("its TTL", !strcmp(names(r, 0xcb007101, START + 3600 * SECOND),
+				 "c.test "));
+	CHECK("a day", !strcmp(names(r, 0xcb007101, START + 86400 * SECOND),
+			       ""));
+	CHECK("to what began then", !strcmp(names(r, 0xcb007101, 0),
+					    "c.test b.test a.test "));
+	/* Given again it lasts anew, but not for less. */
+	note(r, "b.test", 0xcb007101, 1, START + 10 * SECOND);
+	CHECK("the longer", !strcmp(names(r, 0xcb007101,
+					  START + 3599 * SECOND),
+				    "b.test c.test "));
+	note(r, "a.test", 0xcb007101, 1, START + 700 * SECOND);
+	CHECK("anew", !strcmp(names(r, 0xcb007101, START + 1299 * SECOND),
+			      "a.test b.test c.test "));
+	CHECK("another address", !strcmp(names(r, 0xcb007102, START), ""));
+	CHECK("as many", r->o.used == 3 && !r->o.lost);
+	end(r, "time");
+}
+
+/* ---- who may speak for an address ---- */
+
+static void check_ours(void)
+{
+	const struct ip gateway = ip_from_v4(0xac140001);
+	struct rig *r = start();
+	struct opening_names n;
+
+	openings_note(&r->o, &r->env, "evil.test", &gateway, false, 60, START);
+	openings_note(&r->o, &r->env, "host.slipway.internal", &gateway, true,
+		      60, START);
+	openings_note(&r->o, &r->env, "worse.test", &gateway, false, 60,
+		      START);
+	openings_names(&r->o, &gateway, START, false, &n);
+	CHECK("ours opens", n.n == 3 && n.opens == 1 &&
+	      !strcmp(n.name[0], "host.slipway.internal"));
+	CHECK("the others close", !strcmp(n.name[1], "worse.test") &&
+	      !strcmp(n.name[2], "evil.test"));
+	openings_names(&r->o, &gateway, START, true, &n);
+	CHECK("if it were the world's", n.n == 3 && n.opens == 3);
+	end(r, "ours");
+}
+
+/* ---- limits ---- */
+
+static void check_names_of_one(void)
+{
+	struct rig *r = start();
+	const char *got;
+
+	for (unsigned i = 0; i < OPENING_NAMES_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%u.test", i);
+		note(r, name, 0xcb007101, 60, START);
+	}
+	note(r, "other.test", 0xcb007102, 60, START);
+	note(r, "n0.test", 0xcb007101, 60, START);
+	CHECK("none lost", !r->o.lost);
+	note(r, "more.test", 0xcb007101, 60, START);
+	got = names(r, 0xcb007101, START);
+	CHECK("the oldest goes", !strstr(got, "n1.test") &&
+	      strstr(got, "n0.test") && strstr(got, "n2.test") &&
+	      !strncmp(got, "more.test n0.test ", 18));
+	CHECK("counted", r->o.lost == 1);
+	CHECK("of that address", !strcmp(names(r, 0xcb007102, START),
+					 "other.test "));
+	/* What does not hold any more is no loss. */
+	note(r, "late.test", 0xcb007101, 60, START + 600 * SECOND);
+	CHECK("not counted", r->o.lost == 1);
+	end(r, "names of one");
+}
+
+static void check_full(void)
+{
+	struct rig *r = start();
+
+	for (uint32_t i = 0; i < OPENINGS_MAX; i++)
+		note(r, "a.test", 0x08000000 + i, 60, START);
+	note(r, "a.test", 0x08000000, 60, START);
+	CHECK("all there", r->o.used == OPENINGS_MAX && !r->o.lost);
+	note(r, "b.test", 0x09000000, 60, START);
+	CHECK("one is lost", r->o.lost == 1);
+	CHECK("the oldest", !strcmp(names(r, 0x08000001, START), "") &&
+	      !strcmp(names(r, 0x08000000, START), "a.test ") &&
+	      !strcmp(names(r, 0x08000002, START), "a.test ") &&
+	      !strcmp(names(r, 0x09000000, START), "b.test "));
+	for (uint32_t i = 0; i < 10 * OPENINGS_MAX; i++)
+		note(r, "c.test", 0x0b000000 + i % (2 * OPENINGS_MAX), 60,
+		     START);
+	CHECK("no more memory", r->memory == OPENINGS_BYTES);
+	CHECK("those before are gone", !strcmp(names(r, 0x09000000, START),
+					       ""));
+	CHECK("the last is there", !strcmp(names(r, 0x0b000000 +
+				2 * OPENINGS_MAX - 1, START), "c.test "));
+	end(r, "full");
+}
+
+static void check_refused(void)
+{
+	char longest[OPENING_NAME_BYTES + 1];
+	struct rig *r = start();
+
+	memset(longest, 'a', sizeof(longest));
+	longest[OPENING_NAME_BYTES] = '\0';
+	note(r, longest, 0xcb007101, 60, START);
+	CHECK("too long", !strcmp(names(r, 0xcb007101, START), "") &&
+	      r->o.lost == 1);
+	longest[OPENING_NAME_BYTES - 1] = '\0';
+	note(r, longest, 0xcb007101, 60, START);
+	CHECK("long", !strncmp(names(r, 0xcb007101, START), longest,
+			       OPENING_NAME_BYTES - 1));
+	end(r, "refused");
+
+	r = start();
+	r->none = true;
+	note(r, "a.test", 0xcb007101, 60, START);
+	CHECK("no memory", !strcmp(names(r, 0xcb007101, START), "") &&
+	      r->o.lost == 1);
+	end(r, "no memory");
+}
+
+void test_network_openings(void);
+void test_network_openings(void)
+{
+	check_addresses();
+	check_time();
+	check_ours();
+	check_names_of_one();
+	check_full();
+	check_refused();
+}
