@@ -29,6 +29,7 @@ int cmd_publish(char **argv);
 int cmd_unpublish(char **argv);
 int cmd_ports(char **argv);
 int cmd_flows(char **argv);
+int cmd_doctor(char **argv);
 
 /* "slipway: TEXT" on stderr. Returns status. */
 int cmd_fail(const struct fail *fail, int status);

@@ -62,6 +62,12 @@ static const struct command {
 	  "Lists the TCP connections, UDP exchanges and pings of all guests, or\n"
 	  "of one: its end, who began, the peer as the guest calls it, the state\n"
 	  "of the gateway's end, bytes, round trip to the guest, age." },
+	{ "doctor", FOR_DOCTOR, true, cmd_doctor, " [NAME]",
+	  "try the network, and say what is broken and how to mend it",
+	  "Tries what should work, in both directions, and tells of each thing\n"
+	  "what was seen and what to do: in a guest; on the host, with the guests\n"
+	  "that run, or with NAME alone. Changes nothing. Exits with 1 if anything\n"
+	  "is broken." },
 	{ "host-ip", FOR_HOST_IP, true, cmd_host_ip, "",
 	  "the address at which this guest reaches its host",
 	  "Prints the gateway of the IPv4 default route: in a guest, and in\n"

@@ -80,6 +80,9 @@ struct config {
 	const char *qemu_dgram;		/* --qemu-dgram, likewise */
 	const char *attach;		/* of attach: its operand, likewise */
 	const char *pid_file;		/* --pid-file, likewise */
+	uint16_t doctor_port;		/* --port; 0: none */
+	bool has_doctor_peer;
+	struct ip doctor_peer;		/* --peer */
 	bool background;
 	bool as_root, once, quiet, verbose, json, help, version;
 	int ready_fd;			/* -1: none */

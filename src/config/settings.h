@@ -25,7 +25,8 @@ enum for_command {		/* bits: which commands a setting is for */
 	FOR_UNPUBLISH	= 1 << 8,
 	FOR_PORTS	= 1 << 9,
 	FOR_FLOWS	= 1 << 10,
-	FOR_ALL		= (1 << 11) - 1,
+	FOR_DOCTOR	= 1 << 11,
+	FOR_ALL		= (1 << 12) - 1,
 	FOR_NETWORK	= FOR_RUN | FOR_SERVE | FOR_ATTACH, /* that make one */
 };
 

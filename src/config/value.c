@@ -485,3 +485,21 @@ const char *value_ready_fd(struct config *c, const char *text)
 	c->ready_fd = (int)n;
 	return NULL;
 }
+
+const char *value_doctor_port(struct config *c, const char *text)
+{
+	unsigned long n;
+
+	if (!number(text, 65535, &n) || n == 0)
+		return "not a port";
+	c->doctor_port = (uint16_t)n;
+	return NULL;
+}
+
+const char *value_doctor_peer(struct config *c, const char *text)
+{
+	if (!ip_parse(text, &c->doctor_peer))
+		return "not an address";
+	c->has_doctor_peer = true;
+	return NULL;
+}
