@@ -19,6 +19,7 @@
 	X(PROTO,	"an IP protocol that is not carried")		\
 	X(FRAGMENT,	"fragments that never made a datagram")		\
 	X(POLICY,	"refused by host access")			\
+	X(FIREWALL,	"blocked by the firewall")			\
 	X(FLOWS,	"the flow table is full")			\
 	X(NOFLOW,	"belongs to no flow")				\
 	X(SEQUENCE,	"outside the receive window")			\

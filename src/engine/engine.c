@@ -28,9 +28,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "engine/exchanges.h"
-#include "engine/patience.h"
-#include "engine/relay.h"
+#include "engine/state.h"
 #include "linux/channel.h"
 #include "linux/framesocket.h"
 #include "linux/hostenv.h"
@@ -54,33 +52,8 @@
 #define PIPES_SHARE	64
 #define FLOWS_MAX	(1u << 17)
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
-#define FLOWS_RELAYED	0x80000000u	/* where to go on: in the relays */
-#define SLOT_LINK	0xf0000000u	/* handles of the engine's own */
-#define SLOT_LISTEN	0xf0000003u
-#define SLOT_KEEPER	0xf0000001u
-#define SLOT_INSIDE	0xf0000002u
-#define SLOT_TIMER	0xf0000004u
-#define SLOT_HOST	0xf0000005u
-#define SLOT_ADDRESSES	0xf0000006u
 
-struct engine {
-	struct engine_setup setup;
-	struct hostenv host;
-	struct network *net;
-	struct relays *relays;
-	struct exchanges *exchanges;
-	bool link_ready, host_ready;
-	struct netlink *addresses;	/* tells when they go */
-	int timer_fd;
-	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
-	uint64_t active_ns;		/* when something but it happened last */
-	struct patience patience;
-	struct view hosts;		/* mapped; .p NULL: none */
-	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
-	struct framesocket socket;
-};
-
-static uint64_t now_ns(void)
+uint64_t engine_now_ns(void)
 {
 	struct timespec ts;
 
@@ -88,7 +61,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void log_write(void *ctx, enum log_level level, const char *text)
+void engine_log(void *ctx, enum log_level level, const char *text)
 {
 	const struct engine *e = ctx;
 	struct msg_log m = { .kind = MSG_LOG, .level = level };
@@ -98,8 +71,7 @@ static void log_write(void *ctx, enum log_level level, const char *text)
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
 }
 
-/* Memory that costs nothing until it is touched. Ends us on failure. */
-static void *reserve(size_t bytes)
+void *engine_reserve(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -250,7 +222,16 @@ static void offer(void *ctx, int fd, const struct endpoint *to,
 
 	if (by_frames)
 		from = client_of(fd);
-	network_offer(e->net, fd, &from, to, now_ns());
+	network_offer(e->net, fd, &from, to, engine_now_ns());
+}
+
+static enum network_judgement judge(void *ctx,
+				    const struct network_relay *relay,
+				    uint32_t ticket)
+{
+	const struct engine *e = ctx;
+
+	return network_judge(e->net, relay, ticket, engine_now_ns());
 }
 
 /*
@@ -270,10 +251,11 @@ static int prepare(struct engine *e, struct fail *fail)
 	const struct network_setup ns = network_setup_of(&e->setup,
 							 budget.flows);
 	struct env env = {
-		.ops = &hostenv_ops, .ctx = &e->host,
-		.log = { .write = log_write, .ctx = e },
+		.ops = &e->ops, .ctx = &e->host,
+		.log = { .write = engine_log, .ctx = e },
 	};
 
+	rules_ops(&e->ops, &hostenv_ops);
 	e->host.pool.limit = STORE_LIMIT;
 	e->host.tcp_bytes = crowd_bytes();
 	e->host.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -310,19 +292,19 @@ static int prepare(struct engine *e, struct fail *fail)
 	     !watch(e, e->setup.inside_ch, SLOT_INSIDE, EPOLLIN)))
 		return fail_set(fail, "the engine cannot start: epoll: %s",
 				strerror(errno));
-	e->net = network_init(reserve(network_bytes(&ns)), &ns, &env,
-			      now_ns());
-	e->relays = relays_init(reserve(relays_bytes()),
+	e->net = network_init(engine_reserve(network_bytes(&ns)), &ns, &env,
+			      engine_now_ns());
+	e->relays = relays_init(engine_reserve(relays_bytes()),
 				&(struct relays_setup){
 		.epoll_fd = e->host.epoll_fd,
 		.inside_ch = e->setup.inside_ch,
 		.most = budget.relays, .pipes = budget.pipes,
 		.bytes = e->host.tcp_bytes,
-		.offer = offer, .ctx = e,
+		.offer = offer, .judge = judge, .ctx = e,
 	});
-	e->exchanges = exchanges_init(reserve(exchanges_bytes()), &env,
+	e->exchanges = exchanges_init(engine_reserve(exchanges_bytes()), &env,
 				      e->host.epoll_fd, e->setup.inside_ch,
-				      budget.exchanges);
+				      budget.exchanges, judge, e);
 	return 0;
 }
 
@@ -336,159 +318,6 @@ static bool may_ping(bool v6)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
-}
-
-static void send_stats(const struct engine *e)
-{
-	struct msg_stats m = { .kind = MSG_STATS };
-
-	network_get_stats(e->net, &m.now);
-	m.now.relays = relays_count(e->relays) + exchanges_count(e->exchanges);
-	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
-}
-
-static void send_flows(const struct engine *e, uint32_t from)
-{
-	struct msg_flows m = { .kind = MSG_FLOWS };
-	struct network_stats s;
-
-	if (!(from & FLOWS_RELAYED)) {
-		m.n = network_flows(e->net, &from, m.at, MSG_FLOWS_MAX);
-		from = m.n < MSG_FLOWS_MAX ? FLOWS_RELAYED : from;
-	}
-	if (from & FLOWS_RELAYED) {
-		from &= ~FLOWS_RELAYED;
-		m.n += relays_flows(e->relays, &from, m.at + m.n,
-				    MSG_FLOWS_MAX - m.n);
-		from |= FLOWS_RELAYED;
-	}
-	m.next = m.n == MSG_FLOWS_MAX ? from : 0;
-	network_get_stats(e->net, &s);
-	m.all = s.flows_tcp + s.flows_udp + s.flows_icmp +
-		relays_count(e->relays);
-	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
-}
-
-union keeper_msg {
-	uint32_t kind;
-	struct msg_flows_get flows;
-	struct msg_resolvers resolvers;
-	struct msg_mtu mtu;
-	struct msg_hosts hosts;
-	struct msg_forward forward;
-};
-
-static void take_resolvers(struct engine *e, const struct msg_resolvers *m)
-{
-	if (m->n <= MSG_RESOLVERS_MAX)
-		network_set_resolvers(e->net, m->at, m->n);
-}
-
-/* What cannot be mapped is no file either. fd is borrowed; -1 none. */
-static void take_hosts(struct engine *e, const struct msg_hosts *m, int fd)
-{
-	struct view new = { .p = NULL };
-	struct hosts hosts;
-	void *at = MAP_FAILED;
-
-	if (fd >= 0)
-		at = mmap(NULL, m->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (at != MAP_FAILED)
-		new = (struct view){ .p = at, .len = m->bytes };
-	network_set_hosts(e->net, new.p && hosts_open(new, &hosts) ?
-				  &hosts : NULL);
-	if (e->hosts.p)
-		munmap((void *)(uintptr_t)e->hosts.p, e->hosts.len);
-	e->hosts = new;
-}
-
-/* Takes fd. */
-static void add_forward(struct engine *e, const struct msg_forward *m, int fd)
-{
-	if (!m->udp)
-		relays_forward_add(e->relays, m->id, fd, &m->to,
-				   m->to_host ? RELAY_TO_HOST : m->by_frames ?
-				   RELAY_BY_FRAMES : RELAY_TO_GUEST);
-	else if (m->by_frames || (!m->to_host && e->setup.inside_ch < 0))
-		network_udp_offer(e->net, m->id, fd, &m->to,
-				  m->own && m->by_frames, now_ns());
-	else
-		exchanges_forward_add(e->exchanges, m->id, fd, &m->to,
-				      m->to_host);
-}
-
-/* It is one of theirs. */
-static void del_forward(struct engine *e, uint32_t id)
-{
-	relays_forward_del(e->relays, id);
-	exchanges_forward_del(e->exchanges, id);
-	network_udp_withdraw(e->net, id, now_ns());
-}
-
-/* One message of the keeper's. false: it is gone. */
-static bool keeper_message(struct engine *e)
-{
-	int fds[CHANNEL_MAX_FDS];
-	size_t n_fds = 0;
-	union keeper_msg m;
-	const ssize_t n = channel_recv(e->setup.keeper_ch, &m, sizeof(m), fds,
-				       &n_fds);
-
-	if (n == -EAGAIN || n == -EMFILE)
-		return true;
-	if (n <= 0)
-		return false;
-	if (m.kind == MSG_RESOLVERS && n == sizeof(m.resolvers))
-		take_resolvers(e, &m.resolvers);
-	else if (m.kind == MSG_MTU && n == sizeof(m.mtu))
-		network_set_mtu(e->net, m.mtu.mtu, now_ns());
-	else if (m.kind == MSG_HOSTS && n == sizeof(m.hosts))
-		take_hosts(e, &m.hosts, n_fds ? fds[0] : -1);
-	else if (m.kind == MSG_FORWARD_ADD && n == sizeof(m.forward) &&
-		 n_fds == 1)
-		add_forward(e, &m.forward, fds[--n_fds]);
-	else if (m.kind == MSG_FORWARD_DEL && n == sizeof(m.forward))
-		del_forward(e, m.forward.id);
-	else if (m.kind == MSG_STATS_GET)
-		send_stats(e);
-	else if (m.kind == MSG_FLOWS_GET && n == sizeof(m.flows))
-		send_flows(e, m.flows.from);
-	while (n_fds)
-		close(fds[--n_fds]);
-	return true;
-}
-
-/* Takes fd. */
-static void connected(struct engine *e, uint32_t id, int fd, int error)
-{
-	if (id & EXCHANGE_ID)
-		exchanges_connected(e->exchanges, id, fd, now_ns());
-	else
-		relays_connected(e->relays, id, fd, error);
-}
-
-/* One answer of the inside helper's. false: it is gone. */
-static bool inside_message(struct engine *e)
-{
-	int fds[CHANNEL_MAX_FDS];
-	size_t n_fds = 0;
-	struct msg_opened m;
-	const ssize_t n = channel_recv(e->setup.inside_ch, &m, sizeof(m), fds,
-				       &n_fds);
-
-	if (n == -EAGAIN)
-		return true;
-	if (n == -EMFILE && m.kind == MSG_CONNECTED) {
-		connected(e, m.id, -1, EMFILE);
-		return true;
-	}
-	if (n <= 0)
-		return false;
-	if (n == sizeof(m) && m.kind == MSG_CONNECTED)
-		connected(e, m.id, n_fds ? fds[--n_fds] : -1, m.error);
-	while (n_fds)
-		close(fds[--n_fds]);
-	return true;
 }
 
 /* false: the engine's life is over. */
@@ -518,9 +347,9 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 		next_machine(e);
 		return true;
 	case SLOT_KEEPER:
-		return keeper_message(e);
+		return engine_keeper_message(e);
 	case SLOT_INSIDE:
-		return inside_message(e);
+		return engine_inside_message(e);
 	default:
 		break;
 	}
@@ -540,7 +369,7 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 static void let_go(struct engine *e, int fd, const char *text)
 {
 	(void)!epoll_ctl(e->host.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	log_write(e, LOG_WARN, text);
+	engine_log(e, LOG_WARN, text);
 }
 
 static void read_frames(struct engine *e, uint64_t now)
@@ -674,7 +503,7 @@ static int look_again(const struct engine *e, struct epoll_event *ev,
 	while (!n && *now < until) {
 		sched_yield();
 		n = look(e, ev);
-		*now = now_ns();
+		*now = engine_now_ns();
 	}
 	return n;
 }
@@ -688,17 +517,17 @@ static int await(struct engine *e, struct epoll_event *ev, uint64_t *now)
 
 	if (!timeout) {
 		n = look(e, ev);
-		*now = now_ns();
+		*now = engine_now_ns();
 		return n;
 	}
-	begin = *now = now_ns();
+	begin = *now = engine_now_ns();
 	if (patience_has(&e->patience)) {
 		n = look_again(e, ev, now);
 		awake = *now;
 	}
 	if (!n) {
 		n = epoll_wait(e->host.epoll_fd, ev, EVENTS_PER_TURN, timeout);
-		*now = now_ns();
+		*now = engine_now_ns();
 	}
 	patience_note(&e->patience, begin, awake, *now);
 	return n;
@@ -707,7 +536,7 @@ static int await(struct engine *e, struct epoll_event *ev, uint64_t *now)
 static void loop(struct engine *e)
 {
 	struct epoll_event ev[EVENTS_PER_TURN];
-	uint64_t now = now_ns();
+	uint64_t now = engine_now_ns();
 	int n;
 
 	do {
@@ -739,7 +568,7 @@ static void keep_only(const struct engine_setup *s)
 
 _Noreturn static void run(const struct engine_setup *setup)
 {
-	struct engine *e = reserve(sizeof(*e));
+	struct engine *e = engine_reserve(sizeof(*e));
 	struct msg_engine_ready ready = { .kind = MSG_ENGINE_READY };
 	struct msg_failed failed = { .kind = MSG_ENGINE_FAILED };
 

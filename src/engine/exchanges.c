@@ -32,6 +32,7 @@ struct exchange {
 	uint32_t forward;
 	int fd;				/* to the server; -1: WAITING */
 	bool used;
+	bool judged;			/* the firewall has let it pass */
 	struct endpoint client;
 	uint64_t used_ns;
 	struct kept *kept, **kept_end;
@@ -48,6 +49,8 @@ struct forward {
 struct exchanges {
 	struct env env;
 	int epoll_fd, inside_ch;
+	relay_judge_fn *judge;
+	void *ctx;
 	uint32_t most, count, fresh, first_free, forwards_used;
 	uint32_t oldest, newest;
 	uint64_t lost;
@@ -63,13 +66,16 @@ size_t exchanges_bytes(void)
 }
 
 struct exchanges *exchanges_init(void *mem, const struct env *env,
-				 int epoll_fd, int inside_ch, uint32_t most)
+				 int epoll_fd, int inside_ch, uint32_t most,
+				 relay_judge_fn *judge, void *ctx)
 {
 	struct exchanges *x = mem;
 
 	x->env = *env;
 	x->epoll_fd = epoll_fd;
 	x->inside_ch = inside_ch;
+	x->judge = judge;
+	x->ctx = ctx;
 	x->most = most < EXCHANGES_MAX ? most : EXCHANGES_MAX;
 	return x;
 }
@@ -201,13 +207,66 @@ static uint32_t id_of(const struct exchanges *x, const struct exchange *e)
 	       (number_of(x, e) - 1);
 }
 
+static enum network_judgement judge(const struct exchanges *x,
+				    const struct exchange *e)
+{
+	const struct forward *f = &x->forward[e->forward];
+	const struct network_relay what = {
+		.to_host = f->to_host, .udp = true, .v6 = !ip_is4(&f->to.ip),
+		.client_port = e->client.port, .port = f->to.port,
+	};
+
+	return x->judge(x->ctx, &what, id_of(x, e));
+}
+
+/* Get its socket. It may be over afterwards. */
+static void open_way(struct exchanges *x, struct exchange *e, uint64_t now_ns)
+{
+	const struct forward *f = &x->forward[e->forward];
+	const struct msg_open ask = { .kind = MSG_CONNECT, .udp = true,
+				      .at = f->to, .id = id_of(x, e) };
+
+	e->judged = true;
+	if (f->to_host)
+		exchanges_connected(x, ask.id, dial(&f->to, true), now_ns);
+	else if (channel_send(x->inside_ch, &ask, sizeof(ask), NULL, 0) < 0)
+		end(x, e);
+}
+
+/* What the firewall says, now or later; e may be over afterwards. */
+static void heed(struct exchanges *x, struct exchange *e,
+		 enum network_judgement said, uint64_t now_ns)
+{
+	if (said == NETWORK_BLOCK)
+		end(x, e);
+	else if (said == NETWORK_PASS && !e->judged)
+		open_way(x, e, now_ns);
+}
+
+void exchanges_judged(struct exchanges *x, uint32_t id, bool pass,
+		      uint64_t now_ns)
+{
+	const uint32_t slot = id & 0xffff;
+	struct exchange *e = slot < x->fresh ? &x->slot[slot] : NULL;
+
+	if (e && e->used && id_of(x, e) == id)
+		heed(x, e, pass ? NETWORK_PASS : NETWORK_BLOCK, now_ns);
+}
+
+void exchanges_judge_again(struct exchanges *x, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < x->fresh; i++) {
+		struct exchange *e = &x->slot[i];
+
+		if (e->used && e->judged)
+			heed(x, e, judge(x, e), now_ns);
+	}
+}
+
 /* A client speaks for the first time; NULL: there is no way to answer it. */
 static struct exchange *begin(struct exchanges *x, uint32_t forward,
 			      const struct endpoint *client, uint64_t now_ns)
 {
-	const struct forward *f = &x->forward[forward];
-	struct msg_open ask = { .kind = MSG_CONNECT, .udp = true,
-				.at = f->to };
 	struct exchange *e = slot_alloc(x);
 	uint32_t *bucket;
 
@@ -222,15 +281,8 @@ static struct exchange *begin(struct exchanges *x, uint32_t forward,
 	e->chain = *bucket;
 	*bucket = number_of(x, e);
 	age_newest(x, e);
-	ask.id = id_of(x, e);
-	if (f->to_host) {
-		exchanges_connected(x, ask.id, dial(&f->to, true), now_ns);
-		return e->used ? e : NULL;
-	}
-	if (channel_send(x->inside_ch, &ask, sizeof(ask), NULL, 0) == 0)
-		return e;
-	end(x, e);
-	return NULL;
+	heed(x, e, judge(x, e), now_ns);
+	return e->used ? e : NULL;
 }
 
 /* ---- datagrams ---- */

@@ -12,7 +12,8 @@
  * is asked for it, on the host it is ours. So a server that is bound to
  * loopback only is reached, sees 127.0.0.1, and can tell clients apart.
  *
- *   WAITING   the helper was asked; what the client sends is kept
+ *   WAITING   the firewall, or the helper, was asked; what the client sends
+ *             is kept
  *   OPEN      datagrams go both ways, batches as batches
  *
  * An exchange ends after IDLE without a datagram (RFC 4787 section 4.3), with
@@ -33,6 +34,7 @@
 
 #include "base/addr.h"
 #include "base/handle.h"
+#include "engine/relay.h"
 #include "env/env.h"
 
 #define EXCHANGES_MAX		1024
@@ -51,7 +53,8 @@ size_t exchanges_bytes(void);
  * descriptors in epoll_fd. inside_ch, to the helper, is borrowed.
  */
 struct exchanges *exchanges_init(void *mem, const struct env *env,
-				 int epoll_fd, int inside_ch, uint32_t most);
+				 int epoll_fd, int inside_ch, uint32_t most,
+				 relay_judge_fn *judge, void *ctx);
 
 /*
  * Take bound socket fd for the forward that the keeper calls id. to_host: it
@@ -71,6 +74,11 @@ void exchanges_event(struct exchanges *x, struct handle h, uint64_t now_ns);
  */
 void exchanges_connected(struct exchanges *x, uint32_t id, int fd,
 			 uint64_t now_ns);
+
+/* As relays_judged(), of an id with EXCHANGE_ID, and relays_judge_again(). */
+void exchanges_judged(struct exchanges *x, uint32_t id, bool pass,
+		      uint64_t now_ns);
+void exchanges_judge_again(struct exchanges *x, uint64_t now_ns);
 
 /* When exchanges_expire() is due: absolute, UINT64_MAX for never. */
 uint64_t exchanges_next_timer(const struct exchanges *x);

@@ -41,7 +41,10 @@ struct relay {
 	uint32_t gen;		/* of the handle; 0 never */
 	uint32_t next;		/* free, busy or unasked list, slot + 1 */
 	bool used, waiting, busy;
+	bool judged;		/* the firewall has let it pass */
+	bool stale;		/* by rules that have changed since */
 	bool to_host;		/* the client is the guest's */
+	uint16_t client_port;
 	uint32_t begun_s;
 	int fd[2];		/* by side; -1 if none */
 	struct endpoint to;	/* the server, where the helper connects */
@@ -386,7 +389,78 @@ static void connect_here(struct relays *r, const struct relay *y)
 	relays_connected(r, slot_of(r, y), fd, fd < 0 ? -fd : 0);
 }
 
-static void accept_one(struct relays *r, const struct forward *f, int fd)
+/* Of a slot below RELAY_MAX, and without EXCHANGE_ID. */
+static uint32_t ticket_of(const struct relays *r, const struct relay *y)
+{
+	return (y->gen & 0x1ffff) << 14 | slot_of(r, y);
+}
+
+static enum network_judgement judge(const struct relays *r,
+				    const struct relay *y)
+{
+	const struct network_relay what = {
+		.to_host = y->to_host, .v6 = !ip_is4(&y->to.ip),
+		.client_port = y->client_port, .port = y->to.port,
+	};
+
+	return r->setup.judge(r->setup.ctx, &what, ticket_of(r, y));
+}
+
+static void begin(struct relays *r, struct relay *y)
+{
+	y->judged = true;
+	if (y->to_host)
+		connect_here(r, y);
+	else
+		queue(r, y);
+}
+
+/* What the firewall says, now or later; y may be gone afterwards. */
+static void heed(struct relays *r, struct relay *y,
+		 enum network_judgement said)
+{
+	if (said == NETWORK_BLOCK)
+		relay_free(r, y, true);
+	else if (said == NETWORK_PASS && !y->judged)
+		begin(r, y);
+}
+
+void relays_judged(struct relays *r, uint32_t ticket, bool pass)
+{
+	const uint32_t slot = ticket & (RELAY_MAX - 1);
+	struct relay *y = slot < r->fresh ? &r->relays[slot] : NULL;
+
+	if (!y || !y->used || ticket_of(r, y) != ticket)
+		return;
+	if (y->judged && y->waiting)
+		y->stale = !pass;	/* it may stand in a list */
+	else
+		heed(r, y, pass ? NETWORK_PASS : NETWORK_BLOCK);
+}
+
+void relays_judge_again(struct relays *r)
+{
+	for (uint32_t i = 0; i < r->fresh; i++) {
+		struct relay *y = &r->relays[i];
+
+		if (!y->used || !y->judged)
+			continue;
+		if (y->waiting)
+			y->stale = true;
+		else
+			heed(r, y, judge(r, y));
+	}
+}
+
+static uint16_t port_of(const struct sockaddr_any *sa)
+{
+	struct endpoint at;
+
+	return sockaddr_to(sa, &at) ? at.port : 0;
+}
+
+static void accept_one(struct relays *r, const struct forward *f, int fd,
+		       uint16_t client_port)
 {
 	struct relay *y = relay_alloc(r);
 	const int one = 1;
@@ -401,10 +475,8 @@ static void accept_one(struct relays *r, const struct forward *f, int fd)
 	y->to = f->to;
 	y->to_host = f->way == RELAY_TO_HOST;
 	y->begun_s = now_s();
-	if (f->way == RELAY_TO_HOST)
-		connect_here(r, y);
-	else
-		queue(r, y);
+	y->client_port = client_port;
+	heed(r, y, judge(r, y));
 }
 
 /*
@@ -430,7 +502,9 @@ static bool refuse_one(struct relays *r, const struct forward *f)
 static void accept_all(struct relays *r, const struct forward *f)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
-		const int fd = accept4(f->fd, NULL, NULL,
+		struct sockaddr_any client;
+		socklen_t len = sizeof(client);
+		const int fd = accept4(f->fd, &client.sa, &len,
 				       SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && refuse_one(r, f))
@@ -442,7 +516,7 @@ static void accept_all(struct relays *r, const struct forward *f)
 			r->setup.offer(r->setup.ctx, fd, &f->to,
 				       f->way == RELAY_BY_FRAMES);
 		else
-			accept_one(r, f, fd);
+			accept_one(r, f, fd, port_of(&client));
 	}
 }
 
@@ -499,6 +573,8 @@ void relays_connected(struct relays *r, uint32_t id, int fd, int error)
 	if (watch(r, y->fd[CLIENT], slot + CLIENT, y->gen, events) < 0 ||
 	    watch(r, y->fd[SERVER], slot + SERVER, y->gen, events) < 0)
 		relay_free(r, y, true);
+	else if (y->stale)
+		heed(r, y, judge(r, y));
 }
 
 static void socket_event(struct relays *r, struct handle h, uint32_t events)

@@ -19,6 +19,7 @@
  * then the others' bytes are copied, and stay in the socket that they came by
  * until the other has taken them.
  *
+ *   JUDGED    the firewall has not said yet whether it may be
  *   WAITING   the helper is to be asked, or was; the client may already send
  *   OPEN      both sockets are there
  *
@@ -41,6 +42,7 @@
 #include "base/check.h"
 #include "base/handle.h"
 #include "base/network_flow.h"
+#include "network/network.h"
 
 #define RELAY_MAX		16384
 #define RELAY_FDS		2	/* of each */
@@ -60,6 +62,10 @@ enum relay_way {
 	RELAY_BY_FRAMES,	/* handed to offer: the guest is to see them */
 };
 
+/* As network_judge(). */
+typedef enum network_judgement relay_judge_fn(void *ctx,
+		const struct network_relay *relay, uint32_t ticket);
+
 /* by_frames: the guest shall see who connects. */
 typedef void relay_offer_fn(void *ctx, int fd, const struct endpoint *to,
 			    bool by_frames);
@@ -73,6 +79,7 @@ struct relays_setup {
 	uint32_t most, pipes;	/* at a time */
 	uint64_t bytes;		/* for the buffers of all sockets together */
 	relay_offer_fn *offer;	/* takes fd */
+	relay_judge_fn *judge;
 	void *ctx;
 };
 
@@ -89,6 +96,11 @@ void relays_event(struct relays *r, struct handle h, uint32_t epoll_events);
 
 /* The helper's answer; fd (taken) is -1 and error an errno on failure. */
 void relays_connected(struct relays *r, uint32_t id, int fd, int error);
+
+/* The firewall's late answer for a ticket of ours; any is safe. */
+void relays_judged(struct relays *r, uint32_t ticket, bool pass);
+/* The rules have changed: end those that may not be any more. */
+void relays_judge_again(struct relays *r);
 
 /* Go on with what was cut short, or had to wait for the helper. */
 void relays_turn_end(struct relays *r);

@@ -26,6 +26,7 @@
 #include "base/frame.h"
 #include "base/handle.h"
 #include "base/log.h"
+#include "base/network_blocked.h"
 #include "base/span.h"
 
 enum env_error {
@@ -105,6 +106,16 @@ struct env_net_error {
 	uint32_t mtu;		/* for too-big messages; for parameter
 				   problems the place in the packet */
 	size_t payload_bytes;	/* of the quoted datagram given back */
+};
+
+/* A socket whose program is asked for. */
+struct env_socket {
+	bool in_guest;		/* the guest's, else the host's */
+	bool listens;		/* it waits for clients at local, or at any
+				   address of that port; else it is at local,
+				   and of TCP connected to remote */
+	uint8_t protocol;	/* of IP */
+	struct endpoint local, remote;
 };
 
 struct env_ops {
@@ -219,6 +230,17 @@ struct env_ops {
 	 * that address or at all of the family's?
 	 */
 	bool (*host_listens)(void *ctx, const struct endpoint *at, bool udp);
+
+	/*
+	 * Find out whose it is: network_program() will be given that id.
+	 * false: nobody can, and it will not.
+	 */
+	bool (*ask_program)(void *ctx, uint32_t id,
+			    const struct env_socket *what);
+	/* network_judge() has made up its mind. */
+	void (*judged)(void *ctx, uint32_t ticket, bool pass);
+	/* The firewall has kept that from passing; what is borrowed. */
+	void (*blocked)(void *ctx, const struct network_blocked *what);
 
 	/* Unpredictable bytes. */
 	void (*random)(void *ctx, void *buf, size_t len);

@@ -353,6 +353,15 @@ void firewall_explain(const struct firewall *fw,
 	*out = why;
 }
 
+bool firewall_may_refuse(const struct firewall *fw,
+			 enum firewall_origin origin)
+{
+	const struct firewall_flow flow = { .direction = RULE_IN,
+					    .origin = origin };
+
+	return fw->group[RULE_IN][RULE_BLOCK].n || !default_of(fw, &flow);
+}
+
 bool firewall_name_allowed(const struct firewall *fw, const char *guest,
 			   const char *name)
 {

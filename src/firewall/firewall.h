@@ -92,6 +92,10 @@ struct firewall_verdict {
 struct firewall_verdict firewall_decide(const struct firewall *fw,
 					const struct firewall_flow *flow);
 
+/* May a flow `in` from there be blocked at all? */
+bool firewall_may_refuse(const struct firewall *fw,
+			 enum firewall_origin origin);
+
 struct firewall_found {
 	uint32_t n;				/* all of them */
 	uint32_t rule[FIREWALL_SHOWN];		/* the first, in order */

@@ -22,6 +22,29 @@ void rules_init(struct rules *set, void *block, const struct rules_size *max)
 	set->used.text_bytes = 1;
 }
 
+void rules_adopt(struct rules *set, const void *block,
+		 const struct rules_size *size)
+{
+	union {			/* what a set holds may be written to: not here */
+		const void *in;
+		void *out;
+	} bytes = { .in = block };
+
+	*set = (struct rules){ .rule = bytes.out, .max = *size };
+	set->item = (struct rule_item *)(void *)(set->rule + size->rules);
+	set->text = (char *)(set->item + size->items);
+	set->max.text_bytes++;
+	set->used = set->max;
+}
+
+struct rules_size rules_needed(const struct rules *set)
+{
+	struct rules_size size = set->used;
+
+	size.text_bytes--;		/* rules_init() adds that of text 0 */
+	return size;
+}
+
 void rule_init(struct rule *r)
 {
 	*r = (struct rule){ .protocol = RULE_ANY_PROTOCOL, .enabled = true,

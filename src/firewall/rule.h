@@ -144,6 +144,16 @@ size_t rules_bytes(const struct rules_size *max);
 /* An empty set in a block (lent) of rules_bytes(). */
 void rules_init(struct rules *set, void *block, const struct rules_size *max);
 
+/*
+ * A set that is there already, whole and with no room to spare: in a block
+ * (lent, only read) as rules_init() lays it out for that size.
+ */
+void rules_adopt(struct rules *set, const void *block,
+		 const struct rules_size *size);
+
+/* The size of such a block for what a set holds now. */
+struct rules_size rules_needed(const struct rules *set);
+
 /* A rule that matches everything and is enabled: to be filled, then added. */
 void rule_init(struct rule *r);
 

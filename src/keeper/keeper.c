@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "firewall/rule.h"
 #include "keeper/answers.h"
 #include "keeper/flows.h"
 #include "keeper/nsfds.h"
@@ -223,6 +225,22 @@ static void send_resolvers(struct keeper *k)
 	if (channel_send(k->engine_ch, &m, sizeof(m), NULL, 0) < 0)
 		log_write(&k->in.log, LOG_ERROR,
 			  "the engine does not take the DNS servers");
+}
+
+/* No rules yet: everything passes that host access and ports let pass. */
+static void send_rules(struct keeper *k)
+{
+	const struct msg_firewall m = {
+		.kind = MSG_FIREWALL, .profile = RULE_PRIVATE, .off = true,
+	};
+	const struct rules_size none = { 0 };
+	const int fd = memfd_create("rules", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)rules_bytes(&none)) < 0 ||
+	    channel_send(k->engine_ch, &m, sizeof(m), &fd, 1) < 0)
+		fatal_errno(k, "the engine does not take rules", errno);
+	if (fd >= 0)
+		close(fd);
 }
 
 static void send_hosts(struct keeper *k)
@@ -734,6 +752,7 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 	if (k->machine)
 		start_engine(k, config->qemu_dgram ? LINK_DATAGRAM :
 			     LINK_STREAM, k->link_fd, 0);
+	send_rules(k);
 	send_resolvers(k);
 	send_hosts(k);
 	appear(k);

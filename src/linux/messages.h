@@ -158,8 +158,7 @@ struct msg_flows {
 
 /*
  * The rules in force from now on; until the first of these nothing passes.
- * The file is the block of a set (firewall/rule.h) with no room to spare:
- * max, as of rules_init(), is what is used.
+ * The file is the block of a set, for rules_adopt() (firewall/rule.h).
  */
 struct msg_firewall {
 	uint32_t kind;

@@ -271,6 +271,27 @@ static bool begins_anew(const struct direct *d, const struct said *s)
 	       (d->by_host || is_over(d));
 }
 
+static bool rules_allow(struct network *net, const struct said *s,
+			const struct ip_packet *ip,
+			const struct frame_meta *meta, enum guard_path path,
+			enum drop *drop)
+{
+	const bool echo = s->key.kind == FLOW_DIRECT_PING;
+	const struct guard_flow flow = {
+		.path = path, .protocol = ip->proto,
+		.icmp_type = echo ? ip->payload.p[0] : 0,
+		.guest = { .ip = s->key.guest_ip,
+			   .port = echo ? 0 : s->key.guest_port },
+		.peer = { .ip = s->key.peer_ip, .port = s->key.peer_port },
+	};
+	const enum guard_verdict v = guard_packet_begins(net, &flow,
+			path == GUARD_TO_HOST ? GUARD_GUEST_PACKET :
+						GUARD_HOST_PACKET, ip, meta);
+
+	*drop = guard_drop(v);
+	return v == GUARD_PASS;
+}
+
 /* Is what the link says of the packet true? The host's stack will go by it. */
 static bool is_true(const struct frame_meta *m, const struct ip_packet *ip)
 {
@@ -326,6 +347,11 @@ bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 		f = NULL;
 	}
 	if (!f && is_true(meta, ip) && may_begin(net, &s)) {
+		if (!rules_allow(net, &s, ip, meta, GUARD_TO_HOST, drop)) {
+			if (*drop == DROP_FIREWALL && net->guard.rules.refuse)
+				network_refuse(net, ip);
+			return true;
+		}
 		*drop = DROP_FLOWS;
 		f = (struct flow *)(void *)begin(net, &s, false);
 		if (!f)
@@ -344,8 +370,9 @@ bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 
 /* ---- from the host ---- */
 
-/* The host is told that nobody has that address, as a router would. */
-static void no_such_guest(struct network *net, const struct ip_packet *ip)
+/* The host is told why a packet of its own goes nowhere, as by a router. */
+static void tell_host(struct network *net, const struct ip_packet *ip,
+		      enum icmp_error error)
 {
 	const struct env *env = &net->p.env;
 	const struct ip *from = proto_gateway(&net->p, &ip->src);
@@ -366,7 +393,7 @@ static void no_such_guest(struct network *net, const struct ip_packet *ip)
 	if (quote.len > ICMP_QUOTE_BYTES)
 		quote.len = ICMP_QUOTE_BYTES;
 	icmp_emit_error(&body, &answer.src, &answer.dst,
-			ICMP_HOST_UNREACHABLE, 0, quote);
+			error, 0, quote);
 	v[1] = (struct span){ .p = icmp, .len = (size_t)(body.p - icmp) };
 	ip_emit(&w, &answer, v[1].len);
 	v[0] = (struct span){ .p = head, .len = (size_t)(w.p - head) };
@@ -421,6 +448,7 @@ static enum drop host_packet(struct network *net, const uint8_t *buf,
 	struct ip_packet ip;
 	struct said s;
 	struct flow *f;
+	enum drop why;
 	const enum drop drop = ip_parse_packet(rd(buf, len), v6, &ip);
 
 	if (drop != DROP_OK)
@@ -430,7 +458,7 @@ static enum drop host_packet(struct network *net, const uint8_t *buf,
 	if (!ip_equal(&ip.src, proto_gateway(&net->p, &ip.src)))
 		return DROP_SOURCE;
 	if (!network_is_guests(net, &ip.dst)) {
-		no_such_guest(net, &ip);
+		tell_host(net, &ip, ICMP_HOST_UNREACHABLE);
 		return DROP_DEST;
 	}
 	if (ip.frag_offset)
@@ -440,6 +468,14 @@ static enum drop host_packet(struct network *net, const uint8_t *buf,
 	f = flow_find(&net->p.flows, &s.key);
 	if (!f && (s.error || is_gateways(net, &s)))
 		return DROP_NOFLOW;
+	/* Where the guest's has been blocked the host's goes on a while. */
+	if (!f && s.key.kind == FLOW_DIRECT_TCP && !s.begins)
+		return DROP_NOFLOW;
+	if (!f && !rules_allow(net, &s, &ip, meta, GUARD_FROM_HOST, &why)) {
+		if (why == DROP_FIREWALL && net->guard.rules.refuse)
+			tell_host(net, &ip, ICMP_PROHIBITED);
+		return why;
+	}
 	if (!f)
 		f = (struct flow *)(void *)begin(net, &s, true);
 	if (!f)

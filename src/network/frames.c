@@ -121,6 +121,47 @@ static enum drop route(struct network *net, const struct ip_packet *ip,
 	return DROP_OK;
 }
 
+void network_refuse(struct network *net, const struct ip_packet *ip)
+{
+	struct flow_key key = { .guest_ip = ip->src, .peer_ip = ip->dst,
+				.kind = FLOW_TCP };
+	struct tcp_segment seg;
+
+	if (ip->proto != PROTO_TCP) {
+		proto_icmp_error(&net->p, proto_gateway(&net->p, &ip->src), ip,
+				 ICMP_PROHIBITED, 0);
+	} else if (tcp_parse(ip->payload, &seg) == DROP_OK) {
+		key.guest_port = seg.src_port;
+		key.peer_port = seg.dst_port;
+		tcp_refuse(&net->p, &key, &seg);
+	}
+}
+
+/* May the guest begin that flow? Else *drop, and it is told, if it may be. */
+static bool may_begin(struct network *net, const struct ip_packet *ip,
+		      const struct frame_meta *meta,
+		      const struct guard_flow *flow, enum drop *drop)
+{
+	const enum guard_verdict v = guard_packet_begins(net, flow,
+			GUARD_GUEST_PACKET, ip, meta);
+
+	*drop = guard_drop(v);
+	if (v == GUARD_BLOCK && net->guard.rules.refuse)
+		network_refuse(net, ip);
+	return v == GUARD_PASS;
+}
+
+static struct guard_flow flow_of_packet(const struct network *net,
+					const struct ip_packet *ip,
+					uint16_t src, uint16_t dst)
+{
+	return (struct guard_flow){
+		.path = guard_path_to(net, &ip->dst), .protocol = ip->proto,
+		.guest = { .ip = ip->src, .port = src },
+		.peer = { .ip = ip->dst, .port = dst },
+	};
+}
+
 static bool to_gateway(const struct network *net, const struct ip_packet *ip)
 {
 	return ip_equal(&ip->dst, proto_gateway(&net->p, &ip->dst));
@@ -132,6 +173,7 @@ static int open_dns(void *ctx, struct handle owner)
 }
 
 static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
+			 const struct frame_meta *meta,
 			 const struct flow_key *key,
 			 const struct tcp_segment *seg, const uint32_t *past)
 {
@@ -139,6 +181,7 @@ static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
 		.to.port = seg->dst_port,
 		.reopens = past, .past = past ? *past : 0,
 	};
+	struct guard_flow flow;
 	struct policy_route r;
 	enum drop drop;
 
@@ -150,6 +193,9 @@ static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
 	}
 	drop = route(net, ip, seg->dst_port, &r);
 	if (drop != DROP_OK)
+		return drop;
+	flow = flow_of_packet(net, ip, seg->src_port, seg->dst_port);
+	if (!may_begin(net, ip, meta, &flow, &drop))
 		return drop;
 	target.to.ip = r.to;
 	target.has_next = r.has_next;
@@ -181,7 +227,7 @@ static enum drop tcp_packet(struct network *net, const struct ip_packet *ip,
 		return DROP_NOFLOW;
 	if ((seg.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && seg.dst_port &&
 	    seg.src_port)
-		return tcp_new(net, ip, &key, &seg, f ? &past : NULL);
+		return tcp_new(net, ip, meta, &key, &seg, f ? &past : NULL);
 	if (!ip_is_multicast(&ip->dst) && !ip_is_broadcast(&ip->dst))
 		tcp_refuse(&net->p, &key, &seg);
 	return DROP_NOFLOW;
@@ -226,6 +272,8 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 {
 	struct flow_key key = { .guest_ip = ip->src, .peer_ip = ip->dst,
 				.kind = FLOW_UDP };
+	const struct udp_flow *known;
+	struct guard_flow flow;
 	struct endpoint to;
 	struct policy_route r;
 	struct udp udp;
@@ -248,19 +296,29 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 		return DROP_VALUE;
 	key.guest_port = udp.src_port;
 	key.peer_port = udp.dst_port;
-	if (udp_is_called(&net->p, &key, &to))
+	known = udp_exchange_find(&net->p, &key);
+	if (known && known->called) {
+		to = known->to;
 		return udp_from_guest(&net->p, &key, &to, ip, &udp, size);
+	}
 	drop = route(net, ip, udp.dst_port, &r);
 	if (drop != DROP_OK)
 		return drop;
+	if (!known) {
+		flow = flow_of_packet(net, ip, udp.src_port, udp.dst_port);
+		if (!may_begin(net, ip, meta, &flow, &drop))
+			return drop;
+	}
 	to = (struct endpoint){ .ip = r.to, .port = udp.dst_port };
 	return udp_from_guest(&net->p, &key, &to, ip, &udp, size);
 }
 
-static enum drop echo_packet(struct network *net, const struct ip_packet *ip)
+static enum drop echo_packet(struct network *net, const struct ip_packet *ip,
+			     const struct frame_meta *meta)
 {
 	struct flow_key key = { .guest_ip = ip->src, .peer_ip = ip->dst,
 				.kind = FLOW_PING };
+	struct guard_flow flow;
 	struct icmp_echo echo;
 	struct policy_route r;
 	enum drop drop = icmp_parse_echo(ip, &echo);
@@ -275,6 +333,12 @@ static enum drop echo_packet(struct network *net, const struct ip_packet *ip)
 	if (drop != DROP_OK)
 		return drop;
 	key.guest_port = echo.id;
+	if (!flow_find(&net->p.flows, &key)) {
+		flow = flow_of_packet(net, ip, 0, 0);
+		flow.icmp_type = ip->payload.p[0];
+		if (!may_begin(net, ip, meta, &flow, &drop))
+			return drop;
+	}
 	return ping_from_guest(&net->p, &key, &r.to, ip, &echo);
 }
 
@@ -295,12 +359,12 @@ static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 	case PROTO_ICMP:
 		if (ip->v6)
 			break;
-		return checksum_ok(meta, ip) ? echo_packet(net, ip) :
+		return checksum_ok(meta, ip) ? echo_packet(net, ip, meta) :
 					       DROP_CHECKSUM;
 	case PROTO_ICMP6:
 		if (!ip->v6)
 			break;
-		return checksum_ok(meta, ip) ? echo_packet(net, ip) :
+		return checksum_ok(meta, ip) ? echo_packet(net, ip, meta) :
 					       DROP_CHECKSUM;
 	default:
 		break;
@@ -309,6 +373,19 @@ static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 		proto_icmp_error(&net->p, proto_gateway(&net->p, &ip->src),
 				 ip, ICMP_PROTO_UNREACHABLE, ip->proto_at);
 	return DROP_PROTO;
+}
+
+void network_packet_again(struct network *net, const struct frame_meta *meta,
+			  struct view packet)
+{
+	struct rd first = rd(packet.p, packet.len);
+	struct ip_packet ip;
+	enum drop drop = ip_parse_packet(rd(packet.p, packet.len),
+					 rd_u8(&first) >> 4 == 6, &ip);
+
+	if (drop == DROP_OK)
+		drop = ip_dispatch(net, &ip, meta);
+	net->p.drops[drop]++;
 }
 
 /* Neighbour messages: valid from link-local and unspecified sources too. */

@@ -98,6 +98,8 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 		.gateway4 = setup->gateway4, .gateway6 = setup->gateway6,
 		.guest4 = setup->guest4, .guest6 = setup->guest6,
 	};
+	net->p.may_call = guard_call_begins;
+	guard_init(&net->guard);
 	wheel_init(&net->p.wheel, now_ns);
 	env->ops->random(env->ctx, &net->p.isn_key, sizeof(net->p.isn_key));
 	env->ops->random(env->ctx, &key, sizeof(key));
@@ -140,6 +142,7 @@ void network_fini(struct network *net)
 			break;
 		}
 	}
+	guard_fini(net);
 	reassembly_fini(&net->p, &net->reassembly);
 	wheel_cancel(&net->p.wheel, &net->autoconf.timer);
 	dns_fini(net->dns);
@@ -214,6 +217,32 @@ static uint16_t free_port(const struct network *net, struct flow_key key)
 	return 0;
 }
 
+/* Else the stream is reset, or waits. */
+static bool offer_begins(struct network *net, int id,
+			 const struct endpoint *from,
+			 const struct endpoint *to)
+{
+	const struct env *env = &net->p.env;
+	struct guard_flow flow = {
+		.path = guard_path_from(net, &from->ip),
+		.protocol = PROTO_TCP, .guest = *to, .peer = *from,
+	};
+	const struct guard_cause cause = {
+		.kind = GUARD_STREAM,
+		.stream = { .id = id, .from = *from, .to = *to },
+	};
+	enum guard_verdict v;
+
+	if (ip_is_unspecified(&from->ip) || ip_is_loopback(&from->ip))
+		flow.peer.ip = *proto_gateway(&net->p, &to->ip);
+	v = guard_begins(net, &flow, &cause);
+	if (v == GUARD_BLOCK || v == GUARD_LIMIT) {
+		net->p.drops[guard_drop(v)]++;
+		env->ops->tcp.close(env->ctx, id, true);
+	}
+	return v == GUARD_PASS;
+}
+
 void network_offer(struct network *net, int id, const struct endpoint *from,
 		   const struct endpoint *to, uint64_t now_ns)
 {
@@ -225,6 +254,8 @@ void network_offer(struct network *net, int id, const struct endpoint *from,
 	};
 
 	p->now_ns = now_ns;
+	if (!offer_begins(net, id, from, to))
+		return;
 	if (!proto_can_be_seen(p, &from->ip, &to->ip) ||
 	    flow_find(&p->flows, &key)) {
 		key.peer_ip = *proto_gateway(p, &to->ip);
@@ -328,6 +359,8 @@ void network_timers(struct network *net, uint64_t now_ns)
 			reassembly_timer(&net->p, &net->reassembly);
 		else if (t == &net->autoconf.timer)
 			autoconf_timer(&net->autoconf, &net->p);
+		else if (t == &net->guard.timer)
+			guard_timer(net);
 		else
 			ASSERT(dns_timer(net->dns, t));
 	}
@@ -336,13 +369,14 @@ void network_timers(struct network *net, uint64_t now_ns)
 void network_turn_end(struct network *net, uint64_t now_ns)
 {
 	net->p.now_ns = now_ns;
+	guard_turn_end(net);
 	udp_turn_end(&net->p);
 	tcp_turn_end(&net->p);
 }
 
 bool network_busy(const struct network *net)
 {
-	return net->p.owed != NULL;
+	return net->p.owed != NULL || guard_busy(net);
 }
 
 void network_set_mtu(struct network *net, unsigned mtu, uint64_t now_ns)

@@ -47,6 +47,25 @@ struct network_setup {
 	char search[256];		/* domains for it; blanks between */
 };
 
+/* The rules in force; all is lent until the next ones. */
+struct network_rules {
+	const struct firewall *firewall;	/* NULL: nothing passes */
+	uint64_t *hits;			/* of each rule: counted on; NULL */
+	uint32_t generation;		/* told with what is blocked */
+	bool off;			/* everything passes */
+	bool refuse;			/* who is blocked is told so */
+	bool keep_flows;		/* those that live are left alone */
+};
+
+enum network_judgement { NETWORK_PASS, NETWORK_BLOCK, NETWORK_WAIT };
+
+/* A connection or exchange on localhost, which the driver relays itself. */
+struct network_relay {
+	bool to_host;			/* the guest began it, else the host */
+	bool udp, v6;
+	uint16_t client_port, port;	/* of who began it; of the server */
+};
+
 struct network;
 
 /* Bytes of memory that network_init() wants for that setup. */
@@ -138,6 +157,32 @@ void network_set_resolvers(struct network *net, const struct endpoint *at,
 
 /* The host's hosts file, lent until the next call; NULL: none. */
 void network_set_hosts(struct network *net, const struct hosts *hosts);
+
+/*
+ * The rules from now on. Until they are given nothing passes. Flows that
+ * live are asked about within a few turns, unless keep_flows.
+ */
+void network_set_rules(struct network *net, const struct network_rules *rules,
+		       uint64_t now_ns);
+
+/* Flows that were blocked, and how many of them env was not told of. */
+void network_get_blocked(const struct network *net, uint64_t *blocked,
+			 uint64_t *not_told);
+
+/*
+ * The answer to env's ask_program(), not from within that: a full path, lent;
+ * NULL: unknown. An id that is not asked about any more is fine.
+ */
+void network_program(struct network *net, uint32_t id, const char *path,
+		     uint64_t now_ns);
+
+/*
+ * May that be relayed, or go on after a change of rules? NETWORK_WAIT: env's
+ * judged() will say so for the ticket.
+ */
+enum network_judgement network_judge(struct network *net,
+				     const struct network_relay *relay,
+				     uint32_t ticket, uint64_t now_ns);
 
 void network_get_stats(const struct network *net, struct network_stats *out);
 

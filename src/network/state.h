@@ -9,6 +9,7 @@
 
 #include "network/autoconf.h"
 #include "network/direct.h"
+#include "network/guard.h"
 #include "network/network.h"
 #include "network/policy.h"
 #include "proto/ctx.h"
@@ -41,6 +42,7 @@ struct network {
 	struct proto p;			/* first: what proto/ is lent */
 	struct network_setup setup;
 	struct policy policy;
+	struct guard guard;
 	struct neighbor_setup neighbor;
 	struct ip guest6;		/* the name's: heard; :: not yet */
 	struct dns *dns;
@@ -56,6 +58,13 @@ struct network {
 
 /* Of what the gateway says itself. */
 extern const struct env_mark network_own_mark;
+
+/* A packet of the guest's that had to wait, past Ethernet and fragments. */
+void network_packet_again(struct network *net, const struct frame_meta *meta,
+			  struct view packet);
+
+/* Tell the guest that this packet may not pass: by RST, or ICMP. */
+void network_refuse(struct network *net, const struct ip_packet *ip);
 
 /* IPv4 has one address for the guest; in IPv6 it takes more by itself. */
 bool network_is_guests(const struct network *net, const struct ip *ip);

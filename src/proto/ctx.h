@@ -22,8 +22,20 @@
 #include "wire/icmp.h"
 #include "wire/ip.h"
 
+struct proto;
 struct tcp;
 struct udp_gather;
+struct udp_map;
+
+/* Datagrams with which a peer begins an exchange at an offer; lent. */
+struct proto_call {
+	const struct udp_map *map;
+	struct endpoint peer;		/* as the host names it */
+	struct endpoint shown;		/* as the guest will */
+	struct env_mark mark;		/* segment: bytes of each but the last */
+	struct view data;
+	unsigned n;
+};
 
 struct proto {
 	struct env env;
@@ -44,6 +56,9 @@ struct proto {
 	struct tcp *owed;		/* flows with work for the turn's end */
 	uint32_t called;		/* UDP exchanges that peers began, now */
 	uint64_t udp_offers;		/* ever, but for guests' own maps */
+	/* May it begin? Else *why; DROP_OK: not now, it will come again. */
+	bool (*may_call)(struct proto *p, const struct proto_call *call,
+			 enum drop *why);
 	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
 	struct udp_gather *gather;	/* of this turn, see proto/udp.h */
 

@@ -272,12 +272,18 @@ static void pass_on(struct proto *p, struct udp_map *m, struct series *s)
 	const struct endpoint guest = {
 		.ip = m->flow.key.guest_ip, .port = m->flow.key.guest_port,
 	};
+	struct proto_call call = {
+		.peer = s->peer, .mark = s->mark, .n = s->n,
+		.data = { .p = p->datagram, .len = s->len },
+	};
 	enum drop why = DROP_NOFLOW;
-	struct udp_flow *u = udp_exchange_from(p, m, &s->peer, &s->mark, &why);
+	struct udp_flow *u;
 	const unsigned n = s->n;
 	struct endpoint from;
 
 	s->n = 0;
+	call.mark.segment = (uint16_t)s->segment;
+	u = udp_exchange_from(p, m, &call, &why);
 	if (!u) {
 		p->drops[why] += n;
 		return;
@@ -295,6 +301,26 @@ static void pass_on(struct proto *p, struct udp_map *m, struct series *s)
 	} else {
 		udp_to_guest(p, &from, &guest, &s->mark, p->datagram, s->len);
 	}
+}
+
+void udp_called_again(struct proto *p, struct handle map,
+		      const struct proto_call *call)
+{
+	struct flow *f = flow_get(&p->flows, map);
+	struct series s = {
+		.peer = call->peer, .mark = call->mark, .n = call->n,
+		.segment = call->mark.segment, .len = call->data.len,
+	};
+	struct udp_map *m = (struct udp_map *)(void *)f;
+
+	if (!f || m->sock < 0)
+		return;
+	s.mark.segment = 0;
+	if (s.len)
+		memcpy(p->datagram, call->data.p, s.len);
+	m->exchanges++;		/* it stays, whatever becomes of its own */
+	pass_on(p, m, &s);
+	udp_map_leave(p, m);
 }
 
 /* May a datagram of len bytes follow those of the series? */

@@ -65,6 +65,13 @@ void udp_to_guest(struct proto *p, const struct endpoint *from,
 /* What was gathered leaves. */
 void udp_turn_end(struct proto *p);
 
+/*
+ * What p->may_call() has kept comes again; map is the handle of the call's
+ * map, which need not be there any more.
+ */
+void udp_called_again(struct proto *p, struct handle map,
+		      const struct proto_call *call);
+
 void udp_host_event(struct proto *p, struct udp_map *m, unsigned events);
 
 #endif

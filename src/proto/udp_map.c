@@ -43,7 +43,7 @@ void udp_map_leave(struct proto *p, struct udp_map *m)
 		udp_map_free(p, m);
 }
 
-static void exchange_free(struct proto *p, struct udp_flow *u)
+void udp_exchange_end(struct proto *p, struct udp_flow *u)
 {
 	struct udp_map *m = udp_map_of(p, u);
 
@@ -61,7 +61,7 @@ struct udp_flow *udp_exchange_find(struct proto *p, const struct flow_key *key)
 
 	if (!u || u->epoch == udp_map_of(p, u)->epoch)
 		return u;
-	exchange_free(p, u);
+	udp_exchange_end(p, u);
 	return NULL;
 }
 
@@ -173,19 +173,23 @@ static bool same(const struct endpoint *a, const struct endpoint *b)
 }
 
 /* A peer speaks to an offer for the first time. */
-static struct udp_flow *call(struct proto *p, struct udp_map *m,
-			     const struct endpoint *peer, enum drop *why)
+static struct udp_flow *begin_called(struct proto *p, struct udp_map *m,
+				     struct proto_call *call, enum drop *why)
 {
-	const struct endpoint as = shown(p, m, peer);
-	const struct flow_key key = key_of(m, &as);
+	struct flow_key key;
 	struct udp_flow *u = NULL;
 
 	*why = DROP_NOFLOW;
-	if (!m->offered || !peer->port)
+	if (!m->offered || !call->peer.port)
+		return NULL;
+	call->map = m;
+	call->shown = shown(p, m, &call->peer);
+	if (!p->may_call(p, call, why))
 		return NULL;
 	*why = DROP_FLOWS;
+	key = key_of(m, &call->shown);
 	if (p->called < p->flows.n_slots / CALLED_PART)
-		u = begin(p, &key, m, peer, why);
+		u = begin(p, &key, m, &call->peer, why);
 	if (u) {
 		u->called = true;
 		p->called++;
@@ -208,23 +212,21 @@ static void move(struct proto *p, struct udp_flow *u, struct udp_map *m)
 }
 
 struct udp_flow *udp_exchange_from(struct proto *p, struct udp_map *m,
-				   const struct endpoint *peer,
-				   const struct env_mark *mark,
-				   enum drop *why)
+				   struct proto_call *call, enum drop *why)
 {
-	struct udp_flow *u = udp_exchange_of(p, m, peer);
+	struct udp_flow *u = udp_exchange_of(p, m, &call->peer);
 
 	if (!u)
-		u = call(p, m, peer, why);
+		u = begin_called(p, m, call, why);
 	if (!u)
 		return NULL;
-	if (m->offered && !same(&u->to, peer)) {
+	if (m->offered && !same(&u->to, &call->peer)) {
 		*why = DROP_NOFLOW;	/* two that look alike to the guest */
 		return NULL;
 	}
 	move(p, u, m);
-	u->local = mark->local;
-	u->dev = mark->dev;
+	u->local = call->mark.local;
+	u->dev = call->mark.dev;
 	return u;
 }
 
@@ -249,7 +251,7 @@ void udp_timer(struct proto *p, struct udp_flow *u)
 	if (end > p->now_ns && u->epoch == udp_map_of(p, u)->epoch)
 		wheel_arm(&p->wheel, &u->timer, end);
 	else
-		exchange_free(p, u);
+		udp_exchange_end(p, u);
 }
 
 bool udp_is_called(struct proto *p, const struct flow_key *key,

@@ -74,13 +74,15 @@ struct udp_flow *udp_exchange_of(struct proto *p, const struct udp_map *m,
 				 const struct endpoint *peer);
 
 /*
- * A datagram came by map m from its peer: the exchange that it belongs to,
- * begun if the map is offered; NULL with the reason. mark: of the datagram.
+ * Datagrams came by call->map from its peer: the exchange that they belong to,
+ * begun if the map is offered and they may; NULL with the reason. `shown` is
+ * filled in.
  */
 struct udp_flow *udp_exchange_from(struct proto *p, struct udp_map *m,
-				   const struct endpoint *peer,
-				   const struct env_mark *mark,
-				   enum drop *why);
+				   struct proto_call *call, enum drop *why);
+
+/* It is over, whatever else it might have had to say. */
+void udp_exchange_end(struct proto *p, struct udp_flow *u);
 
 /* Something was sent: the time-out begins anew. */
 void udp_exchange_used(struct proto *p, struct udp_flow *u);

@@ -101,13 +101,14 @@ void guest_dgram_start(struct world *w)
 		world_after(w, w->plan.ask[i].at_ns, send_ask, i, NULL, 0);
 }
 
-/* Could the gateway drop datagrams for want of a flow or a socket? */
+/* Could the gateway drop datagrams for want of a flow, a socket, or room? */
 static bool may_drop(const struct world *w)
 {
 	struct network_stats st;
 
 	network_get_stats(w->net, &st);
-	return st.drops[DROP_FLOWS] || st.drops[DROP_SYSTEM];
+	return st.drops[DROP_FLOWS] || st.drops[DROP_SYSTEM] ||
+	       (w->plan.programs && st.drops[DROP_LIMIT]);
 }
 
 static void check_count(struct world *w, const char *what, unsigned i,

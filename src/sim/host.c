@@ -251,5 +251,6 @@ const struct env_ops sim_env_ops = {
 	.mem_alloc = mem_alloc,
 	.mem_free = mem_free,
 	.link_send = link_send,
+	.ask_program = sim_ask_program, .blocked = sim_blocked,
 	.random = random_bytes,
 };

@@ -116,6 +116,8 @@ struct plan {
 	uint64_t end_ns;	/* every connection is over by then; 0: any */
 	uint64_t stop_ns;	/* network_fini() in the middle of it */
 	uint64_t servers_change_ns;	/* then there is one less */
+	bool programs;		/* the firewall asks for them */
+	unsigned rule_changes;	/* times that it is given its rules anew */
 	unsigned conns, chats, pings, asks, servers;
 	struct plan_conn conn[PLAN_CONNS_MAX];
 	struct plan_chat chat[PLAN_CHATS_MAX];

@@ -219,6 +219,7 @@ static void start(struct world *w, const struct plan *plan)
 			.port = WORLD_PORT_DNS,
 		};
 	network_set_resolvers(w->net, w->servers, plan->servers);
+	sim_firewall_start(w);
 	sim_guest_start(w);
 	for (unsigned i = 0; i < plan->garbage; i++) {
 		const uint64_t at = rng_below(&w->rng, 1000000000);

@@ -255,6 +255,11 @@ void sim_post_error(struct world *w, struct sim_sock *s, uint64_t delay_ns,
 		    const struct endpoint *to, unsigned *count,
 		    const void *data, size_t len);
 
+/* sim/firewall.c */
+void sim_firewall_start(struct world *w);
+bool sim_ask_program(void *ctx, uint32_t id, const struct env_socket *what);
+void sim_blocked(void *ctx, const struct network_blocked *what);
+
 /* sim/resolver.c */
 bool resolver_at(const struct world *w, const struct endpoint *to,
 		 unsigned *server);

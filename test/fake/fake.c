@@ -660,6 +660,36 @@ static bool host_listens(void *ctx, const struct endpoint *at, bool udp)
 	return f->host_waits ? at->port == f->host_waits : fake_dice(f, 2);
 }
 
+static bool ask_program(void *ctx, uint32_t id, const struct env_socket *what)
+{
+	struct fake *f = ctx;
+	const bool can = fake_dice(f, 4);
+
+	expect(f, id, "a question without a number");
+	expect(f, what->local.port || what->protocol == PROTO_ICMP ||
+		  what->protocol == PROTO_ICMP6, "a question about no port");
+	if (can)
+		f->asked = id;
+	return can;
+}
+
+/* No relays are judged here but by who asks about one. */
+static void judged(void *ctx, uint32_t ticket, bool pass)
+{
+	struct fake *f = ctx;
+
+	expect(f, ticket == FAKE_TICKET, "a ticket of nobody's");
+	f->passed += pass;
+}
+
+static void blocked(void *ctx, const struct network_blocked *what)
+{
+	struct fake *f = ctx;
+
+	f->blocked++;
+	f->last_blocked = *what;
+}
+
 const struct env_ops *fake_ops(void)
 {
 	static const struct env_ops ops = {
@@ -679,6 +709,8 @@ const struct env_ops *fake_ops(void)
 		.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
 		.link_send = link_send, .random = random_bytes,
 		.host_send = host_send, .host_listens = host_listens,
+		.ask_program = ask_program, .judged = judged,
+		.blocked = blocked,
 	};
 
 	return &ops;

@@ -23,6 +23,7 @@
 #include "network/network.h"
 #include "wire/ip.h"
 
+#define FAKE_TICKET	77		/* the only one to be judged */
 #define FAKE_SOCKETS	256
 #define FAKE_PORTS	16	/* of the guest, from FAKE_PORT on */
 #define FAKE_PORT	1000
@@ -70,6 +71,9 @@ struct fake {
 	struct ip_packet host_packet;	/* the last; no views */
 	uint16_t host_waits;		/* the port at which it does; without a
 					   script */
+	uint32_t asked;			/* whose program is it? the last */
+	uint64_t passed, blocked;	/* tickets; flows */
+	struct network_blocked last_blocked;
 	size_t frame_len;		/* of the last one */
 	struct frame_meta meta;		/* likewise */
 	unsigned n_own;			/* addresses of the host's own */

@@ -16,6 +16,7 @@
 #include "base/csum.h"
 #include "base/rd.h"
 #include "fake/fake.h"
+#include "fake/rules.h"
 #include "fuzz/fuzz.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
@@ -35,7 +36,7 @@ enum op {
 	OP_HOST,		/* what the host's next calls come to */
 	OP_SAY, OP_MIRROR, OP_ERROR,	/* socket, zeros / 16, bytes: see
 					   fake_say() */
-	OP_RESOLVERS,		/* number */
+	OP_RESOLVERS,		/* number; from 128 on see op_firewall() */
 	OP_MAX,
 };
 
@@ -319,11 +320,29 @@ static void op_say(struct run *c, enum fake_saying what, struct rd r)
 	fake_say(c->fake, n, what, r, zeros);
 }
 
+/* What the firewall is given; n: which rules, or whose program it is. */
+static void op_firewall(struct run *c, unsigned n)
+{
+	static const char *const programs[] = { NULL, "/bin/true",
+						FAKE_PROGRAM };
+
+	if (n % 16 < FAKE_RULES_MAX)
+		fake_set_rules(c->net, &c->fake->setup,
+			       (enum fake_rules)(n % 16), c->now);
+	else
+		network_program(c->net, c->fake->asked - n / 16 % 2,
+				programs[n % 3], c->now);
+}
+
 static void op_resolvers(struct run *c, struct rd r)
 {
 	const unsigned n = rd_u8(&r);
 	struct endpoint at[NETWORK_RESOLVERS_MAX];
 
+	if (n >= 128) {
+		op_firewall(c, n - 128);
+		return;
+	}
 	for (unsigned i = 0; i < NETWORK_RESOLVERS_MAX; i++)
 		at[i] = (struct endpoint){
 			.ip = i % 2 ? (struct ip){ .b = { 32, 1,
@@ -412,6 +431,7 @@ void fuzz_core(const uint8_t *data, size_t size)
 	fake_init(&fake, &setup, SEED);
 	fake.scripted = true;
 	c.net = network_init(arena(bytes), &setup, &env, c.now);
+	fake_set_rules(c.net, &setup, FAKE_RULES_OPEN, c.now);
 	op_resolvers(&c, rd(&b, 1));
 	for (unsigned n = 0; r.left && n < OPS_MAX; n++) {
 		const uint8_t op = rd_u8(&r), len = rd_u8(&r);

@@ -301,6 +301,11 @@ static void random_bytes(void *ctx, void *buf, size_t len)
 	memset(buf, 0x5a, len);
 }
 
+static void blocked(void *ctx, const struct network_blocked *what)
+{
+	(void)ctx, (void)what;
+}
+
 static const struct env_ops ops = {
 	.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
 	.tcp_error = tcp_error,
@@ -314,6 +319,7 @@ static const struct env_ops ops = {
 	.host_address = host_address,
 	.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
 	.link_send = link_send, .random = random_bytes,
+	.blocked = blocked,
 };
 
 void fake_init(struct fake *f, const struct script *s, bool verbose)
@@ -346,6 +352,8 @@ void fake_init(struct fake *f, const struct script *s, bool verbose)
 		abort();
 	memset(f->mem, 0, bytes);
 	f->net = network_init(f->mem, &f->setup, &env, f->now_ns);
+	network_set_rules(f->net, &(struct network_rules){ .off = true },
+			  f->now_ns);
 }
 
 void fake_offer(struct fake *f)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "fake/fake.h"
+#include "fake/rules.h"
 #include "test.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
@@ -155,6 +156,27 @@ static void one_udp_offer(struct fake *w, struct network *net, uint64_t now)
 		network_udp_offer(net, name, id, &to, dice(w, 2), now);
 }
 
+/* Rules change, programs become known, and a relay asks. */
+static void rules_and_answers(struct fake *w, struct network *net,
+			      uint64_t now)
+{
+	const struct network_relay relay = {
+		.to_host = dice(w, 2), .udp = dice(w, 2), .v6 = dice(w, 2),
+		.client_port = 50000,
+		.port = (uint16_t)(FAKE_PORT + dice(w, FAKE_PORTS)),
+	};
+
+	if (dice(w, 500) == 0)
+		fake_set_rules(net, &w->setup,
+			       (enum fake_rules)dice(w, FAKE_RULES_MAX), now);
+	if (dice(w, 20) == 0)
+		network_program(net, w->asked, dice(w, 2) ? NULL :
+				dice(w, 2) ? "/usr/bin/true" : FAKE_PROGRAM,
+				now);
+	if (dice(w, 50) == 0)
+		(void)network_judge(net, &relay, FAKE_TICKET, now);
+}
+
 void test_network_garbage(void);
 void test_network_garbage(void)
 {
@@ -173,6 +195,7 @@ void test_network_garbage(void)
 	memset(mem, 0, bytes);
 	net = network_init(mem, &setup, &env, now);
 	network_set_resolvers(net, &resolver, 1);
+	fake_set_rules(net, &setup, FAKE_RULES_OPEN, now);
 	for (unsigned turn = 0; turn < TURNS; turn++) {
 		now += dice(w, 100) ? dice(w, 1000000) : 5000000000u;
 		one_frame(w, net, now);
@@ -180,6 +203,7 @@ void test_network_garbage(void)
 			one_offer(w, net, now);
 		if (dice(w, 50) == 0)
 			one_udp_offer(w, net, now);
+		rules_and_answers(w, net, now);
 		for (int i = 0; i < FAKE_SOCKETS; i++)
 			if (w->sock[i].open && dice(w, 4) == 0)
 				network_sock_event(net, w->sock[i].owner,

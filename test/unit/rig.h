@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fake/fake.h"
+#include "fake/rules.h"
 #include "network/network.h"
 #include "test.h"
 
@@ -34,6 +35,7 @@ static inline struct rig rig_start_with(const struct network_setup *setup,
 	memset(r.mem, 0, bytes);
 	r.env = (struct env){ .ops = ops, .ctx = r.fake };
 	r.net = network_init(r.mem, setup, &r.env, RIG_START_NS);
+	fake_set_rules(r.net, setup, FAKE_RULES_OPEN, RIG_START_NS);
 	return r;
 }
 

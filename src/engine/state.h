@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* engine/state.h - what the files of the engine's process share. */
+#ifndef ENGINE_STATE_H
+#define ENGINE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "engine/engine.h"
+#include "engine/exchanges.h"
+#include "engine/patience.h"
+#include "engine/relay.h"
+#include "engine/rules.h"
+#include "linux/framesocket.h"
+#include "linux/hostenv.h"
+#include "linux/tap.h"
+#include "network/network.h"
+
+/* Handles of the engine's own. */
+#define SLOT_LINK	0xf0000000u	/* handles of the engine's own */
+#define SLOT_LISTEN	0xf0000003u
+#define SLOT_KEEPER	0xf0000001u
+#define SLOT_INSIDE	0xf0000002u
+#define SLOT_TIMER	0xf0000004u
+#define SLOT_HOST	0xf0000005u
+#define SLOT_ADDRESSES	0xf0000006u
+
+struct engine {
+	struct engine_setup setup;
+	struct hostenv host;
+	struct network *net;
+	struct relays *relays;
+	struct exchanges *exchanges;
+	bool link_ready, host_ready;
+	struct netlink *addresses;	/* tells when they go */
+	int timer_fd;
+	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
+	uint64_t active_ns;		/* when something but it happened last */
+	struct patience patience;
+	struct view hosts;		/* mapped; .p NULL: none */
+	struct env_ops ops;
+	struct engine_rules rules;
+	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
+	struct framesocket socket;
+};
+
+/* Of the monotonic clock. */
+uint64_t engine_now_ns(void);
+
+/* A log sink's write(); ctx is the engine. */
+void engine_log(void *ctx, enum log_level level, const char *text);
+
+/* Memory that costs nothing until it is touched. Ends us on failure. */
+void *engine_reserve(size_t bytes);
+
+/* One message of the keeper's. false: it is gone. */
+bool engine_keeper_message(struct engine *e);
+
+/* One answer of the inside helper's. false: it is gone. */
+bool engine_inside_message(struct engine *e);
+
+#endif
