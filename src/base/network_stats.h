@@ -10,6 +10,16 @@
 #include "base/addr.h"
 #include "base/drop.h"
 
+#define NETWORK_NARROW_MAX 8
+
+/* A path that takes less than it says (network/paths.h). */
+struct network_narrow {
+	uint32_t dev;			/* the host's interface by which all
+					   such go; 0: to one address */
+	struct ip to;
+	uint16_t mtu;			/* so much does it take */
+};
+
 struct network_stats {
 	uint32_t flows_tcp, flows_udp, flows_icmp;	/* now */
 	uint32_t relays;		/* of the driver's, on localhost */
@@ -21,6 +31,8 @@ struct network_stats {
 	uint64_t store_bytes;		/* allocated now, for flows */
 	uint64_t dns_questions, dns_from_cache, dns_failed;	/* ever */
 	uint64_t dns_kept_bytes;	/* allocated now, for answers */
+	unsigned n_narrow;		/* of those, now */
+	struct network_narrow narrow[NETWORK_NARROW_MAX];
 	struct ip guest6;		/* its name's; ::, none heard yet */
 };
 

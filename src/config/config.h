@@ -58,6 +58,7 @@ struct config {
 	bool ipv6;
 	char hostname[CONFIG_HOSTNAME_BYTES];	/* "": the host's */
 	bool link_local;
+	bool keep_flows;
 	enum config_access host_access;
 	struct port_list host_ports;	/* if CONFIG_ACCESS_LIST */
 	bool host_interface;

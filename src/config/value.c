@@ -406,6 +406,11 @@ const char *value_link_local(struct config *c, const char *text)
 	return boolean(text, &c->link_local);
 }
 
+const char *value_keep_flows(struct config *c, const char *text)
+{
+	return boolean(text, &c->keep_flows);
+}
+
 const char *value_generate_hosts(struct config *c, const char *text)
 {
 	return boolean(text, &c->generate_hosts);

@@ -32,6 +32,7 @@ value_fn value_ignored_ports;
 value_fn value_publish;		/* one or more are added */
 value_fn value_host_access;
 value_fn value_link_local;
+value_fn value_keep_flows;
 value_fn value_generate_hosts, value_generate_resolv_conf;
 value_fn value_auto_proxy, value_host_interface;
 value_fn value_root, value_once, value_quiet, value_verbose, value_json;

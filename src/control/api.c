@@ -12,7 +12,7 @@ static const struct api_call calls[API_MAX] = {
 		"dns, search, host_access, host_interface, localhost, "
 		"binds_refused, forwards, mirrors, publish, kept, published, "
 		"flows, traffic, "
-		"questions, drops, ping, log, warnings",
+		"questions, drops, ping, narrow, log, warnings",
 		"All that `slipway status NAME` tells, but for the host's "
 		"firewall, which the command asks itself." },
 	[API_PORTS] = { "GET", "/v1/ports", "",

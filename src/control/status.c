@@ -176,6 +176,44 @@ static void put_counters(json_t *root, const struct network_stats *c)
 	json_object_set_new(root, "drops", drops);
 }
 
+/* What such a path is called; "" for an interface that has gone. */
+static const char *narrow_name(const struct status *s, unsigned i,
+			       char buf[IP_TEXT_BYTES])
+{
+	const struct network_narrow *n = &s->counters->narrow[i];
+
+	if (!n->dev)
+		return ip_format(&n->to, buf);
+	return s->narrow_dev[i] ? s->narrow_dev[i] : "";
+}
+
+static json_t *narrow_json(const struct status *s)
+{
+	json_t *list = json_array();
+	char buf[IP_TEXT_BYTES];
+
+	for (unsigned i = 0; i < s->counters->n_narrow; i++)
+		json_array_append_new(list, json_pack("{s:s, s:i}", "path",
+			narrow_name(s, i, buf), "mtu",
+			(int)s->counters->narrow[i].mtu));
+	return list;
+}
+
+static void warn_narrow(json_t *list, const struct status *s)
+{
+	char buf[IP_TEXT_BYTES], text[192];
+
+	for (unsigned i = 0; s->counters && i < s->counters->n_narrow; i++) {
+		const struct network_narrow *n = &s->counters->narrow[i];
+
+		snprintf(text, sizeof(text), "the path %s %s takes %u: longer "
+			 "packets are lost there, and nothing says so; new "
+			 "connections are held to that", n->dev ? "by" : "to",
+			 narrow_name(s, i, buf), n->mtu);
+		json_array_append_new(list, api_text(text));
+	}
+}
+
 /* not: what it is that such a port is not. */
 static void warn_forward(json_t *list, const struct forward_status *f,
 			 const char *not)
@@ -236,6 +274,7 @@ static json_t *warnings(const struct status *s)
 			"the host has a route over this subnet: the guest "
 			"does not see the two addresses in use here beyond "
 			"the gateway"));
+	warn_narrow(list, s);
 	for (size_t i = 0; i < s->n_log_tail; i++)
 		json_array_append_new(list, api_text(s->log_tail[i]));
 	return list;
@@ -287,8 +326,10 @@ json_t *status_json(const struct status *s)
 		json_object_set_new(root, "binds_refused", json_integer(
 					(json_int_t)s->binds_refused));
 	put_ports(root, s);
-	if (s->counters)
+	if (s->counters) {
 		put_counters(root, s->counters);
+		json_object_set_new(root, "narrow", narrow_json(s));
+	}
 	json_object_set_new(root, "ping", json_pack("{s:b}", "ipv4",
 						    s->ping4));
 	if (s->v6)

@@ -12,7 +12,8 @@
  * [TEXT…], kept [TEXT…] (those of them that a restart does not end),
  * published [{publish (one of those texts), protocol, at, to, state, why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
  * from_cache, failed} (DNS), drops {REASON: COUNT} (those not zero), ping
- * {ipv4, ipv6}, log (a path), warnings [TEXT…]. Without IPv6 its members
+ * {ipv4, ipv6}, narrow [{path, mtu}…] (paths that take less than they say; an
+ * address, or an interface of the host's), log (a path), warnings [TEXT…]. Without IPv6 its members
  * are absent; flows, traffic and drops if the engine did not answer. A
  * machine's ipv6 is the address that it was heard to use, and until then
  * the one that DHCPv6 has for it.
@@ -93,6 +94,8 @@ struct status {
 	const struct publish_status *published;	/* what there is of it */
 	size_t n_published;
 	const struct network_stats *counters;	/* NULL: not known */
+	const char *narrow_dev[NETWORK_NARROW_MAX];	/* names of those of
+					   counters; NULL: gone */
 	bool no_route_free;		/* a route of the host lies over net4 */
 	const char *const *log_tail;	/* warnings from the log */
 	size_t n_log_tail;

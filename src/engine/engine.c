@@ -32,6 +32,7 @@
 #include "linux/channel.h"
 #include "linux/framesocket.h"
 #include "linux/hostenv.h"
+#include "linux/hostroutes.h"
 #include "linux/listeners.h"
 #include "linux/messages.h"
 #include "linux/netlink.h"
@@ -148,7 +149,7 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 		.mtu = s->mtu,
 		.host_access = s->host_access, .host_ports = s->host_ports,
 		.host_port = s->host_fd >= 0,
-		.link_local = s->link_local,
+		.link_local = s->link_local, .keep_flows = s->keep_flows,
 		.max_flows = s->max_flows ? s->max_flows : max_flows,
 	};
 
@@ -320,6 +321,17 @@ static bool may_ping(bool v6)
 	return fd >= 0;
 }
 
+static void host_changed(struct engine *e, uint64_t now)
+{
+	const unsigned what = netlink_changes(e->addresses);
+
+	hostroutes_changed(&e->host);
+	if (what & NETLINK_ADDRESS_GONE)
+		network_address_gone(e->net, now);
+	if (what)
+		network_routes_changed(e->net, now);
+}
+
 /* false: the engine's life is over. */
 static bool event(struct engine *e, const struct epoll_event *ev,
 		  uint64_t now)
@@ -336,9 +348,7 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 		e->host_ready = true;
 		return true;
 	case SLOT_ADDRESSES:
-		e->host.local.asked = false;
-		if (netlink_changes(e->addresses) & NETLINK_ADDRESS_GONE)
-			network_address_gone(e->net, now);
+		host_changed(e, now);
 		return true;
 	case SLOT_TIMER:
 		e->timer_ns = UINT64_MAX;

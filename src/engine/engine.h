@@ -26,6 +26,7 @@ struct engine_setup {
 					   spelling */
 	struct port_list host_ports;	/* and of it only these; n 0: all */
 	bool link_local;		/* 169.254/16 and fe80::/10 allowed */
+	bool keep_flows;		/* also if their route has moved */
 	uint32_t max_flows;		/* 0: computed from RLIMIT_NOFILE */
 	char guest_name[64];		/* resolves to the guest */
 	char search[256];		/* domains for it; blanks between */

@@ -33,7 +33,7 @@ struct engine {
 	struct relays *relays;
 	struct exchanges *exchanges;
 	bool link_ready, host_ready;
-	struct netlink *addresses;	/* tells when they go */
+	struct netlink *addresses;	/* tells of changes, routes' too */
 	int timer_fd;
 	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
 	uint64_t active_ns;		/* when something but it happened last */

@@ -118,13 +118,21 @@ struct env_socket {
 	struct endpoint local, remote;
 };
 
+/* How the host's packets go to an address. */
+struct env_path {
+	uint32_t dev;		/* by which interface; 0: not known */
+	uint32_t mtu;		/* that it says it has */
+	bool tunnel;		/* a program carries them on, as a VPN does */
+};
+
 struct env_ops {
 	/*
 	 * TCP. A stream id (connecting) or -ENV_*; events go to owner.
-	 * ttl: of its packets; 0: the host's own.
+	 * ttl: of its packets; 0: the host's own. mss: bytes in a segment at
+	 * most, both ways; 0: as many as the host likes.
 	 */
 	int (*tcp_connect)(void *ctx, const struct endpoint *to, uint8_t ttl,
-			   struct handle owner);
+			   uint16_t mss, struct handle owner);
 	struct stream_ops tcp;
 	/*
 	 * A connected stream that the driver has accepted gets its owner:
@@ -158,6 +166,17 @@ struct env_ops {
 
 	/* Has the host lost the address that the stream is bound to? */
 	bool (*tcp_stranded)(void *ctx, int id);
+	/*
+	 * Would a new stream to the same end go out by another interface and
+	 * from another address, which this one's packets do not have?
+	 */
+	bool (*tcp_moved)(void *ctx, int id);
+	/*
+	 * Does the far end not acknowledge what was sent again and again,
+	 * in segments that are larger than a narrow path takes? How often
+	 * that was, since it has last; 0: not so.
+	 */
+	unsigned (*tcp_stalled)(void *ctx, int id);
 
 	/* Datagrams: one unconnected socket. An id or -ENV_*. */
 	int (*udp_open)(void *ctx, bool v6, struct handle owner);
@@ -202,6 +221,8 @@ struct env_ops {
 
 	/* Where would the host send a packet for ip now? */
 	enum env_route (*route)(void *ctx, const struct ip *ip);
+	/* And how? What is not worth a care is told as not known. */
+	void (*path)(void *ctx, const struct ip *ip, struct env_path *out);
 
 	/*
 	 * Memory for the stores of flows, zeroed or not. bytes is a power of

@@ -2,6 +2,7 @@
 #include "keeper/answers.h"
 
 #include <jansson.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "keeper/flows.h"
@@ -48,9 +49,12 @@ static json_t *status_now(const struct keeper *k,
 			  const struct network_stats *now)
 {
 	const char *tail[LOG_TAIL];
+	char names[NETWORK_NARROW_MAX][IF_NAMESIZE];
 	struct status s;
 
 	instance_status(&k->in, &s);
+	for (unsigned i = 0; now && i < now->n_narrow; i++)
+		s.narrow_dev[i] = if_indextoname(now->narrow[i].dev, names[i]);
 	/* A machine may have made its own. */
 	if (now && !ip_is_unspecified(&now->guest6))
 		s.guest6 = now->guest6;

@@ -14,16 +14,16 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "linux/hostroutes.h"
 #include "linux/listeners.h"
 #include "linux/mark.h"
-#include "linux/netlink.h"
 #include "linux/sockaddr.h"
 
 #define KEEPALIVE_S	75
-#define OWN_KEPT_NS	UINT64_C(200000000)
+#define STALL_RETRIES	2
+#define STALL_MSS	1240
 #define TCP_PART_LEAST	(128u << 10)	/* of memory, for a stream in a crowd */
 #define TCP_PART_MOST	(512u << 10)
 #define UDP_QUEUE_BYTES	(4 << 20)	/* more than net.core.rmem_max: all */
@@ -132,7 +132,7 @@ static int enrol_stream(struct hostenv *he, int fd, struct handle owner)
 }
 
 static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
-		       struct handle owner)
+		       uint16_t mss, struct handle owner)
 {
 	struct sockaddr_any sa;
 	const socklen_t len = sockaddr_from(&sa, to);
@@ -144,6 +144,8 @@ static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 		return failed();
 	report_errors(fd, sa.sa.sa_family, 1);
 	set_ttl(fd, sa.sa.sa_family, ttl);
+	if (mss)			/* later it has no effect */
+		set_int(fd, IPPROTO_TCP, TCP_MAXSEG, mss);
 	if ((connect(fd, &sa.sa, len) < 0 && errno != EINPROGRESS) ||
 	    enrol_stream(ctx, fd, owner) < 0) {
 		error = failed();
@@ -196,6 +198,20 @@ static void tcp_crowd(void *ctx, int id, uint32_t n)
 	if (part > TCP_PART_MOST)
 		part = TCP_PART_MOST;
 	set_int(id, SOL_SOCKET, SO_RCVBUF, (int)part / 2);
+}
+
+/* Retransmitted by the timer, twice, and more than a narrow path takes. */
+static unsigned tcp_stalled(void *ctx, int id)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	(void)ctx;
+	if (getsockopt(id, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	    !info.tcpi_unacked || info.tcpi_retransmits < STALL_RETRIES ||
+	    info.tcpi_snd_mss <= STALL_MSS)
+		return 0;
+	return info.tcpi_retransmits;
 }
 
 static int stream_connected(void *ctx, int id)
@@ -533,33 +549,6 @@ static bool dgram_error(void *ctx, int id, struct env_net_error *out,
 	return true;
 }
 
-/* Without an answer of the kernel's it is not lost. */
-static bool is_lost(const struct hostenv *he, const struct ip *ip)
-{
-	const enum route_kind kind = netlink_route_kind(he->netlink, ip);
-
-	return kind == ROUTE_NONE || kind == ROUTE_UNICAST;
-}
-
-/* Most flows have the same one. */
-static bool tcp_stranded(void *ctx, int id)
-{
-	struct hostenv *he = ctx;
-	struct endpoint at;
-	struct sockaddr_any sa;
-	socklen_t len = sizeof(sa);
-
-	if (getsockname(id, &sa.sa, &len) < 0 || !sockaddr_to(&sa, &at) ||
-	    ip_is_unspecified(&at.ip))
-		return false;
-	if (!he->local.asked || !ip_equal(&he->local.ip, &at.ip)) {
-		he->local.asked = true;
-		he->local.ip = at.ip;
-		he->local.lost = is_lost(he, &at.ip);
-	}
-	return he->local.lost;
-}
-
 static bool tcp_error(void *ctx, int id, struct env_net_error *out)
 {
 	return dgram_error(ctx, id, out, NULL, 0);
@@ -572,53 +561,6 @@ static void dgram_close(void *ctx, int id)
 
 	(void)!epoll_ctl(he->epoll_fd, EPOLL_CTL_DEL, id, NULL);
 	close(id);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* Every connection that the host refuses asks, so not each asks the kernel. */
-static bool host_address(void *ctx, bool v6, unsigned n, struct ip *out)
-{
-	struct hostenv *he = ctx;
-	const uint64_t now = now_ns();
-
-	if (!he->own.at_ns || now - he->own.at_ns > OWN_KEPT_NS) {
-		he->own.at_ns = now;
-		for (unsigned i = 0; i < 2; i++)
-			he->own.n[i] = netlink_addresses(he->netlink, i,
-					he->own.at[i], HOSTENV_OWN_MAX);
-	}
-	for (unsigned i = 0; i < 2; i++, v6 = !v6) {
-		if (n < he->own.n[v6]) {
-			*out = he->own.at[v6][n];
-			return true;
-		}
-		n -= he->own.n[v6];
-	}
-	return false;
-}
-
-static enum env_route route(void *ctx, const struct ip *ip)
-{
-	const struct hostenv *he = ctx;
-
-	switch (netlink_route_kind(he->netlink, ip)) {
-	case ROUTE_NONE:
-		return ENV_ROUTE_NONE;
-	case ROUTE_UNICAST:
-		return ENV_ROUTE_WORLD;
-	case ROUTE_LOCAL:
-		return ENV_ROUTE_HOST;
-	case ROUTE_OTHER:
-		break;
-	}
-	return ENV_ROUTE_OTHER;
 }
 
 static void *mem_alloc(void *ctx, size_t bytes)
@@ -676,7 +618,7 @@ const struct env_ops hostenv_ops = {
 	},
 	.tcp_adopt = tcp_adopt, .tcp_keepalive = tcp_keepalive,
 	.tcp_crowd = tcp_crowd,
-	.tcp_error = tcp_error, .tcp_stranded = tcp_stranded,
+	.tcp_error = tcp_error, .tcp_stranded = hostroutes_stranded,
 	.tcp_send_urgent = tcp_send_urgent, .tcp_at_urgent = tcp_at_urgent,
 	.udp_open = udp_open, .udp_adopt = udp_adopt,
 	.ping_open = ping_open,
@@ -685,7 +627,9 @@ const struct env_ops hostenv_ops = {
 	.dgram_recv = dgram_recv,
 	.dgram_error = dgram_error,
 	.dgram_close = dgram_close,
-	.host_address = host_address, .route = route,
+	.host_address = hostroutes_address, .route = hostroutes_kind,
+	.path = hostroutes_path, .tcp_moved = hostroutes_moved,
+	.tcp_stalled = tcp_stalled,
 	.mem_alloc = mem_alloc,
 	.mem_free = mem_free,
 	.link_send = link_send,

@@ -31,6 +31,15 @@ struct hostenv {
 		bool asked, lost;
 		struct ip ip;
 	} local;
+	/* Likewise: would a stream between these two go another way now? And
+	   has the host any tunnel? */
+	struct {
+		bool asked, yes;
+		struct ip local, peer;
+	} moved;
+	struct {
+		bool asked, any;
+	} tunnels;
 	int diag_fd;		/* of linux/listeners.h, if there is one */
 	struct pool pool;
 	/* The host's addresses, of IPv4 and IPv6, as they were at that time. */

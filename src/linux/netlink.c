@@ -265,6 +265,35 @@ int netlink_dev(struct netlink *nl, unsigned index, struct netlink_dev *out)
 	return rc;
 }
 
+struct tunnels {
+	unsigned but;
+	bool found;
+};
+
+static int find_tunnel(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	struct tunnels *t = arg;
+	struct netlink_dev dev;
+
+	(void)save_dev(h, &dev);
+	t->found |= dev.tunnel && (ifi->ifi_flags & IFF_UP) &&
+		    (unsigned)ifi->ifi_index != t->but;
+	return MNL_CB_OK;		/* to the dump's end: leave nothing */
+}
+
+bool netlink_has_tunnel(struct netlink *nl, unsigned but)
+{
+	struct tunnels t = { .but = but };
+	struct nlmsghdr *h;
+	void *body;
+
+	h = begin(nl, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg),
+		  &body);
+	(void)!ask(nl, h, find_tunnel, &t);
+	return t.found;
+}
+
 int netlink_no_auto_ip6(struct netlink *nl, const char *ifname)
 {
 	struct nlattr *spec, *inet6;
@@ -350,6 +379,8 @@ static int path_attr(const struct nlattr *a, void *arg)
 
 	if (mnl_attr_get_type(a) == RTA_OIF)
 		path->dev = mnl_attr_get_u32(a);
+	else if (mnl_attr_get_type(a) == RTA_PREFSRC)
+		get_ip(a, &path->source);
 	else if (mnl_attr_get_type(a) == RTA_METRICS)
 		mnl_attr_parse_nested(a, metric_attr, &path->mtu);
 	return MNL_CB_OK;
@@ -593,6 +624,40 @@ unsigned netlink_addresses(struct netlink *nl, bool v6, struct ip *out,
 	/* What a dump that failed has told until then is good enough. */
 	(void)!ask(nl, h, add_address, &all);
 	return all.n;
+}
+
+struct holder {
+	unsigned index;
+	const struct ip *ip;
+	bool found;
+};
+
+static int find_address(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+	struct holder *o = arg;
+	struct ip ip = { 0 };
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*ifa) ||
+	    ifa->ifa_index != o->index)
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(*ifa), own_attr, &ip);
+	o->found |= ip_equal(&ip, o->ip);
+	return MNL_CB_OK;
+}
+
+bool netlink_has_address(struct netlink *nl, unsigned index,
+			 const struct ip *ip)
+{
+	struct holder o = { .index = index, .ip = ip };
+	struct nlmsghdr *h;
+	void *body;
+
+	h = begin(nl, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg),
+		  &body);
+	((struct ifaddrmsg *)body)->ifa_family = family(ip);
+	(void)!ask(nl, h, find_address, &o);
+	return o.found;
 }
 
 static int keep_default(const struct nlmsghdr *h, void *arg)

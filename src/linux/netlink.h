@@ -65,6 +65,7 @@ struct netlink_path {
 	enum route_kind kind;
 	unsigned dev;			/* index of the interface; 0: none */
 	unsigned mtu;			/* of the route itself; 0: not given */
+	struct ip source;		/* that would be chosen; ::, none */
 };
 
 /*
@@ -83,6 +84,13 @@ struct netlink_dev {
 /* 0 or -errno. Needs what netlink_route_kind() needs. */
 MUST int netlink_dev(struct netlink *nl, unsigned index,
 		     struct netlink_dev *out);
+
+/* Is there any tunnel that is up, but for the interface of index `but`? */
+bool netlink_has_tunnel(struct netlink *nl, unsigned but);
+
+/* Is it an address of that interface? */
+bool netlink_has_address(struct netlink *nl, unsigned index,
+			 const struct ip *ip);
 
 /*
  * Does the host have a route (any table but local) that lies over p: a

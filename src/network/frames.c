@@ -201,6 +201,7 @@ static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
 	target.has_next = r.has_next;
 	target.next_to = r.next_to;
 	target.ttl = proto_next_ttl(ip->ttl);
+	target.mss = paths_mss(net, &r.to);
 	return tcp_open(&net->p, key, seg, &target);
 }
 
@@ -309,6 +310,9 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 		if (!may_begin(net, ip, meta, &flow, &drop))
 			return drop;
 	}
+	if (paths_refuse(net, ip, &r.to, size ? size + ip->whole.len -
+			 udp.data.len : ip->whole.len))
+		return DROP_TOOBIG;
 	to = (struct endpoint){ .ip = r.to, .port = udp.dst_port };
 	return udp_from_guest(&net->p, &key, &to, ip, &udp, size);
 }
@@ -339,6 +343,8 @@ static enum drop echo_packet(struct network *net, const struct ip_packet *ip,
 		if (!may_begin(net, ip, meta, &flow, &drop))
 			return drop;
 	}
+	if (paths_refuse(net, ip, &r.to, ip->whole.len))
+		return DROP_TOOBIG;
 	return ping_from_guest(&net->p, &key, &r.to, ip, &echo);
 }
 

@@ -104,6 +104,7 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	env->ops->random(env->ctx, &net->p.isn_key, sizeof(net->p.isn_key));
 	env->ops->random(env->ctx, &key, sizeof(key));
 	autoconf_init(&net->autoconf, &net->setup);
+	paths_init(net);
 	start_dns(net, rest);
 	net->guest6 = setup->guest6;
 	network_rejoined(net);
@@ -145,6 +146,8 @@ void network_fini(struct network *net)
 	guard_fini(net);
 	reassembly_fini(&net->p, &net->reassembly);
 	wheel_cancel(&net->p.wheel, &net->autoconf.timer);
+	wheel_cancel(&net->p.wheel, &net->moved_timer);
+	paths_fini(net);
 	dns_fini(net->dns);
 }
 
@@ -168,6 +171,10 @@ void network_sock_event(struct network *net, struct handle h,
 	union slot *s;
 
 	net->p.now_ns = now_ns;
+	if (h.slot >= PATHS_SLOT_BASE) {
+		paths_sock_event(net, h, events);
+		return;
+	}
 	if (h.slot >= DNS_SLOT_BASE) {
 		dns_sock_event(net->dns, h, events);
 		return;
@@ -300,24 +307,6 @@ void network_udp_withdraw(struct network *net, uint32_t name,
 	}
 }
 
-void network_address_gone(struct network *net, uint64_t now_ns)
-{
-	const struct env *env = &net->p.env;
-	struct flow_table *table = &net->p.flows;
-	uint32_t slot = 0;
-
-	net->p.now_ns = now_ns;
-	for (struct flow *f; (f = flow_next(table, &slot)); slot++) {
-		struct tcp *t = (struct tcp *)(void *)f;
-
-		/* Services of the gateway's own have no address to lose. */
-		if (f->key.kind == FLOW_TCP && t->host_id >= 0 &&
-		    t->host == &env->ops->tcp &&
-		    env->ops->tcp_stranded(env->ctx, t->host_id))
-			tcp_abort(&net->p, t, true);
-	}
-}
-
 uint64_t network_next_timer(const struct network *net)
 {
 	return wheel_next(&net->p.wheel);
@@ -361,7 +350,9 @@ void network_timers(struct network *net, uint64_t now_ns)
 			autoconf_timer(&net->autoconf, &net->p);
 		else if (t == &net->guard.timer)
 			guard_timer(net);
-		else
+		else if (t == &net->moved_timer)
+			network_look_for_moved(net);
+		else if (!paths_timer(net, t))
 			ASSERT(dns_timer(net->dns, t));
 	}
 }
@@ -372,6 +363,7 @@ void network_turn_end(struct network *net, uint64_t now_ns)
 	guard_turn_end(net);
 	udp_turn_end(&net->p);
 	tcp_turn_end(&net->p);
+	paths_turn_end(net);
 }
 
 bool network_busy(const struct network *net)
@@ -424,6 +416,7 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 		.dns_kept_bytes = dns.kept_bytes,
 		.guest6 = net->guest6,
 	};
+	out->n_narrow = paths_narrow(net, out->narrow, NETWORK_NARROW_MAX);
 	memcpy(out->drops, p->drops, sizeof(out->drops));
 }
 

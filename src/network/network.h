@@ -42,6 +42,7 @@ struct network_setup {
 	bool host_port;			/* network_host_packet(), env's
 					   host_send() are in use */
 	bool link_local;		/* 169.254/16, fe80::/10 carried */
+	bool keep_flows;		/* see network_routes_changed() */
 	uint32_t max_flows;		/* 16..2^20 */
 	char guest_name[64];		/* DNS name of the guest; "" none */
 	char search[256];		/* domains for it; blanks between */
@@ -134,6 +135,14 @@ void network_udp_withdraw(struct network *net, uint32_t name,
  * TCP flow.
  */
 void network_address_gone(struct network *net, uint64_t now_ns);
+
+/*
+ * The host's routes, rules, addresses or interfaces have changed. What was
+ * learned of paths and names is forgotten; and, once they have settled, each
+ * TCP flow is reset towards the guest whose packets go another way now than
+ * a new one's would, unless setup.keep_flows.
+ */
+void network_routes_changed(struct network *net, uint64_t now_ns);
 
 /* When network_timers() is due next: absolute, UINT64_MAX for never. */
 uint64_t network_next_timer(const struct network *net);

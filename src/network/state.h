@@ -11,6 +11,7 @@
 #include "network/direct.h"
 #include "network/guard.h"
 #include "network/network.h"
+#include "network/paths.h"
 #include "network/policy.h"
 #include "proto/ctx.h"
 #include "proto/ping.h"
@@ -49,6 +50,9 @@ struct network {
 	struct reassembly reassembly;
 	uint32_t host_began;		/* conversations (direct.h), now */
 	struct autoconf autoconf;
+	struct paths paths;
+	struct timer moved_timer;	/* to look for flows that moved */
+	uint32_t moved_at;		/* slot of the flow table */
 	uint64_t frames_from_guest, bytes_from_guest;
 	uint8_t datagram[2 * FRAME_MAX_BYTES];
 	struct udp_gather gather;
@@ -65,6 +69,9 @@ void network_packet_again(struct network *net, const struct frame_meta *meta,
 
 /* Tell the guest that this packet may not pass: by RST, or ICMP. */
 void network_refuse(struct network *net, const struct ip_packet *ip);
+
+/* network/changes.c: the timer for it has fired. */
+void network_look_for_moved(struct network *net);
 
 /* IPv4 has one address for the guest; in IPv6 it takes more by itself. */
 bool network_is_guests(const struct network *net, const struct ip *ip);

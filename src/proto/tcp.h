@@ -199,6 +199,7 @@ struct tcp_target {
 	struct ip next_to;		/* same port, if `to` refuses; and if
 					   that does, the host's own addresses */
 	uint8_t ttl;			/* for `to`; 0: the host's own */
+	uint16_t mss;			/* likewise, see env's tcp_connect */
 	bool reopens;			/* a connection that has ended just now, */
 	uint32_t past;			/* its first sequence number not used */
 	/* A service of the gateway's own instead; NULL: env's tcp_connect. */

@@ -390,7 +390,7 @@ static bool try_next(struct proto *p, struct tcp *t, int error)
 	while (error != ENV_LIMIT && next_address(p, t, &to.ip)) {
 		if (t->host_id >= 0)
 			t->host->close(t->host_ctx, t->host_id, true);
-		t->host_id = p->env.ops->tcp_connect(p->env.ctx, &to, 0,
+		t->host_id = p->env.ops->tcp_connect(p->env.ctx, &to, 0, 0,
 				flow_handle(&p->flows, &t->flow));
 		if (t->host_id >= 0)
 			return true;
@@ -430,7 +430,8 @@ static enum drop connect_start(struct proto *p, struct tcp *t,
 		t->host = &p->env.ops->tcp;
 		t->host_ctx = p->env.ctx;
 		t->host_id = p->env.ops->tcp_connect(p->env.ctx, &target->to,
-						     target->ttl, h);
+						     target->ttl, target->mss,
+						     h);
 	}
 	if (t->host_id < 0 && !try_next(p, t, -t->host_id)) {
 		connect_failed(p, t, -t->host_id);

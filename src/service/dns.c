@@ -53,6 +53,23 @@ void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n)
 	dns_cache_clear(&dns->cache, &dns->env);
 }
 
+void dns_routes_changed(struct dns *dns)
+{
+	dns_cache_clear(&dns->cache, &dns->env);
+	for (unsigned i = 0; i < dns->n_servers; i++)
+		dns->servers[i] = (struct dns_server){
+			.at = dns->servers[i].at,
+		};
+	for (uint32_t i = 0; i < dns->query_fresh; i++) {
+		struct dns_query *q = &dns->queries[i];
+
+		if (!q->used)
+			continue;
+		dns_upstream_reset(dns, q);
+		dns_upstream_start(dns, q);
+	}
+}
+
 void dns_set_guest6(struct dns *dns, const struct ip *ip)
 {
 	dns->setup.guest6 = *ip;

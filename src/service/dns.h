@@ -111,6 +111,13 @@ void dns_fini(struct dns *dns);
  */
 void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n);
 
+/*
+ * The same servers may be others now, or have others behind them: the host's
+ * routes or addresses have changed. What is kept is dropped, what is asked
+ * is asked again, and nobody is thought to be down.
+ */
+void dns_routes_changed(struct dns *dns);
+
 /* The IPv6 address that the guest's name stands for; :: none. */
 void dns_set_guest6(struct dns *dns, const struct ip *ip);
 

@@ -7,6 +7,8 @@
  */
 #include "service/dns_state.h"
 
+#define DNS_MSS	1220		/* passes everywhere: RFC 8200 section 5 */
+
 void dns_tcp_close(struct dns *dns, struct dns_query *q)
 {
 	if (q->tcp >= 0)
@@ -28,7 +30,7 @@ int dns_tcp_start(struct dns *dns, struct dns_query *q, unsigned server)
 	q->got = 0;
 	q->tcp_server = server;
 	q->tcp = dns->env.ops->tcp_connect(dns->env.ctx,
-					   &dns->servers[server].at, 0,
+					   &dns->servers[server].at, 0, DNS_MSS,
 					   dns_query_handle(dns, q));
 	return q->tcp < 0 ? q->tcp : 0;
 }

@@ -225,9 +225,29 @@ static void tcp_crowd(void *ctx, int id, uint32_t n)
 	(void)ctx, (void)id, (void)n;
 }
 
+static unsigned never(void *ctx, int id)
+{
+	(void)ctx, (void)id;
+	return 0;
+}
+
+/* No tunnels, and routes that stay. */
+static void path(void *ctx, const struct ip *ip, struct env_path *out)
+{
+	(void)ctx, (void)ip;
+	*out = (struct env_path){ .dev = 0 };
+}
+
+static bool stays(void *ctx, int id)
+{
+	(void)ctx, (void)id;
+	return false;
+}
+
 const struct env_ops sim_env_ops = {
 	.tcp_connect = sim_tcp_connect,
 	.tcp_error = sim_tcp_error, .tcp_stranded = tcp_stranded,
+	.tcp_moved = stays, .tcp_stalled = never,
 	.tcp_send_urgent = sim_tcp_send_urgent,
 	.tcp_at_urgent = sim_tcp_at_urgent,
 	.tcp = {
@@ -248,6 +268,7 @@ const struct env_ops sim_env_ops = {
 	.dgram_error = sim_dgram_error,
 	.dgram_close = sim_dgram_close,
 	.host_address = host_address, .route = route,
+	.path = path,
 	.mem_alloc = mem_alloc,
 	.mem_free = mem_free,
 	.link_send = link_send,

@@ -200,7 +200,7 @@ static int connect_resolver(struct world *w, unsigned server, struct handle h)
 }
 
 int sim_tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
-		    struct handle h)
+		    uint16_t mss, struct handle h)
 {
 	struct world *w = ctx;
 	const unsigned conn = (unsigned)(to->port - WORLD_PORT);
@@ -210,7 +210,7 @@ int sim_tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 	int error, id;
 	bool first;
 
-	(void)ttl;
+	(void)ttl, (void)mss;
 	if (resolver_at(w, to, &server))
 		return connect_resolver(w, server, h);
 	if (conn >= w->plan.conns)

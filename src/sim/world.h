@@ -223,7 +223,7 @@ void sim_sock_after(struct world *w, struct sim_sock *s, uint64_t delay_ns,
 
 /* sim/host_stream.c, sim/host_dgram.c */
 int sim_tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
-		    struct handle h);
+		    uint16_t mss, struct handle h);
 bool sim_tcp_error(void *ctx, int id, struct env_net_error *out);
 int sim_stream_connected(void *ctx, int id);
 int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n);

@@ -2,13 +2,15 @@
 """A host that changes underneath: addresses that go, as with a VPN."""
 
 import contextlib
+import errno
 import socket
 import time
 
 import pytest
 
-from scene import HOST4, HOST6, WORLD4, WORLD6, sh, until
-from servers import Server, echo
+from scene import FAR4, HOST4, HOST6, WORLD4, WORLD6, sh, until
+from servers import Server, echo, web
+from vpn import NEAR4, Vpn
 
 OTHER4, OTHER6 = "192.0.2.44", "2001:db8::44"
 
@@ -110,3 +112,131 @@ def test_an_interface_that_goes(root, scene):
         with s, pytest.raises(ConnectionResetError):
             s.recv(1)
         until(lambda: root.status()[0]["flows"]["tcp"] == 0, 3, "no flow")
+
+
+@pytest.fixture
+def far(scene):
+    with scene.world:
+        server = Server(FAR4, says)
+    with server:
+        yield server
+
+
+def test_a_vpn_that_comes_up_takes_over(slipway, scene, far):
+    """Who went another way is reset; who still goes there is not."""
+    with contextlib.closing(slipway.guest()) as guest, scene_server(
+            scene, WORLD4) as near:
+        moved, seen = connected(guest, FAR4, far.port)
+        assert seen == HOST4
+        kept, _ = connected(guest, WORLD4, near.port)
+        moved.settimeout(10)
+        kept.settimeout(10)
+        began = time.monotonic()
+        with Vpn(scene), moved, kept:
+            began = time.monotonic()
+            with pytest.raises(ConnectionResetError):
+                moved.recv(1)
+            assert time.monotonic() - began < 1
+            again, seen = connected(guest, FAR4, far.port)
+            assert seen == NEAR4
+            kept.sendall(b"still there")
+            assert kept.recv(100) == b"still there"
+        again.settimeout(10)
+        with again, pytest.raises(ConnectionResetError):
+            again.recv(1)               # and down again
+        last, seen = connected(guest, FAR4, far.port)
+        last.close()
+        assert seen == HOST4
+
+
+def scene_server(scene, address):
+    with scene.world:
+        return Server(address, says)
+
+
+def test_flows_may_be_kept(root, scene, far):
+    with contextlib.closing(root.guest("--keep-flows")) as guest, \
+            contextlib.closing(root.guest()) as other:
+        kept, _ = connected(guest, FAR4, far.port)
+        reset, _ = connected(other, FAR4, far.port)
+        kept.settimeout(10)
+        reset.settimeout(10)
+        with Vpn(scene), reset, pytest.raises(ConnectionResetError):
+            reset.recv(1)
+        with kept:
+            kept.sendall(b"still there")
+            assert kept.recv(100) == b"still there"
+
+
+def test_a_route_that_changes_by_itself_resets_nobody(root, scene, far):
+    """The same interface and address, by another gateway or metric."""
+    with contextlib.closing(root.guest()) as guest:
+        kept, _ = connected(guest, FAR4, far.port)
+        sh(f"ip route add {FAR4} via {WORLD4}; ip addr add {OTHER4}/24 dev up0")
+        try:
+            again, _ = connected(guest, FAR4, far.port)
+            kept.settimeout(10)
+            with kept, again:
+                end = time.monotonic() + 0.3    # past the look at the flows
+                while time.monotonic() < end:
+                    kept.sendall(b"?")
+                    assert kept.recv(1) == b"?"
+        finally:
+            sh(f"ip route del {FAR4}; ip addr del {OTHER4}/24 dev up0")
+
+
+@pytest.mark.seconds(120)
+def test_a_vpn_up_and_down_under_load(root, scene, world):
+    """Each time the next fetch works at once; nothing is left in the end."""
+    assert world
+    fetch = f"curl -sf --max-time 5 http://{FAR4}/x"
+    with contextlib.closing(root.guest()) as guest:
+        load = [guest_popen(guest, f"while :; do {fetch}; done")
+                for _ in range(2)]
+        try:
+            for _ in range(4):
+                with Vpn(scene, takes=1400):
+                    assert guest.sh(fetch).stdout == "you asked for /x\n"
+                assert guest.sh(fetch).stdout == "you asked for /x\n"
+        finally:
+            for child in load:
+                child.kill()
+                child.communicate()
+        until(lambda: root.status()[0]["flows"]["tcp"] == 0, 10, "no flow")
+
+
+def guest_popen(guest, command):
+    import subprocess
+    with guest:
+        return subprocess.Popen(["sh", "-c", command],
+                                stdout=subprocess.DEVNULL)
+
+
+def test_without_any_route_all_is_unreachable_but_the_host(root, scene):
+    with Server("127.0.0.1", web) as ours, \
+            contextlib.closing(root.guest()) as guest:
+        with guest:
+            inside = Server("127.0.0.1", web)
+        sh("ip route del default; ip -6 route del default")
+        try:
+            for address in (FAR4, "2001:db8:f::1"):
+                began = time.monotonic()
+                with pytest.raises(OSError) as e:
+                    connected(guest, address, 80)
+                assert e.value.errno in (errno.ENETUNREACH,
+                                         errno.EHOSTUNREACH)
+                assert time.monotonic() - began < 1
+                done = guest.sh(f"ping -n -c1 -W3 {address}")
+                assert "nreachable" in done.stdout + done.stderr, done
+            done = guest.sh("curl -s --max-time 5 "
+                            f"http://{guest.gateway4}:{ours.port}/host")
+            assert done.stdout == "you asked for /host\n"
+            assert guest.sh(f"ping -c1 -W3 {guest.gateway4}").returncode == 0
+            until(lambda: not socket.socket().connect_ex(
+                ("127.0.0.1", inside.port)), 3, "localhost")
+            done = guest.sh(f"dig +time=8 +tries=1 @{guest.gateway4} a.test")
+            assert "SERVFAIL" in done.stdout or "NXDOMAIN" in done.stdout
+        finally:
+            sh(f"ip route add default via {WORLD4};"
+               f"ip -6 route add default via {WORLD6}")
+            inside.close()

@@ -66,10 +66,14 @@ static int open_any(struct fake *f, struct handle owner,
 }
 
 static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
-		       struct handle h)
+		       uint16_t mss, struct handle h)
 {
+	const int id = open_any(ctx, h, to);
+
 	(void)ttl;
-	return open_any(ctx, h, to);
+	if (id >= 0)
+		((struct fake *)ctx)->sock[id].mss = mss;
+	return id;
 }
 
 static int adopt(void *ctx, int id, struct handle h)
@@ -690,6 +694,28 @@ static void blocked(void *ctx, const struct network_blocked *what)
 	f->last_blocked = *what;
 }
 
+static void path(void *ctx, const struct ip *ip, struct env_path *out)
+{
+	const struct fake *f = ctx;
+
+	(void)ip;
+	*out = f->path;
+}
+
+static bool tcp_moved(void *ctx, int id)
+{
+	const struct fake *f = ctx;
+
+	return f->sock[id].moved;
+}
+
+static unsigned tcp_stalled(void *ctx, int id)
+{
+	const struct fake *f = ctx;
+
+	return f->sock[id].stalled;
+}
+
 const struct env_ops *fake_ops(void)
 {
 	static const struct env_ops ops = {
@@ -697,6 +723,7 @@ const struct env_ops *fake_ops(void)
 		.tcp_keepalive = tcp_keepalive,
 		.tcp_crowd = tcp_crowd,
 		.tcp_error = tcp_error, .tcp_stranded = tcp_stranded,
+		.tcp_moved = tcp_moved, .tcp_stalled = tcp_stalled,
 		.tcp_send_urgent = send_urgent, .tcp_at_urgent = at_urgent,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },
@@ -706,7 +733,7 @@ const struct env_ops *fake_ops(void)
 		.dgram_fragment = dgram_fragment,
 		.dgram_error = dgram_error, .dgram_close = dgram_close,
 		.host_address = host_address,
-		.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
+		.route = route, .path = path, .mem_alloc = mem_alloc, .mem_free = mem_free,
 		.link_send = link_send, .random = random_bytes,
 		.host_send = host_send, .host_listens = host_listens,
 		.ask_program = ask_program, .judged = judged,

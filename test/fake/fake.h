@@ -40,6 +40,9 @@ enum fake_saying {
 struct fake_socket {
 	bool open;
 	bool stranded;			/* its address has gone */
+	bool moved;			/* as env/env.h says */
+	unsigned stalled;
+	uint16_t mss;			/* of a connect; 0: any */
 	struct handle owner;
 	struct endpoint to;		/* connected, or sent to last */
 	uint32_t crowd;			/* what it was told last */
@@ -76,6 +79,7 @@ struct fake {
 	struct network_blocked last_blocked;
 	size_t frame_len;		/* of the last one */
 	struct frame_meta meta;		/* likewise */
+	struct env_path path;		/* to everywhere */
 	unsigned n_own;			/* addresses of the host's own */
 	struct ip own[4];
 	const char *failure;		/* static; NULL: all is well */

@@ -58,11 +58,11 @@ static int open_sock(struct fake *f, struct handle owner, bool stream)
 }
 
 static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
-		       struct handle h)
+		       uint16_t mss, struct handle h)
 {
 	struct fake *f = ctx;
 
-	(void)to;
+	(void)to, (void)mss;
 	if (f->next_error)
 		return take_error(f);
 	f->stream = open_sock(f, h, true);
@@ -306,9 +306,28 @@ static void blocked(void *ctx, const struct network_blocked *what)
 	(void)ctx, (void)what;
 }
 
+static unsigned never(void *ctx, int id)
+{
+	(void)ctx, (void)id;
+	return 0;
+}
+
+/* No tunnels, and routes that stay. */
+static void path(void *ctx, const struct ip *ip, struct env_path *out)
+{
+	(void)ctx, (void)ip;
+	*out = (struct env_path){ .dev = 0 };
+}
+
+static bool stays(void *ctx, int id)
+{
+	(void)ctx, (void)id;
+	return false;
+}
+
 static const struct env_ops ops = {
 	.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
-	.tcp_error = tcp_error,
+	.tcp_error = tcp_error, .tcp_moved = stays, .tcp_stalled = never,
 	.tcp_send_urgent = send_urgent, .tcp_at_urgent = at_urgent,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
 	.tcp_keepalive = keepalive, .tcp_crowd = crowd,
@@ -317,7 +336,7 @@ static const struct env_ops ops = {
 	.dgram_fragment = dgram_fragment,
 	.dgram_error = dgram_error, .dgram_close = dgram_close,
 	.host_address = host_address,
-	.route = route, .mem_alloc = mem_alloc, .mem_free = mem_free,
+	.route = route, .path = path, .mem_alloc = mem_alloc, .mem_free = mem_free,
 	.link_send = link_send, .random = random_bytes,
 	.blocked = blocked,
 };

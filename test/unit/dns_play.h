@@ -78,12 +78,12 @@ static inline int udp_open(void *ctx, bool v6, struct handle owner)
 }
 
 static inline int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
-			      struct handle owner)
+			      uint16_t mss, struct handle owner)
 {
 	struct play *p = ctx;
 	int id;
 
-	(void)ttl;
+	(void)ttl, (void)mss;
 	if (p->connect_result)
 		return p->connect_result;
 	id = open_sock(p, owner, true);

@@ -51,6 +51,7 @@ unsigned test_failures;
 	X(network_gather)						\
 	X(network_garbage)						\
 	X(network_offer)						\
+	X(network_paths)						\
 	X(network_openings)						\
 	X(network_policy)						\
 	X(network_udp_offer)						\

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: MIT
+"""
+Through a VPN, without any setting: one that declares its MTU, one that says
+by ICMP what it does not take, and one that drops it and says nothing.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import socket
+import ssl
+import time
+
+import pytest
+
+from scene import FAR4, FAR6, WORLD4, need, sh, until
+from servers import Dns, Server
+from vpn import PEER4, Vpn, status_warnings
+
+KINDS = {"declared": {"mtu": 1400, "takes": 1400},
+         "says": {"takes": 1400, "says": True},
+         "silent": {"takes": 1400}}
+BIG = 100 << 20
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def big_file(conn):
+    """So many bytes, with their sum in a header; or the sum of what comes."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += conn.recv(65536)
+    head, rest = head.split(b"\r\n\r\n", 1)
+    if head.startswith(b"GET"):
+        conn.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % BIG)
+        block = bytes(range(256)) * 4096
+        for _ in range(BIG // len(block)):
+            conn.sendall(block)
+        return
+    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n")
+                  if line.lower().startswith(b"content-length"))
+    if b"100-continue" in head:
+        conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    got, sha = len(rest), hashlib.sha256(rest)
+    while got < length:
+        data = conn.recv(1 << 20)
+        if not data:
+            return
+        got += len(data)
+        sha.update(data)
+    conn.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + sha.hexdigest().encode())
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """A certificate of some 20 KB, as a long chain makes it."""
+    need("openssl")
+    at = tmp_path_factory.mktemp("tls")
+    names = ",".join(f"DNS:host-{i}.long-name.example.test"
+                     for i in range(500))
+    sh(f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+       f"-nodes -keyout {at}/key -out {at}/cert -days 30 "
+       f"-subj /CN=far.test -addext subjectAltName=DNS:far.test,{names}")
+    assert os.path.getsize(f"{at}/cert") > 15000
+    return str(at)
+
+
+def tls(at):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{at}/cert", f"{at}/key")
+
+    def serve(conn):
+        with context.wrap_socket(conn, server_side=True) as s:
+            s.sendall(s.recv(100))
+    return serve
+
+
+def handshake(guest, address, port):
+    """Seconds that a TLS handshake and an echo take."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    began = time.monotonic()
+    with guest:
+        s = socket.create_connection((address, port), 20)
+    s.settimeout(20)
+    with context.wrap_socket(s) as t:
+        t.sendall(b"hello")
+        assert t.recv(100) == b"hello"
+    return time.monotonic() - began
+
+
+@pytest.mark.seconds(180)
+def test_big_transfers_both_ways(root, scene, kind, tmp_path):
+    data = os.urandom(1 << 20) * 20
+    (tmp_path / "up").write_bytes(data)
+    with scene.world:
+        server = Server(FAR4, big_file)
+    with contextlib.closing(root.guest()) as guest, server, \
+            Vpn(scene, **KINDS[kind]):
+        url = f"http://{FAR4}:{server.port}/"
+        done = guest.sh(f"curl -sf --max-time 80 -o /dev/null -w '%{{size_"
+                        f"download}}' {url}", 90)
+        assert done.stdout == str(BIG), done
+        done = guest.sh(f"curl -sf --max-time 60 -T {tmp_path}/up {url}", 70)
+        assert done.stdout == hashlib.sha256(data).hexdigest(), done
+
+
+@pytest.mark.parametrize("address", [FAR4, FAR6])
+def test_what_begins_when_the_tunnel_is_up_is_not_delayed(
+        root, scene, kind, chain, address):
+    with scene.world:
+        server = Server(address, tls(chain))
+    with contextlib.closing(root.guest()) as guest, server:
+        usual = handshake(guest, address, server.port)
+        with Vpn(scene, **KINDS[kind]):
+            took = [handshake(guest, address, server.port)
+                    for _ in range(5)]
+    assert max(took) < usual + 0.6, took
+
+
+def test_many_small_fetches_and_names(root, scene, kind, world):
+    """As apt does it: by name, one after the other, and by eight."""
+    assert world
+    with contextlib.closing(root.guest()) as guest, \
+            Vpn(scene, **KINDS[kind]):
+        with scene.world:
+            dns = Dns(PEER4, names={"office.test": FAR4})
+        with dns:
+            scene.resolver(PEER4)
+            try:
+                until(lambda: FAR4 in guest.sh(
+                    "dig +short +time=1 +tries=1 "
+                    f"@{guest.gateway4} office.test").stdout, 5,
+                    "the VPN's name")
+            finally:
+                scene.resolver(WORLD4)
+        done = guest.sh(f"seq 200 | xargs -P8 -I@ curl -sf --max-time 10 "
+                        f"http://{FAR4}/@ | sort -u | wc -l", 60)
+        assert done.stdout.strip() == "200", done
+
+
+def sends(guest, address, level, option, value):
+    """A socket of the guest's with that choice of fragments."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with guest:
+        s = socket.socket(family, socket.SOCK_DGRAM)
+        s.setsockopt(level, option, value)
+        s.connect((address, 7))
+    s.settimeout(3)
+    return s
+
+
+def test_datagrams_that_may_be_cut_arrive(root, scene, world):
+    """1,472 bytes without DF. Of a silent one that can not be had."""
+    assert world
+    for kind in ("declared", "says"):
+        with contextlib.closing(root.guest()) as guest, \
+                Vpn(scene, **KINDS[kind]), \
+                sends(guest, FAR4, 0, 10, 0) as s:
+            before = world.udp[FAR4].seen
+            s.send(b"x" * 1472)
+            until(lambda: world.udp[FAR4].seen == before + 1, 3, kind)
+
+
+@pytest.mark.parametrize("address, level, option", [
+    (FAR4, 0, 10), (FAR6, 41, 23)])
+def test_datagrams_with_df_learn_the_mtu(root, scene, world, kind, address,
+                                         level, option):
+    """The send after the first fails, and then the guest knows 1,400."""
+    assert world
+    size = 1500 - (48 if level else 28)
+    with contextlib.closing(root.guest("--mtu", 1500)) as guest, \
+            Vpn(scene, **KINDS[kind]):
+        with sends(guest, address, level, option, 2) as s:
+            s.send(b"x")                # which begins the probe of a tunnel
+            assert s.recv(10) == b"x"
+            until(lambda: fails(s, size), 8, "an error", pause=0.05)
+            assert s.getsockopt(level, 24 if level else 14) == 1400
+            s.send(b"x" * (size - 100))
+            assert len(s.recv(2000)) == size - 100
+
+
+def fails(s, size):
+    try:
+        s.send(b"x" * size)
+        s.settimeout(0.05)
+        s.recv(2000)
+    except TimeoutError:
+        return False
+    except OSError as error:
+        assert error.errno == errno.EMSGSIZE, error
+        s.settimeout(3)
+        return True
+    raise AssertionError("it got through")
+
+
+def test_status_tells_what_is_narrow(root, scene, world):
+    assert world
+    with contextlib.closing(root.guest()) as guest:
+        with Vpn(scene, **KINDS["silent"]):
+            guest.sh(f"curl -s http://{FAR4}/")
+            until(lambda: any("the path by vpn0 takes 1400" in w
+                              for w in status_warnings(root)), 8, "a warning")
+            assert root.status()[0]["narrow"] == [{"path": "vpn0",
+                                                   "mtu": 1400}]
+        until(lambda: not root.status()[0]["narrow"], 3, "its end")
+
+
+@pytest.fixture
+def hole(scene):
+    """The world drops what is longer than 1,400; a server behind that."""
+    need("nft")
+    sh("ip link set up0 gso_max_segs 1")        # each packet by itself
+    with scene.world:
+        server = Server(FAR4, big_file)
+        sh("nft add table ip hole; nft 'add chain ip hole c { type filter "
+           "hook input priority 0; }';"
+           "nft add rule ip hole c ip length gt 1400 drop")
+    yield server
+    with scene.world:
+        sh("nft delete table ip hole")
+    sh("ip link set up0 gso_max_segs 65535")
+    server.close()
+
+
+def test_a_hole_elsewhere_is_found_by_its_stalls(root, scene, hole):
+    """Behind the next router: a connection stalls, is reset, and then goes."""
+    data = os.urandom(300000)
+    with contextlib.closing(root.guest()) as guest:
+        began = time.monotonic()
+        with pytest.raises(ConnectionResetError):
+            put(guest, hole.port, data)
+        assert time.monotonic() - began < 8
+        began = time.monotonic()
+        assert put(guest, hole.port, data) == hashlib.sha256(data).hexdigest()
+        assert time.monotonic() - began < 1
+        assert any(f"the path to {FAR4} takes 1400" in w
+                   for w in status_warnings(root))
+
+
+def test_a_hole_that_answers_no_ping_is_found_too(root, scene, hole):
+    data = os.urandom(300000)
+    with scene.world:
+        sh("nft add rule ip hole c icmp type echo-request drop")
+    with contextlib.closing(root.guest()) as guest:
+        with pytest.raises(ConnectionResetError):
+            put(guest, hole.port, data)
+        assert put(guest, hole.port, data) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_path_that_is_dead_is_no_hole(root, scene, hole):
+    """Nothing passes at all: nobody is reset, and it goes on later."""
+    data = os.urandom(300000)
+    with contextlib.closing(root.guest()) as guest:
+        with guest:
+            s = socket.create_connection((FAR4, hole.port), 10)
+        with scene.world:
+            sh("nft add chain ip hole dead '{ type filter hook input "
+               "priority 1; }'; nft add rule ip hole dead iifname down0 drop;"
+               "nft flush chain ip hole c")
+        s.settimeout(30)
+        with s:
+            s.sendall(b"PUT / HTTP/1.0\r\nContent-Length: %d\r\n\r\n"
+                      % len(data) + data)
+            s.settimeout(7)
+            with pytest.raises(TimeoutError):
+                s.recv(100)
+            assert root.status()[0]["narrow"] == []
+            with scene.world:
+                sh("nft flush chain ip hole dead")
+            s.settimeout(30)
+            assert s.makefile("rb").read().endswith(
+                hashlib.sha256(data).hexdigest().encode())
+
+
+def put(guest, port, data):
+    """What the server makes of an upload."""
+    with guest:
+        s = socket.create_connection((FAR4, port), 10)
+    s.settimeout(20)
+    with s:
+        s.sendall(b"PUT / HTTP/1.0\r\nContent-Length: %d\r\n\r\n"
+                  % len(data) + data)
+        answer = s.makefile("rb").read()
+    return answer.split(b"\r\n\r\n")[-1].decode()

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* test/unit/network_paths.c - what a path takes is found out, and held to. */
+#include "network/paths.h"
+
+#include <string.h>
+
+#include "network/state.h"
+#include "rig.h"
+#include "wire/icmp.h"
+
+#define S		UINT64_C(1000000000)
+#define SOCK		0		/* of the probe: there is one at a time */
+#define REPLIES		32
+
+/* A path, and the echo replies that are on their way back. */
+static struct {
+	unsigned takes;			/* longest packet; 0: none comes back */
+	unsigned loses;			/* so many of each size before one */
+	unsigned lost[PATHS_MOST + 1];
+	unsigned opened, sent;
+	struct handle owner;
+	bool open, v6;
+	struct ip to;
+	unsigned n;
+	struct {
+		size_t len;
+		uint8_t bytes[PATHS_MOST];
+	} reply[REPLIES];
+} path;
+
+static int ping_open(void *ctx, bool v6, struct handle owner)
+{
+	(void)ctx;
+	path.open = true;
+	path.v6 = v6;
+	path.owner = owner;
+	path.opened++;
+	path.n = 0;
+	return SOCK;
+}
+
+static void dgram_close(void *ctx, int id)
+{
+	(void)ctx, (void)id;
+	CHECK("closed once", path.open);
+	path.open = false;
+}
+
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+{
+	(void)ctx, (void)id;
+	CHECK("whole", v6 == path.v6 && !allowed);
+}
+
+static int dgram_send(void *ctx, int id, const struct endpoint *to,
+		      const struct env_mark *mark, const struct span *v,
+		      unsigned n)
+{
+	const size_t bytes = v->len + ip_header_bytes(&to->ip);
+
+	(void)ctx, (void)id, (void)mark;
+	CHECK("a size that is asked for", n == 1 && bytes >= PATHS_LEAST &&
+					  bytes <= PATHS_MOST);
+	path.sent++;
+	path.to = to->ip;
+	if (bytes > path.takes || path.n == REPLIES ||
+	    path.lost[bytes]++ < path.loses)
+		return 0;
+	memcpy(path.reply[path.n].bytes, v->p, v->len);
+	path.reply[path.n].bytes[0] = path.v6 ? 129 : 0;
+	path.reply[path.n++].len = v->len;
+	return 0;
+}
+
+static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,
+			  struct env_mark *mark, void *buf, size_t cap)
+{
+	size_t len;
+
+	(void)ctx, (void)id, (void)mark, (void)cap;
+	if (!path.n)
+		return -ENV_AGAIN;
+	len = path.reply[0].len;
+	memcpy(buf, path.reply[0].bytes, len);
+	memmove(path.reply, path.reply + 1,
+		--path.n * sizeof(path.reply[0]));
+	*from = (struct endpoint){ .ip = path.to };
+	return (int64_t)len;
+}
+
+static bool dgram_error(void *ctx, int id, struct env_net_error *out,
+			void *payload, size_t cap)
+{
+	(void)ctx, (void)id, (void)out, (void)payload, (void)cap;
+	return false;
+}
+
+static struct rig start(unsigned mtu, unsigned takes)
+{
+	const struct network_setup setup = fake_setup();
+	static struct env_ops ops;	/* the network keeps a pointer to it */
+	struct rig r;
+
+	ops = *fake_ops();
+	ops.ping_open = ping_open;
+	ops.dgram_close = dgram_close;
+	ops.dgram_fragment = dgram_fragment;
+	ops.dgram_send = dgram_send;
+	ops.dgram_recv = dgram_recv;
+	ops.dgram_error = dgram_error;
+	memset(&path, 0, sizeof(path));
+	path.takes = takes;
+	r = rig_start_with(&setup, &ops);
+	r.fake->path = (struct env_path){ .dev = 7, .mtu = mtu,
+					  .tunnel = true };
+	return r;
+}
+
+/* Until nothing is under way any more; the time then. */
+static uint64_t settle(struct rig *r, uint64_t now)
+{
+	while (path.open) {
+		uint64_t next;
+
+		if (path.n) {
+			now += S / 50;		/* a round trip */
+			network_sock_event(r->net, path.owner, ENV_READABLE,
+					   now);
+			continue;
+		}
+		next = network_next_timer(r->net);
+		if (next == UINT64_MAX) {
+			CHECK("it ends", false);
+			break;
+		}
+		now = next > now ? next : now;
+		network_timers(r->net, now);
+	}
+	return now;
+}
+
+static const struct ip four = { .b = { [10] = 0xff, 0xff, 198, 51, 100, 1 } };
+static const struct ip six = { .b = { 0x20, 1, 0xd, 0xb8, [15] = 9 } };
+
+static const struct {
+	const char *name;
+	unsigned mtu, takes, loses;
+	uint16_t limit, mss;		/* of IPv4, in the end */
+} cases[] = {
+	{ "whole", 1500, 1500, 0, 0, 0 },
+	{ "whole, of a longer one", 9000, 1500, 0, 0, 0 },
+	{ "as narrow as it says", 1400, 1400, 0, 0, 0 },
+	{ "narrow", 1500, 1400, 0, 1400, 1360 },
+	{ "by one", 1500, 1499, 0, 1499, 1459 },
+	{ "to the least", 1500, 1280, 0, 1280, 1240 },
+	{ "one more than that", 1500, 1281, 0, 1281, 1241 },
+	{ "narrow, and loses", 1500, 1400, 2, 1400, 1360 },
+	{ "whole, and loses", 1500, 1500, 2, 0, 0 },
+	{ "mute", 1500, 0, 0, 0, 1240 },
+	{ "less than the least: nothing is known", 1500, 1200, 0, 0, 1240 },
+};
+
+static void check_case(size_t i, const struct ip *to)
+{
+	const uint16_t more = ip_is4(to) ? 0 : 20;
+	const uint16_t mss = cases[i].mss;
+	const char *name = cases[i].name;
+	struct rig r = start(cases[i].mtu, cases[i].takes);
+	uint64_t now;
+
+	path.loses = cases[i].loses;
+	CHECK(name, paths_mss(r.net, to) == 1240 - more);
+	CHECK(name, paths_limit(r.net, to) == 0);
+	CHECK(name, path.opened == 1);
+	now = settle(&r, RIG_START_NS);
+	CHECK(name, paths_limit(r.net, to) == cases[i].limit);
+	CHECK(name, paths_mss(r.net, to) == (mss ? mss - more : 0));
+	CHECK(name, path.opened == 1);
+	CHECK(name, now - RIG_START_NS < 8 * S);
+	CHECK(name, path.sent <= 60);
+	rig_end(&r, name);
+}
+
+/* Of an interface it is known for everybody, and not for ever. */
+static void check_known(void)
+{
+	const struct ip other = ip_from_v4(0xcb007109);
+	struct rig r = start(1500, 1400);
+	struct network_narrow narrow[4];
+	uint64_t now;
+
+	paths_mss(r.net, &four);
+	now = settle(&r, RIG_START_NS);
+	CHECK("others, too", paths_mss(r.net, &other) == 1360);
+	CHECK("without a probe", path.opened == 1);
+	CHECK("told", paths_narrow(r.net, narrow, 4) == 1 &&
+		      narrow[0].dev == 7 && narrow[0].mtu == 1400);
+	now += PATHS_KEPT_NS + S;
+	r.net->p.now_ns = now;
+	CHECK("held to while it is probed again",
+	      paths_mss(r.net, &other) == 1360 && path.opened == 2);
+	path.takes = 1500;
+	now = settle(&r, now);
+	CHECK("another one now", paths_mss(r.net, &other) == 0);
+	path.takes = 1450;
+	network_routes_changed(r.net, now);
+	CHECK("forgotten", paths_mss(r.net, &other) == 1240);
+	settle(&r, now);
+	CHECK("found again", paths_mss(r.net, &other) == 1410);
+	rig_end(&r, "known");
+}
+
+static void check_mute(void)
+{
+	const struct ip other = ip_from_v4(0xcb007109);
+	struct rig r = start(1500, 0);
+	uint64_t now;
+
+	paths_mss(r.net, &four);
+	now = settle(&r, RIG_START_NS);
+	paths_mss(r.net, &four);
+	CHECK("not asked again", path.opened == 1);
+	path.takes = 1500;
+	CHECK("another is asked", paths_mss(r.net, &other) == 1240 &&
+				  path.opened == 2);
+	settle(&r, now);
+	CHECK("and tells of all", paths_mss(r.net, &four) == 0);
+	rig_end(&r, "mute");
+}
+
+static void check_no_tunnel(void)
+{
+	struct rig r = start(1500, 1400);
+
+	r.fake->path.tunnel = false;
+	CHECK("believed", paths_mss(r.net, &four) == 0 &&
+			  paths_limit(r.net, &six) == 0 && !path.opened);
+	r.fake->path.tunnel = true;
+	CHECK("the host itself", paths_mss(r.net, &(struct ip){
+		.b = { [15] = 1 } }) == 0 && !path.opened);
+	rig_end(&r, "no tunnel");
+}
+
+void test_network_paths(void);
+void test_network_paths(void)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		check_case(i, &four);
+		check_case(i, &six);
+	}
+	check_known();
+	check_mute();
+	check_no_tunnel();
+}
