@@ -672,8 +672,10 @@ static bool ask_program(void *ctx, uint32_t id, const struct env_socket *what)
 	expect(f, id, "a question without a number");
 	expect(f, what->local.port || what->protocol == PROTO_ICMP ||
 		  what->protocol == PROTO_ICMP6, "a question about no port");
-	if (can)
+	if (can) {
 		f->asked = id;
+		f->asked_about = *what;
+	}
 	return can;
 }
 

@@ -75,6 +75,7 @@ struct fake {
 	uint16_t host_waits;		/* the port at which it does; without a
 					   script */
 	uint32_t asked;			/* whose program is it? the last */
+	struct env_socket asked_about;
 	uint64_t passed, blocked;	/* tickets; flows */
 	struct network_blocked last_blocked;
 	size_t frame_len;		/* of the last one */

@@ -50,6 +50,7 @@ unsigned test_failures;
 	X(network_frames)						\
 	X(network_gather)						\
 	X(network_garbage)						\
+	X(network_guard)						\
 	X(network_offer)						\
 	X(network_paths)						\
 	X(network_openings)						\
