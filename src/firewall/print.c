@@ -237,6 +237,14 @@ size_t text_print(const struct rules *set, const struct rule *r, char *buf,
 	return finish(&o);
 }
 
+size_t text_word(const char *word, char *buf, size_t cap)
+{
+	struct out o = { .buf = buf, .cap = cap };
+
+	put_word(&o, word);
+	return finish(&o);
+}
+
 const char *text_error_format(const struct text_error *e,
 			      char buf[TEXT_ERROR_BYTES])
 {

@@ -94,6 +94,62 @@ bool rules_text(struct rules *set, struct view text, uint32_t *out)
 	return true;
 }
 
+static bool has_text(const struct rule_item *item)
+{
+	switch ((enum rule_item_kind)item->kind) {
+	case ITEM_NAME: case ITEM_TEXT: case ITEM_GUEST: case ITEM_NETWORK:
+		return true;
+	case ITEM_PORTS: case ITEM_PORT_WORD: case ITEM_ICMP:
+	case ITEM_ADDRS: case ITEM_ADDR_WORD:
+		break;
+	}
+	return false;
+}
+
+static bool copy_text(struct rules *set, const struct rules *from,
+		      uint32_t text, uint32_t *out)
+{
+	return rules_text(set, word_of(from->text + text), out);
+}
+
+static bool copy_list(struct rules *set, const struct rules *from,
+		      const struct rule *r, enum rule_list list,
+		      struct rule *out)
+{
+	const struct rule_item *i = rule_first(from, r, list);
+
+	for (; i; i = rule_next(from, i)) {
+		struct rule_item item = *i;
+
+		if (has_text(i) && !copy_text(set, from, i->text, &item.text))
+			return false;
+		if (!rules_append(set, out, list, &item))
+			return false;
+	}
+	return true;
+}
+
+bool rules_copy(struct rules *set, const struct rules *from,
+		const struct rule *r, struct rule *out)
+{
+	const struct rules_size before = set->used;
+	struct rule new = *r;
+	bool ok;
+
+	memset(new.list, 0, sizeof(new.list));
+	ok = copy_text(set, from, r->name, &new.name) &&
+	     copy_text(set, from, r->id, &new.id) &&
+	     copy_text(set, from, r->group, &new.group) &&
+	     copy_text(set, from, r->description, &new.description);
+	for (enum rule_list l = 0; ok && l < RULE_LISTS; l++)
+		ok = copy_list(set, from, r, l, &new);
+	if (ok)
+		*out = new;
+	else
+		rules_rewind(set, &before);
+	return ok;
+}
+
 void rules_rewind(struct rules *set, const struct rules_size *used)
 {
 	ASSERT(used->rules <= set->used.rules &&
@@ -125,8 +181,8 @@ static bool same_text(const struct rules *a, uint32_t x,
 	return word_equal(word_of(a->text + x), word_of(b->text + y));
 }
 
-static bool same_item(const struct rules *a, const struct rule_item *x,
-		      const struct rules *b, const struct rule_item *y)
+bool rule_item_equal(const struct rules *a, const struct rule_item *x,
+		     const struct rules *b, const struct rule_item *y)
 {
 	if (x->kind != y->kind)
 		return false;
@@ -153,7 +209,7 @@ static bool same_item(const struct rules *a, const struct rule_item *x,
 static bool same_list(const struct rules *a, const struct rule_item *x,
 		      const struct rules *b, const struct rule_item *y)
 {
-	while (x && y && same_item(a, x, b, y)) {
+	while (x && y && rule_item_equal(a, x, b, y)) {
 		x = rule_next(a, x);
 		y = rule_next(b, y);
 	}

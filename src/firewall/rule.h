@@ -165,6 +165,13 @@ MUST bool rules_append(struct rules *set, struct rule *r, enum rule_list list,
 /* A copy of text (borrowed) with a NUL behind it; *out names it. */
 MUST bool rules_text(struct rules *set, struct view text, uint32_t *out);
 
+/*
+ * A rule of another set (borrowed), with its lists and texts in this one: to
+ * be changed, then added. false: the set is full, and as it was.
+ */
+MUST bool rules_copy(struct rules *set, const struct rules *from,
+		     const struct rule *r, struct rule *out);
+
 /* Go back to what was used then. No later rule may be held. */
 void rules_rewind(struct rules *set, const struct rules_size *used);
 
@@ -174,7 +181,11 @@ const struct rule_item *rule_first(const struct rules *set,
 const struct rule_item *rule_next(const struct rules *set,
 				  const struct rule_item *item);
 
-/* Say two rules, of one set or of two, the same? */
+/* Say two items, of one set or of two, the same? */
+bool rule_item_equal(const struct rules *a, const struct rule_item *x,
+		     const struct rules *b, const struct rule_item *y);
+
+/* And two rules? */
 bool rule_equal(const struct rules *a, const struct rule *x,
 		const struct rules *b, const struct rule *y);
 

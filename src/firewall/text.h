@@ -72,6 +72,9 @@ struct rules_size text_needs(struct view text);
 size_t text_print(const struct rules *set, const struct rule *r, char *buf,
 		  size_t cap);
 
+/* The same of one word, in quotes where it has to be. */
+size_t text_word(const char *word, char *buf, size_t cap);
+
 /* "3:14: portt: no such key; did you mean localPort?". Returns buf. */
 const char *text_error_format(const struct text_error *e,
 			      char buf[TEXT_ERROR_BYTES]);

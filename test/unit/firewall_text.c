@@ -251,6 +251,57 @@ static void check_long(void)
 	free(text);
 }
 
+/* A rule in another set, and in one that lacks a little room. */
+static void check_copy(void)
+{
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		struct rules a, b, c;
+		struct rules_size need;
+		struct rule r;
+
+		CHECK(same[i], set_read(&a, same[i], NULL) == 0);
+		need = rules_needed(&a);
+		set_open(&b, need);
+		CHECK(same[i], rules_copy(&b, &a, &a.rule[0], &r) &&
+			       rules_add(&b, &r));
+		CHECK(same[i], rule_equal(&a, &a.rule[0], &b, &b.rule[0]));
+		CHECK("nothing to spare", b.used.items == b.max.items &&
+					  b.used.text_bytes == b.max.text_bytes);
+		rules_adopt(&c, b.rule, &need);
+		CHECK(same[i], rule_equal(&a, &a.rule[0], &c, &c.rule[0]));
+		free(b.rule);
+		if (need.items)
+			need.items--;
+		else
+			need.text_bytes--;
+		set_open(&b, need);
+		CHECK(same[i], !rules_copy(&b, &a, &a.rule[0], &r));
+		CHECK("as it was", !b.used.items && b.used.text_bytes == 1);
+		free(b.rule);
+		free(a.rule);
+	}
+}
+
+/* Every byte comes back. */
+static void check_word(void)
+{
+	char in[256], out[1100], small[8], text[1200];
+	struct rules set;
+	size_t n;
+
+	for (unsigned i = 0; i < 255; i++)
+		in[i] = (char)(i + 1);
+	in[255] = '\0';
+	n = text_word(in, out, sizeof(out));
+	CHECK("length", n == strlen(out));
+	CHECK("cut", text_word(in, small, sizeof(small)) == n &&
+		     strlen(small) == 7);
+	snprintf(text, sizeof(text), "[rule %s]\n" MIN, out);
+	CHECK("read", set_read(&set, text, NULL) == 0);
+	CHECK("same", !strcmp(set.text + set.rule[0].name, in));
+	free(set.rule);
+}
+
 void test_firewall_text(void);
 void test_firewall_text(void)
 {
@@ -259,4 +310,6 @@ void test_firewall_text(void)
 	check_several();
 	check_words();
 	check_long();
+	check_copy();
+	check_word();
 }
