@@ -24,10 +24,13 @@ union keeper_msg {
 	struct front_failed failed;
 };
 
+/* Of several errors each is told; what is passed over, if that is wanted. */
 static void print_note(void *ctx, enum log_level level, const char *text)
 {
-	(void)ctx;
-	(void)level;
+	const bool *verbose = ctx;
+
+	if (level != LOG_ERROR && !*verbose)
+		return;
 	fprintf(stderr, "slipway: %s\n", text);
 }
 
@@ -44,12 +47,13 @@ static void defaults(struct config *c, unsigned command)
 int front_settings(struct config *c, unsigned command, char **argv,
 		   struct fail *fail)
 {
-	const struct log_sink notes = { .write = print_note };
 	const char *extra = c->file;
-	const bool verbose = c->verbose;
+	bool verbose = c->verbose;
+	const struct log_sink notes = { .write = print_note, .ctx = &verbose };
 
+	config_fini(c);
 	defaults(c, command);
-	if (file_read_all(c, extra, verbose ? &notes : NULL, fail) < 0)
+	if (file_read_all(c, extra, &notes, fail) < 0)
 		return -1;
 	if (!options_parse(c, command, command == FOR_ATTACH, argv, fail))
 		return -1;

@@ -13,6 +13,28 @@ void config_defaults(struct config *c)
 	c->generate_resolv_conf = true;
 	c->auto_proxy = true;
 	c->ready_fd = -1;
+	c->firewall = true;
+	c->log_blocked = true;
+	c->log_bytes = CONFIG_LOG_BYTES;
+}
+
+void config_fini(struct config *c)
+{
+	ruleset_fini(&c->rules);
+	ruleset_fini(&c->allow);
+}
+
+void config_begin(struct config *c)
+{
+	c->says_access = c->says_localhost = c->says_allow = false;
+}
+
+void config_end(struct config *c)
+{
+	if (c->says_allow && !c->says_access)
+		c->host_access = CONFIG_ACCESS_OFF;
+	if (c->says_allow && !c->says_localhost)
+		c->localhost = LOCALHOST_OFF;
 }
 
 /* The guest's address must be one that a guest of the subnet can have. */

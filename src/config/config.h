@@ -4,7 +4,8 @@
  *
  * Filled from config_defaults(), then files (config/file.h), then options
  * (config/options.h), each over the one before; config_check() last. The
- * settings themselves stand in one table, config/settings.c.
+ * settings themselves stand in one table, config/settings.c. Rules of the
+ * firewall are added up instead: none takes the place of another.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -16,6 +17,7 @@
 #include "base/fail.h"
 #include "base/ports.h"
 #include "config/publish.h"
+#include "config/ruleset.h"
 
 #define CONFIG_NAME_BYTES	33	/* 32 characters and NUL */
 #define CONFIG_HOSTNAME_BYTES	65	/* HOST_NAME_MAX and NUL */
@@ -23,6 +25,11 @@
 #define CONFIG_DNS_MAX		8
 #define CONFIG_PUBLISH_MAX	32
 #define CONFIG_PEER_SUFFIX	".vm"	/* of --qemu-dgram SOCK: PEER's */
+#define CONFIG_ALLOW_MAX	1000	/* words of --allow */
+#define CONFIG_LOG_BYTES	(4u << 20)	/* Windows' normal size, too */
+#define CONFIG_LOG_BYTES_MIN	(64u << 10)
+#define CONFIG_LOG_BYTES_MAX	(1u << 30)
+#define CONFIG_PATH_BYTES	4096	/* PATH_MAX */
 #define CONFIG_MTU_MIN		68u	/* RFC 791 */
 #define CONFIG_MTU_MIN_V6	1280u	/* RFC 8200 section 5 */
 #define CONFIG_MTU_USUAL	1500u	/* Ethernet's */
@@ -75,6 +82,19 @@ struct config {
 	struct ip dns[CONFIG_DNS_MAX];
 	bool has_search;		/* else the host's */
 	char search[CONFIG_SEARCH_BYTES];	/* blanks between domains */
+	/* of the firewall */
+	bool firewall;			/* false: everything passes */
+	enum rule_profile profile;	/* 0: not said */
+	bool profile_given;		/* by an option: what is kept yields */
+	bool has_block_action, block_refuse;	/* else dropped */
+	bool rules_keep_flows;		/* at a change of theirs */
+	bool log_blocked;
+	char log_file[CONFIG_PATH_BYTES];	/* "": beside the state */
+	uint32_t log_bytes;
+	struct ruleset rules;		/* of the files */
+	struct ruleset allow;		/* the allow list, as rules */
+	/* what was said since config_begin() */
+	bool says_access, says_localhost, says_allow;
 	/* of one invocation */
 	const char *file;		/* --config; borrowed; NULL */
 	const char *qemu;		/* --qemu; borrowed; NULL */
@@ -90,6 +110,16 @@ struct config {
 };
 
 void config_defaults(struct config *c);
+
+/* Give back what was allocated, after config_defaults(). */
+void config_fini(struct config *c);
+
+/*
+ * Around one file, or all options: an allow list turns host access and
+ * localhost off, unless the same place says otherwise.
+ */
+void config_begin(struct config *c);
+void config_end(struct config *c);
 
 /* What no setting can check alone. 0, or -1 with fail set. */
 MUST int config_check(const struct config *c, struct fail *fail);

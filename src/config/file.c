@@ -9,15 +9,21 @@
 #include <strings.h>
 
 #include "base/nearest.h"
+#include "config/ruleset.h"
+#include "config/sections.h"
 #include "config/settings.h"
+#include "firewall/word.h"
 
-#define SYSTEM_FILE "/etc/slipway.conf"
+#define SYSTEM_FILE	"/etc/slipway.conf"
+#define FILE_BYTES_MAX	((size_t)16 << 20)
+#define RULE		"rule"
 
 enum kind {
 	OURS,		/* keys must be known */
 	WSL,		/* known keys count, others are passed over */
 	FOREIGN,	/* passed over as a whole */
 	LATER,		/* has a meaning that this version lacks */
+	RULES,		/* read by firewall/text.h */
 	UNKNOWN,
 };
 
@@ -30,12 +36,12 @@ static const struct {
 	{ "automount", FOREIGN }, { "interop", FOREIGN },
 	{ "user", FOREIGN }, { "boot", FOREIGN }, { "gpu", FOREIGN },
 	{ "time", FOREIGN }, { "general", FOREIGN },
-	{ "firewall", LATER },
+	{ "firewall", OURS },
 };
 
 struct state {
 	struct config *config;
-	FILE *file;
+	struct view rest;		/* of the text without its rules */
 	const char *name;		/* of the file */
 	const struct log_sink *notes;
 	struct fail *fail;
@@ -45,9 +51,10 @@ struct state {
 
 static enum kind kind_of(const char *section)
 {
-	if (!strncasecmp(section, "guest ", 6) ||
-	    !strncasecmp(section, "rule ", 5))
+	if (!strncasecmp(section, "guest ", 6))
 		return LATER;
+	if (!strcasecmp(section, RULE))
+		return RULES;
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
 		if (!strcasecmp(section, sections[i].name))
 			return sections[i].kind;
@@ -77,8 +84,8 @@ static void unknown_section(struct state *st, const char *section)
 			 n.best);
 	else
 		fail_set(st->fail, "%s:%u: [%s]: no such section; "
-			 "there are [network], [dns] and [publish]", st->name, st->line,
-			 section);
+			 "there are [network], [dns], [publish], [firewall] "
+			 "and [rule NAME]", st->name, st->line, section);
 	st->failed = true;
 }
 
@@ -108,7 +115,7 @@ static void enter_section(struct state *st, const char *line)
 			 section);
 		st->failed = true;
 		break;
-	case UNKNOWN:
+	case RULES: case UNKNOWN:
 		unknown_section(st, section);
 		break;
 	}
@@ -122,23 +129,31 @@ static void enter_section(struct state *st, const char *line)
 static char *next_line(char *buf, int cap, void *ctx)
 {
 	struct state *st = ctx;
-	size_t skip = 0, n;
+	size_t left = st->rest.len, skip = 0;
+	struct view line;
 
-	if (st->failed || !fgets(buf, cap, st->file))
+	if (st->failed || !left)
 		return NULL;
+	line = word_cut(&st->rest, '\n');
+	left -= st->rest.len;		/* with the end of the line */
 	st->line++;
-	n = strlen(buf);
-	if (n && buf[n - 1] != '\n' && !feof(st->file)) {
+	if (left >= (size_t)cap) {
 		fail_set(st->fail, "%s:%u: the line is longer than %d "
 			 "characters; shorten it", st->name, st->line,
 			 cap - 2);
 		st->failed = true;
 		return NULL;
 	}
-	if (st->line == 1 && !strncmp(buf, "\xef\xbb\xbf", 3))
-		skip = 3;
-	skip += strspn(buf + skip, " \t");
-	memmove(buf, buf + skip, n - skip + 1);
+	if (memchr(line.p, '\0', line.len)) {
+		fail_set(st->fail, "%s:%u: a NUL byte; see that it is a text "
+			 "in UTF-8", st->name, st->line);
+		st->failed = true;
+		return NULL;
+	}
+	while (skip < left && (line.p[skip] == ' ' || line.p[skip] == '\t'))
+		skip++;
+	memcpy(buf, line.p + skip, left - skip);
+	buf[left - skip] = '\0';
 	if (buf[0] == '[')
 		enter_section(st, buf);
 	return st->failed ? NULL : buf;
@@ -196,23 +211,128 @@ static int take(void *ctx, const char *section, const char *key,
 	return 0;
 }
 
-int file_read_stream(struct config *c, FILE *f, const char *name,
-		     const struct log_sink *notes, struct fail *fail)
+/* All settings but the rules. */
+static int read_settings(struct config *c, struct view text, const char *name,
+			 const struct log_sink *notes, struct fail *fail)
 {
-	struct state st = { .config = c, .file = f, .name = name,
-			    .notes = notes, .fail = fail };
-	const int line = ini_parse_stream(next_line, &st, take, &st);
+	struct state st = { .config = c, .name = name, .notes = notes,
+			    .fail = fail };
+	size_t len;
+	char *others = sections_part(text, RULE, false, &len);
+	int line;
 
+	if (!others)
+		return fail_set(fail, "%s: cannot be read: no memory; try "
+				"again", name);
+	st.rest = (struct view){ (const uint8_t *)others, len };
+	line = ini_parse_stream(next_line, &st, take, &st);
+	free(others);
 	if (st.failed)
 		return -1;
-	if (ferror(f))
-		return fail_set(fail, "%s: cannot be read: %s; "
-				"see that it is a file you may read", name,
-				strerror(errno));
 	if (line)
 		return fail_set(fail, "%s:%d: neither a [section] nor "
 				"key = value; mend the line", name, line);
 	return 0;
+}
+
+/* Errors in rules; one is the failure, of several all are told. */
+struct complaints {
+	const char *name;		/* of the file */
+	const struct log_sink *notes;
+	struct fail *fail;
+	unsigned n;
+};
+
+static void say_complaint(const struct complaints *co)
+{
+	if (co->n && co->notes)
+		co->notes->write(co->notes->ctx, LOG_ERROR, co->fail->text);
+}
+
+static void take_error(void *ctx, const struct text_error *e)
+{
+	struct complaints *co = ctx;
+	char text[TEXT_ERROR_BYTES];
+
+	say_complaint(co);		/* the one before */
+	co->n++;
+	if (e->line)
+		fail_set(co->fail, "%.100s:%s", co->name,
+			 text_error_format(e, text));
+	else
+		fail_set(co->fail, "%.100s: %s; give %s", co->name, e->what,
+			 e->expected);
+}
+
+static int read_rules(struct config *c, struct view text, const char *name,
+		      const struct log_sink *notes, struct fail *fail)
+{
+	struct complaints co = { .name = name, .notes = notes, .fail = fail };
+	const struct text_sink sink = { .error = take_error, .ctx = &co };
+	size_t len;
+	char *rules = sections_part(text, RULE, true, &len);
+
+	if (!rules)
+		return fail_set(fail, "%s: cannot be read: no memory; try "
+				"again", name);
+	(void)!ruleset_read(&c->rules,
+			    (struct view){ (const uint8_t *)rules, len },
+			    name, &sink);
+	free(rules);
+	if (co.n > 1) {
+		say_complaint(&co);
+		fail_set(fail, "%.100s: %u errors in its rules; mend them",
+			 name, co.n);
+	}
+	return co.n ? -1 : 0;
+}
+
+/* The whole file, allocated; false with fail set. */
+static bool slurp(FILE *f, const char *name, struct view *out,
+		  struct fail *fail)
+{
+	const size_t step = 1 << 16;
+	char *buf = NULL, *grown;
+	size_t len = 0, n;
+
+	do {
+		grown = realloc(buf, len + step);
+		if (!grown || len > FILE_BYTES_MAX)
+			break;
+		buf = grown;
+		n = fread(buf + len, 1, step, f);
+		len += n;
+	} while (n == step);
+	*out = (struct view){ (uint8_t *)buf, len };
+	if (grown && len <= FILE_BYTES_MAX && !ferror(f))
+		return true;
+	free(buf);
+	fail_set(fail, "%s: cannot be read: %s; see that it is a file you may "
+		 "read", name, ferror(f) ? strerror(errno) :
+		 "longer than 16 MiB");
+	return false;
+}
+
+int file_read_stream(struct config *c, FILE *f, const char *name,
+		     const struct log_sink *notes, struct fail *fail)
+{
+	struct view all, text;
+	int rc;
+
+	if (!slurp(f, name, &all, fail))
+		return -1;
+	text = all;
+	if (text.len >= 3 && !memcmp(text.p, "\xef\xbb\xbf", 3)) {
+		text.p += 3;
+		text.len -= 3;
+	}
+	config_begin(c);
+	rc = read_rules(c, text, name, notes, fail);
+	if (rc == 0)
+		rc = read_settings(c, text, name, notes, fail);
+	config_end(c);
+	free((void *)(uintptr_t)all.p);
+	return rc;
 }
 
 static int read_file(struct config *c, const char *path, bool must_exist,

@@ -2,7 +2,9 @@
 /*
  * config/file.h - settings from INI files.
  *
- * Sections of ours are [network] and [dns]; a key in them must be known.
+ * Sections of ours are [network], [dns], [publish] and [firewall]; a key in
+ * them must be known. Those of rules, [rule NAME], are read by
+ * firewall/text.h: every error in them is told, not the first only.
  * [wsl2] and [experimental] of a .wslconfig: keys with our meaning are
  * taken, others passed over. Sections of a wsl.conf that mean nothing here
  * are passed over. Anything else is an error, so that no misspelt setting
@@ -17,8 +19,9 @@
 #include "config/config.h"
 
 /*
- * Read one open file; name is for messages, notes (what is passed over) is
- * borrowed. 0, or -1 with fail set ("FILE:LINE: …").
+ * Read one open file; name is for messages. notes (borrowed, or NULL) is told
+ * what is passed over (LOG_INFO) and, where there is more than one error,
+ * each of them (LOG_ERROR). 0, or -1 with fail set ("FILE:LINE: …").
  */
 MUST int file_read_stream(struct config *c, FILE *f, const char *name,
 			  const struct log_sink *notes, struct fail *fail);

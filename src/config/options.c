@@ -97,12 +97,13 @@ char **options_parse(struct config *c, unsigned command, bool mixed,
 	char **operands = argv;		/* where the next one is put, if mixed */
 	bool options = true;
 
+	config_begin(c);
 	while (*r.next) {
 		char *word = *r.next++;
 
 		if (options && !strcmp(word, "--")) {
 			if (!mixed)
-				return r.next;
+				break;
 			options = false;
 			continue;
 		}
@@ -112,10 +113,13 @@ char **options_parse(struct config *c, unsigned command, bool mixed,
 				return NULL;
 			continue;
 		}
-		if (!mixed)
-			return r.next - 1;
+		if (!mixed) {
+			r.next--;
+			break;
+		}
 		*operands++ = word;
 	}
+	config_end(c);
 	if (!mixed)
 		return r.next;
 	*operands = NULL;

@@ -311,19 +311,19 @@ const char *value_localhost(struct config *c, const char *text)
 {
 	const char *why;
 
-	if (!strcasecmp(text, "auto")) {
-		c->localhost = LOCALHOST_AUTO;
-		return NULL;
-	}
-	if (!strcasecmp(text, "off")) {
-		c->localhost = LOCALHOST_OFF;
+	if (!strcasecmp(text, "auto") || !strcasecmp(text, "off")) {
+		c->localhost = strcasecmp(text, "off") ? LOCALHOST_AUTO :
+							 LOCALHOST_OFF;
+		c->says_localhost = true;
 		return NULL;
 	}
 	if (!text[strspn(text, SEPARATORS)])
 		return "empty";
 	why = ports(text, &c->localhost_ports);
-	if (!why)
+	if (!why) {
 		c->localhost = LOCALHOST_LIST;
+		c->says_localhost = true;
+	}
 	return why;
 }
 
@@ -343,8 +343,10 @@ const char *value_localhost_forwarding(struct config *c, const char *text)
 	bool on = false;
 	const char *why = boolean(text, &on);
 
-	if (!why)
+	if (!why) {
 		c->localhost = on ? LOCALHOST_AUTO : LOCALHOST_OFF;
+		c->says_localhost = true;
+	}
 	return why;
 }
 
@@ -391,13 +393,16 @@ const char *value_host_access(struct config *c, const char *text)
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (!strcasecmp(text, modes[i].name)) {
 			c->host_access = modes[i].access;
+			c->says_access = true;
 			return NULL;
 		}
 	if (!text[strspn(text, SEPARATORS)])
 		return "empty";
 	why = ports(text, &c->host_ports);
-	if (!why)
+	if (!why) {
 		c->host_access = CONFIG_ACCESS_LIST;
+		c->says_access = true;
+	}
 	return why;
 }
 
@@ -507,4 +512,14 @@ const char *value_doctor_peer(struct config *c, const char *text)
 		return "not an address";
 	c->has_doctor_peer = true;
 	return NULL;
+}
+
+const char *value_firewall(struct config *c, const char *text)
+{
+	return boolean(text, &c->firewall);
+}
+
+const char *value_rules_keep_flows(struct config *c, const char *text)
+{
+	return boolean(text, &c->rules_keep_flows);
 }

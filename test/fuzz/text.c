@@ -135,15 +135,16 @@ void fuzz_config(const uint8_t *data, size_t size)
 	PROPERTY(rc == 0 || !strncmp(fail.text, "file:", 5));
 	PROPERTY(read_settings(&d, data, size, &again) == rc);
 	PROPERTY(!strcmp(fail.text, again.text));
-	if (rc < 0)
-		return;
+	PROPERTY(c.rules.set.used.rules == d.rules.set.used.rules);
+	config_fini(&d);
 	PROPERTY(c.n_dns <= CONFIG_DNS_MAX && c.mtu == d.mtu);
 	PROPERTY(c.localhost_ports.n <= PORT_RANGES_MAX &&
 		 c.ignored_ports.n <= PORT_RANGES_MAX);
-	if (config_check(&c, &fail) == 0)
+	if (rc == 0 && config_check(&c, &fail) == 0)
 		PROPERTY(c.mtu >= CONFIG_MTU_MIN && c.mtu <= CONFIG_MTU_MAX);
 	else
 		PROPERTY(fail.text[0]);
+	config_fini(&c);
 }
 
 static void check_lent(const uint8_t *data, size_t size, struct http_text t)

@@ -24,9 +24,28 @@ static const struct {
 	  "f:1: [netwerk]: no such section; did you mean [network]?" },
 	{ "empty unknown section", "[network]\n[x]\n",
 	  "f:2: [x]: no such section" },
-	{ "later section", "[firewall]\n", "f:1: [firewall]: this version" },
-	{ "later section, named", "[rule no-web]\naction = block\n",
-	  "f:1: [rule no-web]: this version" },
+	{ "later section", "[guest a]\n", "f:1: [guest a]: this version" },
+	{ "key of the firewall", "[firewall]\nprofil = public\n",
+	  "f:2: profil: no such key in [firewall]; did you mean profile?" },
+	{ "profile", "[firewall]\nprofile = secret\n",
+	  "f:2: profile = secret: no such profile; give private, public or" },
+	{ "block action", "[firewall]\nblockAction = allow\n",
+	  "f:2: blockAction = allow: neither drop nor refuse" },
+	{ "log", "[firewall]\nlog = pfirewall.log\n",
+	  "f:2: log = pfirewall.log: not the whole path" },
+	{ "log size", "[firewall]\nlogSize = 4G\n", "f:2: logSize = 4G: not" },
+	{ "log size", "[firewall]\nlogSize = 2000M\n", "f:2: logSize" },
+	{ "log size", "[firewall]\nlogSize = 1K\n", "f:2: logSize = 1K: too" },
+	{ "allow", "[firewall]\nallow = a.test, 10.0.0.1/8\n",
+	  "f:2: allow = a.test, 10.0.0.1/8: neither a name nor an address" },
+	{ "rule", "[network]\nmtu = 1500\n\n[rule no web]\naction = blok\n",
+	  "f:5:10: blok: no such value; did you mean block?" },
+	{ "rule without a name", "[rule]\naction = block\n",
+	  "f:1:1: [rule]: no section of rules; give [rule NAME]" },
+	{ "rule with half a key", "[rule a]\naction = block\n\n[dns]\n",
+	  "f:1:1: a: no direction" },
+	{ "rule's key elsewhere", "[dns]\naction = block\n",
+	  "f:2: action: no such key in [dns]" },
 	{ "no section", "mtu = 1500\n", "f:1: mtu: before any section" },
 	{ "no value", "[network]\nmtu\n", "f:2: neither" },
 	{ "open section", "[network\nmtu = 1500\n", "f:1: neither" },
@@ -169,6 +188,7 @@ void test_config_file(void)
 		CHECK(bad[i].name, read_text(&c, bad[i].text, NULL, &fail) < 0);
 		CHECK(bad[i].name, strstr(fail.text, bad[i].says));
 		CHECK(bad[i].name, strstr(fail.text, "; "));
+		config_fini(&c);
 	}
 	check_good();
 	check_wsl();

@@ -21,6 +21,7 @@ unsigned test_failures;
 	X(base_wheel)							\
 	X(cmd_proxyenv)							\
 	X(config_file)							\
+	X(config_firewall)							\
 	X(config_options)						\
 	X(config_publish)							\
 	X(control_hostfw)						\
