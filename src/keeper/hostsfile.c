@@ -2,15 +2,13 @@
 #include "keeper/hostsfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "keeper/etctext.h"
 #include "keeper/textfile.h"
 #include "keeper/watch.h"
+#include "linux/sealed.h"
 
 #define HOSTS "/etc/hosts"
 
@@ -39,39 +37,10 @@ bool hostsfile_event(struct hostsfile *h)
 	       !same_time(&now.st_ctim, &h->seen.st_ctim);
 }
 
-/* The block in a descriptor of its own; or -errno. */
-static int to_descriptor(const char *block, size_t len)
-{
-	const int fd = memfd_create("hosts", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while (len) {
-		n = write(fd, block, len);
-		if (n < 0) {
-			const int err = errno;
-
-			close(fd);
-			return -err;
-		}
-		block += n;
-		len -= (size_t)n;
-	}
-	/* The engine maps it: what shrinks there, or changes, would end it. */
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
-		  F_SEAL_SEAL) < 0) {
-		const int err = errno;
-
-		close(fd);
-		return -err;
-	}
-	return fd;
-}
-
 int hostsfile_table(struct hostsfile *h, size_t *bytes)
 {
 	char *text, *block;
+	struct view part;
 	int fd;
 
 	if (stat(HOSTS, &h->seen) < 0)
@@ -83,7 +52,8 @@ int hostsfile_table(struct hostsfile *h, size_t *bytes)
 	free(text);
 	if (!block)
 		return -ENOENT;
-	fd = to_descriptor(block, *bytes);
+	part = (struct view){ (const uint8_t *)block, *bytes };
+	fd = sealed_file("hosts", &part, 1);
 	free(block);
 	return fd;
 }
