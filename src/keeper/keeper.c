@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,7 +17,6 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
-#include "firewall/rule.h"
 #include "keeper/answers.h"
 #include "keeper/flows.h"
 #include "keeper/nsfds.h"
@@ -225,22 +223,6 @@ static void send_resolvers(struct keeper *k)
 	if (channel_send(k->engine_ch, &m, sizeof(m), NULL, 0) < 0)
 		log_write(&k->in.log, LOG_ERROR,
 			  "the engine does not take the DNS servers");
-}
-
-/* No rules yet: everything passes that host access and ports let pass. */
-static void send_rules(struct keeper *k)
-{
-	const struct msg_firewall m = {
-		.kind = MSG_FIREWALL, .profile = RULE_PRIVATE, .off = true,
-	};
-	const struct rules_size none = { 0 };
-	const int fd = memfd_create("rules", MFD_CLOEXEC);
-
-	if (fd < 0 || ftruncate(fd, (off_t)rules_bytes(&none)) < 0 ||
-	    channel_send(k->engine_ch, &m, sizeof(m), &fd, 1) < 0)
-		fatal_errno(k, "the engine does not take rules", errno);
-	if (fd >= 0)
-		close(fd);
 }
 
 static void send_hosts(struct keeper *k)
@@ -549,6 +531,11 @@ static int timers(struct keeper *k)
 		kill(k->in.front, SIGKILL);
 		k->phase = OVER;
 	}
+	if (k->phase != OVER) {
+		const uint64_t tick = firewalling_tick(k, now);
+
+		next = tick < next ? tick : next;
+	}
 	if (k->phase == ENGINE || k->phase == UP) {
 		const uint64_t tick = mirrors_tick(&k->mirrors, now);
 
@@ -749,10 +736,14 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 	k->published.guest[0] = k->in.plan.guest4;
 	k->published.guest[1] = k->in.plan.guest6;
 	publishing_begin(k);
+	/* The first that the engine hears: nothing passes before. */
+	if (firewalling_begin(k, &fail) < 0) {
+		fatal(k, 125, fail.text);
+		return;
+	}
 	if (k->machine)
 		start_engine(k, config->qemu_dgram ? LINK_DATAGRAM :
 			     LINK_STREAM, k->link_fd, 0);
-	send_rules(k);
 	send_resolvers(k);
 	send_hosts(k);
 	appear(k);

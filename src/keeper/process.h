@@ -9,6 +9,7 @@
 
 #include "keeper/clients.h"
 #include "keeper/conflict.h"
+#include "keeper/firewalling.h"
 #include "keeper/forwards.h"
 #include "keeper/front.h"
 #include "keeper/hostroute.h"
@@ -34,6 +35,7 @@ struct keeper {
 	struct mirrors mirrors;		/* on the guest's */
 	struct published published;
 	struct conflict conflict;
+	struct firewalling firewall;
 	struct guest_ns ns;
 	struct hostroute route;
 	struct linkmtu mtu;

@@ -166,6 +166,7 @@ static void confirm(struct keeper *k, struct client *cl,
 {
 	struct status s;
 
+	firewalling_published(k);
 	answers_ports(k, &s);
 	clients_reply(cl, 200, json_pack("{s:s, s:b, s:o}", "publish",
 					 at->what.text, "kept", at->kept,
@@ -272,6 +273,7 @@ void publishing_unpublish(struct keeper *k, struct client *cl)
 	}
 	kept = at->kept;
 	remove_entry(k, at);
+	firewalling_published(k);
 	if (kept)
 		rc = save(k);
 	if (rc < 0) {

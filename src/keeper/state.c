@@ -14,6 +14,7 @@
 
 #define STATE_BYTES 1024
 #define PORTS_BYTES 16384
+#define RULES_BYTES ((size_t)64 << 20)
 
 /*
  * Path of a directory of the state's, made if `make`. false: no home, or too
@@ -178,9 +179,56 @@ static int save_text(const char *which, const char *name, const char *text)
 	return rc;
 }
 
+/* 0, also if there is none; or -errno. */
+static int remove_text(const char *which, const char *name)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 64];
+
+	if (!state_dir(dir, sizeof(dir), which, false))
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
 int state_save_ports(const char *name, const char *text)
 {
 	return save_text("ports", name, text);
+}
+
+/* NAME.rules, NAME.log */
+static void in_firewall(char *buf, size_t cap, const char *name,
+			const char *what)
+{
+	snprintf(buf, cap, "%s.%s", name, what);
+}
+
+char *state_load_rules(const char *name)
+{
+	char file[64];
+
+	in_firewall(file, sizeof(file), name, "rules");
+	return load_text("firewall", file, RULES_BYTES);
+}
+
+int state_save_rules(const char *name, const char *text)
+{
+	char file[64];
+
+	in_firewall(file, sizeof(file), name, "rules");
+	return text ? save_text("firewall", file, text) :
+		      remove_text("firewall", file);
+}
+
+bool state_log_path(const char *name, char *buf, size_t cap)
+{
+	char dir[PATH_MAX], file[64];
+	int n;
+
+	if (!state_dir(dir, sizeof(dir), "firewall", true))
+		return false;
+	in_firewall(file, sizeof(file), name, "log");
+	n = snprintf(buf, cap, "%s/%s", dir, file);
+	return n > 0 && (size_t)n < cap;
 }
 
 int state_save(const char *name, const struct plan *p)

@@ -8,12 +8,14 @@
  * machine loses is derived again, and comes out the same unless the host's
  * routes have changed. Only what was derived is kept there, never what a
  * user has set for one run. Ports that were published while a guest ran are
- * kept beside them, in ports/NAME, a line for each.
+ * kept beside them, in ports/NAME, a line for each; what `slipway firewall'
+ * has set in firewall/NAME.rules (keeper/rulebook.h).
  */
 #ifndef KEEPER_STATE_H
 #define KEEPER_STATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/check.h"
 #include "keeper/plan.h"
@@ -30,6 +32,16 @@ MUST bool state_load(const char *name, struct plan *out);
 /* Read and write ports/NAME, one text a line. NULL: there are none. */
 MUST char *state_load_ports(const char *name);
 MUST int state_save_ports(const char *name, const char *text);
+
+/* The same of firewall/NAME.rules; text NULL: it goes. */
+MUST char *state_load_rules(const char *name);
+MUST int state_save_rules(const char *name, const char *text);
+
+/*
+ * Path of a file NAME.log beside that; its directory is made. false: there is
+ * no place for it, or no room in buf.
+ */
+MUST bool state_log_path(const char *name, char *buf, size_t cap);
 
 /* 0 or -errno. */
 MUST int state_save(const char *name, const struct plan *plan);

@@ -40,6 +40,7 @@ unsigned test_failures;
 	X(keeper_log)							\
 	X(keeper_plan)							\
 	X(keeper_published)						\
+	X(keeper_rulebook)						\
 	X(keeper_textfile)						\
 	X(linux_channel)						\
 	X(linux_listeners)						\
