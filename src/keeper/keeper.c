@@ -510,7 +510,11 @@ static void signal_event(struct keeper *k)
 
 static void host_changed(struct keeper *k)
 {
-	if (hostroute_settled(&k->route))
+	const unsigned what = hostroute_settled(&k->route);
+
+	if (what & NETLINK_ADDRESS_CAME)
+		published_address_came(&k->published);
+	if (what)
 		linkmtu_follow(k);
 }
 

@@ -431,6 +431,15 @@ void published_bind(struct published *p)
 	}
 }
 
+void published_address_came(struct published *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->status[i].state == FORWARD_FAILED &&
+		    p->status[i].entry->has_ip)
+			p->status[i].state = FORWARD_NONE;
+	published_bind(p);
+}
+
 bool published_covers(const struct published *p, uint16_t port, bool udp,
 		      unsigned half)
 {

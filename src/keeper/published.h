@@ -108,6 +108,12 @@ const char *published_hindrance(struct published *p,
 bool published_again(struct published *p, uint16_t port, bool udp);
 
 /*
+ * The host has an address more: what waits for one of its own is tried again,
+ * and bound.
+ */
+void published_address_came(struct published *p);
+
+/*
  * A listener of the guest began, or ended if gone: what is no longer
  * wanted is unbound. Then tell keeper/forwards.h, then published_bind().
  */

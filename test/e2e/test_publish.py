@@ -11,7 +11,7 @@ import struct
 
 import pytest
 
-from scene import HOST4, HOST6, WORLD4, WORLD6, in_thread, until
+from scene import HOST4, HOST6, WORLD4, WORLD6, in_thread, sh, until
 from servers import Server, echo, listener
 
 RESET = struct.pack("ii", 1, 0)                 # SO_LINGER: close sends RST
@@ -282,3 +282,25 @@ def test_the_configuration_file_publishes(root, scene, tmp_path):
         with servers[0], servers[1]:
             for port in (8100, 8101, 8102):
                 assert published(scene.world, HOST4, port) == WORLD4
+
+
+@pytest.mark.parametrize("address, bits, family", [
+    ("192.0.2.77", 24, "-4"), ("2001:db8::77", 64, "-6")])
+def test_an_address_that_comes_back_is_bound_again(root, scene, address, bits,
+                                                   family):
+    """Not there at first, there, gone, and back, as with a VPN's."""
+    shown = f"[{address}]" if ":" in address else address
+    add = (f"ip {family} addr add {address}/{bits} dev up0 "
+           + ("nodad" if ":" in address else ""))
+    with contextlib.closing(root.guest("-p", f"{shown}:8000",
+                                       name="lan")) as guest:
+        with guest:
+            server = Server("::" if ":" in address else "0.0.0.0", who, 8000)
+        with server:
+            until(lambda: "no such address" in root("ports").stdout, 3, "why")
+            for _ in range(2):
+                sh(add)
+                try:
+                    published(scene.world, address, 8000)
+                finally:
+                    sh(f"ip {family} addr del {address}/{bits} dev up0")
