@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/boot.h"
 #include "cmd/cmd.h"
 #include "cmd/front.h"
 #include "cmd/session.h"
@@ -54,6 +55,7 @@ static int with_keeper(const struct config *c, struct session *s, bool shell,
 
 	if (status)
 		return status;
+	boot_run(c, &s->ns, s->link_fd);
 	front_tell_ready(c->ready_fd);
 	if (shell && !c->quiet)
 		greet(&ready);

@@ -22,6 +22,7 @@
 #define CONFIG_NAME_BYTES	33	/* 32 characters and NUL */
 #define CONFIG_HOSTNAME_BYTES	65	/* HOST_NAME_MAX and NUL */
 #define CONFIG_SEARCH_BYTES	256
+#define CONFIG_BOOT_BYTES	512
 #define CONFIG_DNS_MAX		8
 #define CONFIG_PUBLISH_MAX	32
 #define CONFIG_PEER_SUFFIX	".vm"	/* of --qemu-dgram SOCK: PEER's */
@@ -77,6 +78,7 @@ struct config {
 	struct publish publish[CONFIG_PUBLISH_MAX];
 	bool generate_hosts, generate_resolv_conf;
 	bool auto_proxy;		/* rewrite proxies on localhost */
+	char boot_command[CONFIG_BOOT_BYTES];	/* "": none */
 	/* of names */
 	unsigned n_dns;			/* 0: the host's */
 	struct ip dns[CONFIG_DNS_MAX];

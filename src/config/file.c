@@ -32,9 +32,9 @@ static const struct {
 	enum kind kind;
 } sections[] = {
 	{ "network", OURS }, { "dns", OURS }, { "publish", OURS },
-	{ "wsl2", WSL }, { "experimental", WSL },
+	{ "boot", WSL }, { "wsl2", WSL }, { "experimental", WSL },
 	{ "automount", FOREIGN }, { "interop", FOREIGN },
-	{ "user", FOREIGN }, { "boot", FOREIGN }, { "gpu", FOREIGN },
+	{ "user", FOREIGN }, { "gpu", FOREIGN },
 	{ "time", FOREIGN }, { "general", FOREIGN },
 	{ "firewall", OURS },
 };
@@ -84,8 +84,8 @@ static void unknown_section(struct state *st, const char *section)
 			 n.best);
 	else
 		fail_set(st->fail, "%s:%u: [%s]: no such section; "
-			 "there are [network], [dns], [publish], [firewall] "
-			 "and [rule NAME]", st->name, st->line, section);
+			 "there are [network], [dns], [publish], [boot], "
+			 "[firewall] and [rule NAME]", st->name, st->line, section);
 	st->failed = true;
 }
 

@@ -164,6 +164,11 @@ const struct setting settings[] = {
 	  .take = value_log_size,
 	  .accepts = "64K to 1024M", .normal = "4M",
 	  .help = "size at which that file is put aside, to .old" },
+	{ .section = "boot", .key = "command",
+	  .take = value_boot_command,
+	  .accepts = "a command of /bin/sh, up to 511 bytes",
+	  .help = "start it in the guest of run, as its network's root, and "
+		  "await its end before COMMAND" },
 	{ .option = "qemu", .argument = "SOCK",
 	  .take = value_qemu, .commands = FOR_SERVE,
 	  .accepts = "the path of a Unix socket, up to 107 bytes",

@@ -411,6 +411,14 @@ const char *value_link_local(struct config *c, const char *text)
 	return boolean(text, &c->link_local);
 }
 
+const char *value_boot_command(struct config *c, const char *text)
+{
+	if (strlen(text) >= sizeof(c->boot_command))
+		return "too long";
+	strcpy(c->boot_command, text);
+	return NULL;
+}
+
 const char *value_keep_flows(struct config *c, const char *text)
 {
 	return boolean(text, &c->keep_flows);

@@ -25,6 +25,21 @@ enum front_kind {
 	FRONT_BYE,		/* struct front_head: the command has ended */
 	FRONT_NOTIFIER,		/* struct front_head + what bindcall_filter()
 				   made in the command's process */
+	FRONT_BOOT,		/* struct front_boot */
+};
+
+/* What became of `[boot] command`. */
+enum front_boot_end {
+	FRONT_BOOT_EXIT,	/* it has ended, with that status */
+	FRONT_BOOT_SIGNAL,	/* by that signal */
+	FRONT_BOOT_RUNS,	/* it has not, and the command begins */
+	FRONT_BOOT_FAILED,	/* it cannot be started: an errno */
+};
+
+struct front_boot {
+	uint32_t kind;
+	enum front_boot_end end;
+	int32_t status;
 };
 
 struct front_head {

@@ -288,22 +288,54 @@ static void watch_binds(struct keeper *k, int notifier)
 		fatal_errno(k, "the watcher of bind cannot be started", -rc);
 }
 
+/* How `[boot] command` has ended: told by `status`, unless all is well. */
+static void boot_ended(struct keeper *k, const struct front_boot *m)
+{
+	struct log *log = &k->in.log;
+
+	switch (m->end) {
+	case FRONT_BOOT_EXIT:
+		log_print(log, m->status ? LOG_WARN : LOG_INFO, "the boot "
+			  "command has ended with status %d", m->status);
+		break;
+	case FRONT_BOOT_SIGNAL:
+		log_print(log, LOG_WARN, "the boot command was ended by "
+			  "signal %d", m->status);
+		break;
+	case FRONT_BOOT_RUNS:
+		log_write(log, LOG_WARN, "the boot command has not ended in "
+			  "time: the guest's command has begun without it");
+		break;
+	case FRONT_BOOT_FAILED:
+		log_print(log, LOG_WARN, "the boot command cannot be "
+			  "started: %s", strerror(m->status));
+		break;
+	}
+}
+
 static void front_event(struct keeper *k)
 {
-	struct front_head m;
+	union {
+		uint32_t kind;
+		struct front_head head;
+		struct front_boot boot;
+	} m;
 	int fds[CHANNEL_MAX_FDS];
 	size_t n_fds = 0;
 	const ssize_t n = channel_recv(k->front_ch, &m, sizeof(m), fds,
 				       &n_fds);
-	const bool watch = n == sizeof(m) && m.kind == FRONT_NOTIFIER;
+	const bool watch = n == sizeof(m.head) && m.kind == FRONT_NOTIFIER;
+	const bool boot = n == sizeof(m.boot) && m.kind == FRONT_BOOT;
 
 	if (watch && n_fds == 1)
 		watch_binds(k, fds[0]);
 	while (n_fds)
 		close(fds[--n_fds]);
-	if (n == -EAGAIN || watch)
+	if (boot)
+		boot_ended(k, &m.boot);
+	if (n == -EAGAIN || watch || boot)
 		return;
-	k->bye = n == sizeof(m) && m.kind == FRONT_BYE;
+	k->bye = n == sizeof(m.head) && m.kind == FRONT_BYE;
 	k->phase = OVER;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -352,12 +353,10 @@ static int join_one(int fd, int kind, const char *name, struct fail *fail)
 			name, strerror(errno));
 }
 
-int guest_join(const struct guest_ns *ns, bool as_root, struct fail *fail)
+/* All of them, and a working directory that there is. */
+static int join_all(const struct guest_ns *ns, struct fail *fail)
 {
-	const uid_t uid = geteuid();
-	const gid_t gid = getegid();
 	char dir[PATH_MAX];
-	bool kept;
 
 	/* A directory that is not below our root has no path: "(unr…". */
 	if (!getcwd(dir, sizeof(dir)) || dir[0] != '/')
@@ -368,11 +367,33 @@ int guest_join(const struct guest_ns *ns, bool as_root, struct fail *fail)
 	    join_one(ns->uts, CLONE_NEWUTS, "UTS", fail) ||
 	    join_one(ns->mnt, CLONE_NEWNS, "mount", fail))
 		return -1;
-	kept = chdir(dir) == 0;
-	if (!kept && chdir("/"))
+	if (chdir(dir) && chdir("/"))
 		return fail_set(fail, "cannot enter the guest's /: %s",
 				strerror(errno));
+	return 0;
+}
+
+int guest_join(const struct guest_ns *ns, bool as_root, struct fail *fail)
+{
+	const uid_t uid = geteuid();
+	const gid_t gid = getegid();
+
+	if (join_all(ns, fail))
+		return -1;
 	if (ns->user < 0)
 		return 0;
 	return userns_enter(as_root ? 0 : uid, as_root ? 0 : gid, fail);
+}
+
+int guest_join_admin(const struct guest_ns *ns, struct fail *fail)
+{
+	const uint32_t rights = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW |
+				1u << CAP_NET_BIND_SERVICE;
+
+	if (join_all(ns, fail))
+		return -1;
+	if (ns->user < 0 || sandbox_keep(rights) == 0)
+		return 0;
+	return fail_set(fail, "cannot keep the rights over the guest's "
+			"network: %s", strerror(errno));
 }

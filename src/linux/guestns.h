@@ -103,4 +103,16 @@ MUST bool guest_ready_take(const struct msg_guest_ready *m, const int *fds,
 MUST int guest_join(const struct guest_ns *ns, bool as_root,
 		    struct fail *fail);
 
+/**
+ * guest_join_admin() - make the calling process an administrator's of it
+ *
+ * As guest_join(), but without an inner user namespace: with ns->user what
+ * it executes keeps the caller's uid and has CAP_NET_ADMIN, CAP_NET_RAW and
+ * CAP_NET_BIND_SERVICE in the outer one, which owns the network, and nothing
+ * else, so that it cannot see into the helper either.
+ *
+ * Return: 0 or -1.
+ */
+MUST int guest_join_admin(const struct guest_ns *ns, struct fail *fail);
+
 #endif

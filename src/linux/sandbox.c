@@ -295,6 +295,26 @@ static int drop_capabilities(uint32_t keep)
 	return syscall(SYS_capset, &head, data) ? -errno : 0;
 }
 
+int sandbox_keep(uint32_t rights)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	const struct __user_cap_data_struct data[2] = {
+		{ .effective = rights, .permitted = rights,
+		  .inheritable = rights },
+	};
+
+	bound_capabilities(rights);
+	if (syscall(SYS_capset, &head, data))
+		return -1;
+	for (unsigned long c = 0; c < 32; c++)
+		if (rights & 1u << c &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0))
+			return -1;
+	return 0;
+}
+
 /* No file may be opened or made: for a root that could not be emptied. */
 static void enter_landlock(void)
 {

@@ -5,6 +5,8 @@
 #ifndef LINUX_SANDBOX_H
 #define LINUX_SANDBOX_H
 
+#include <stdint.h>
+
 #include "base/check.h"
 #include "base/fail.h"
 
@@ -32,5 +34,11 @@ enum sandbox_role {
  * Return: 0, or -1 with fail set; the caller must exit.
  */
 MUST int sandbox_enter(enum sandbox_role role, struct fail *fail);
+
+/*
+ * Of the capabilities (bits, of the first 32) that the caller has keep these,
+ * also for what it executes, and no others. 0, or -1 with errno.
+ */
+MUST int sandbox_keep(uint32_t rights);
 
 #endif

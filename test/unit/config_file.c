@@ -120,7 +120,7 @@ static void check_wsl(void)
 		"[network]\nhostname = DemoHost\ngenerateHosts = false\n"
 		"generateResolvConf = false\n"
 		"[interop]\nenabled = false\nappendWindowsPath = false\n"
-		"[user]\ndefault = me\n[boot]\nsystemd=true\n";
+		"[user]\ndefault = me\n[boot]\nsystemd=true\ncommand = ip link set eth0 mtu 1400\n";
 	static const char wslconfig[] =
 		"[wsl2]\nmemory=4GB\nprocessors=2\nipv6=false\n"
 		"kernel=C:\\\\temp\\\\myCustomKernel\n"
@@ -134,8 +134,9 @@ static void check_wsl(void)
 	CHECK("wsl.conf", !strcmp(c.hostname, "DemoHost"));
 	CHECK("wsl.conf", !c.generate_hosts && !c.generate_resolv_conf);
 	CHECK("a note for each section", notes.n == 4);
-	CHECK("note", !strcmp(notes.last, "f:14: [boot]: not ours, "
-			      "passed over"));
+	CHECK("boot", !strcmp(c.boot_command, "ip link set eth0 mtu 1400"));
+	CHECK("note", !strcmp(notes.last, "f:15: [boot] systemd: not "
+			      "ours, passed over"));
 
 	memset(&notes, 0, sizeof(notes));
 	CHECK(".wslconfig", read_text(&c, wslconfig, &notes, &fail) == 0);
