@@ -175,3 +175,14 @@ const char *fake_host(struct fake *f, const char *text)
 	}
 	return NULL;
 }
+
+const char *fake_gateway(const struct fake *f, const char *text)
+{
+	struct network_stats st;
+	unsigned long long n;
+
+	if (sscanf(text, "counts %llu retransmits", &n) != 1)
+		return "no such word about the gateway";
+	network_get_stats(f->net, &st);
+	return st.retransmits == n ? NULL : "the gateway counts another number";
+}

@@ -81,6 +81,9 @@ void fake_frame(struct fake *f, const struct frame_meta *meta,
 /* test/script/act.c: what follows "host". NULL, or what is wrong. */
 const char *fake_host(struct fake *f, const char *text);
 
+/* Likewise what follows "gateway". */
+const char *fake_gateway(const struct fake *f, const char *text);
+
 void fake_turn_end(struct fake *f);
 
 /* Let time pass until then, or until something is seen. */

@@ -75,6 +75,9 @@ static bool act(struct run *r, const struct line *l)
 	case LINE_HOST:
 		what = fake_host(&r->f, l->text);
 		break;
+	case LINE_GATEWAY:
+		what = fake_gateway(&r->f, l->text);
+		break;
 	case LINE_LINK:
 		r->f.link_full = !strcmp(l->text, "full");
 		if (!strcmp(l->text, "forgets"))

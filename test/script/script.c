@@ -106,6 +106,8 @@ static bool event(struct script *s, unsigned number, const char *text)
 		rest = text;
 	} else if ((rest = after(text, "host "))) {
 		l->kind = LINE_HOST;
+	} else if ((rest = after(text, "gateway "))) {
+		l->kind = LINE_GATEWAY;
 	} else if ((rest = after(text, "link "))) {
 		l->kind = LINE_LINK;
 	} else {

@@ -46,6 +46,7 @@ enum line_kind {
 	LINE_GUEST,		/* "> …": text is what follows */
 	LINE_EXPECT,		/* "< …" or "host gets …": all of it */
 	LINE_HOST,		/* "host …": what follows */
+	LINE_GATEWAY,		/* "gateway counts 2 retransmits" */
 	LINE_LINK,		/* "link full", "link free", or "link forgets"
 				   what was seen and not expected yet */
 };

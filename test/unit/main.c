@@ -64,6 +64,7 @@ unsigned test_failures;
 	X(proto_ranges)							\
 	X(proto_reassembly)						\
 	X(proto_tcp_close)						\
+	X(proto_tcp_host)						\
 	X(service_dhcp4)						\
 	X(service_dhcp6)						\
 	X(service_dns)							\
