@@ -348,11 +348,49 @@ static enum drop echo_packet(struct network *net, const struct ip_packet *ip,
 	return ping_from_guest(&net->p, &key, &r.to, ip, &echo);
 }
 
+/* The gateway's own address on the link, or a group that a router is in. */
+static bool is_on_link(const struct network *net, const struct ip *dst)
+{
+	static const struct ip groups[] = {	/* RFC 4291 section 2.8 */
+		{ .b = { 0xff, 2, [15] = 1 } },
+		{ .b = { 0xff, 2, [15] = 2 } },
+	};
+
+	return ip_equal(dst, &net->autoconf.own) ||
+	       ip_equal(dst, &groups[0]) || ip_equal(dst, &groups[1]);
+}
+
+/*
+ * What goes no further than this link is echo, if anything. A guest that has
+ * its routes by advertisements knows the gateway by that address.
+ */
+static enum drop on_link_packet(struct network *net,
+				const struct ip_packet *ip,
+				const struct frame_meta *meta)
+{
+	const struct ip *own = &net->autoconf.own;
+	struct icmp_echo echo;
+	enum drop drop;
+
+	if (ip->proto != PROTO_ICMP6) {
+		proto_icmp_error(&net->p, own, ip, ICMP_PROHIBITED, 0);
+		return DROP_POLICY;
+	}
+	if (!checksum_ok(meta, ip))
+		return DROP_CHECKSUM;
+	drop = icmp_parse_echo(ip, &echo);
+	if (drop == DROP_OK && !echo.reply)
+		ping_reply(&net->p, own, &ip->src, &network_own_mark, &echo);
+	return drop;
+}
+
 static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 			     const struct frame_meta *meta)
 {
 	enum drop drop;
 
+	if (ip->v6 && is_on_link(net, &ip->dst))
+		return on_link_packet(net, ip, meta);
 	if (to_gateway(net, ip) && direct_from_guest(net, ip, meta, &drop))
 		return drop;
 	switch (ip->proto) {
@@ -481,10 +519,12 @@ static enum drop ip_frame(struct network *net, struct rd r,
 		return ndp_packet(net, &ip, &eth->src);
 	if (autoconf_is_dhcp(&net->autoconf, &ip))
 		return dhcp_packet(net, &ip, eth, meta);
-	if (!network_is_guests(net, &ip.src))
+	if (network_is_guests(net, &ip.src))
+		hear_ip6(net, &ip.src);
+	else if (!v6 || !ip_is_link_local(&ip.src) ||
+		 !is_on_link(net, &ip.dst))
 		return DROP_SOURCE;
 	macs_heard(&net->p.macs, &ip.src, &eth->src);
-	hear_ip6(net, &ip.src);
 	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
 }
 

@@ -9,6 +9,7 @@ in a machine, and what it says and hears is read off the wire.
 import contextlib
 import ipaddress
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -237,9 +238,10 @@ class Talk:
         if frame[12:14] == b"\x08\x00" and frame[23:24] == b"\x11" and \
                 frame[36:38] in (b"\0C", b"\0D"):
             p = scapy.Ether(frame)
-            kind = dict(o for o in p[scapy.DHCP].options if len(o) == 2)
-            self.said.append(
-                scapy.DHCPTypes.get(kind["message-type"], "?"))
+            self.options = dict(o for o in p[scapy.DHCP].options
+                                if len(o) == 2)
+            self.said.append(scapy.DHCPTypes.get(
+                self.options["message-type"], "?"))
 
     def heard(self, kind, times=1):
         return self.said.count(kind) >= times
@@ -316,6 +318,71 @@ def test_a_new_client_at_a_new_serve_gets_the_same(serve, plug, client):
     assert client.lease() == before
 
 
+ELSEWHERE = """lease {
+  interface "eth0";
+  fixed-address 10.9.9.9;
+  option subnet-mask 255.255.255.0;
+  option dhcp-lease-time 86400;
+  option dhcp-message-type 5;
+  option dhcp-server-identifier 10.9.9.1;
+  renew 3 2037/01/07 00:00:00;
+  rebind 3 2037/01/07 00:00:00;
+  expire 3 2037/01/07 00:00:00;
+}
+"""
+
+
+def test_a_lease_of_another_network_is_refused(serve, plug, tmp_path):
+    """A machine that has moved asks for its old address: NAK, and anew."""
+    if not shutil.which(Dhclient.program):
+        pytest.skip("dhclient is not installed")
+    talk = Talk(plug)
+    with contextlib.closing(Dhclient(plug, tmp_path)) as client:
+        (client.dir / "leases").write_text(ELSEWHERE)
+        client.start()
+        address = client.lease()["address"]
+    assert address == serve.status()["guest"]["ipv4"]
+    assert talk.said[:6] == ["request", "nak", "discover", "offer",
+                             "request", "ack"]
+
+
+def test_a_client_with_an_address_asks_for_the_rest(serve, plug, tmp_path):
+    """INFORM: all but an address and its lease."""
+    if not shutil.which(Dhcpcd.program):
+        pytest.skip("dhcpcd is not installed")
+    os.makedirs("/var/lib/dhcpcd", exist_ok=True)
+    address = serve.status()["guest"]["ipv4"]
+    talk = Talk(plug)
+    with contextlib.closing(Dhcpcd(plug, tmp_path)) as client:
+        plug.sh(f"ip addr add {address}/20 dev eth0")
+        *how, interface = client.argv()
+        client.spawn([*how, f"--inform={address}", interface])
+        until(lambda: talk.heard("ack"), 20, "an answer", 0.02)
+    assert talk.said[:2] == ["inform", "ack"]
+    assert talk.options["name_server"] == serve.status()["gateway"]["ipv4"]
+    assert "lease_time" not in talk.options
+
+
+def test_addresses_are_probed_for_in_peace(serve, plug):
+    """
+    The kernel's duplicate address detection (RFC 4862 section 5.4): the
+    gateway answers for all of the subnet, but no probe, except for its own.
+    """
+    gateway = serve.status()["gateway"]["ipv6"]
+    free = [serve.status()["guest"]["ipv6"], gateway.replace("::1", "::77")]
+    plug.sh("ip link set eth0 down; sysctl -w net.ipv6.conf.eth0.accept_dad=1"
+            " net.ipv6.conf.eth0.dad_transmits=1; ip link set eth0 up;"
+            + "".join(f"ip -6 addr add {a}/64 dev eth0;"
+                      for a in (*free, gateway)))
+
+    def shown(which):
+        return plug.sh(f"ip -6 addr show dev eth0 scope global {which}").stdout
+    until(lambda: gateway + "/" in shown("dadfailed"), 10, "its own")
+    until(lambda: all(a + "/" in shown("-tentative") for a in free), 10,
+          "those that nobody has")
+    assert not any(a + "/" in shown("dadfailed") for a in free)
+
+
 def advertisement(plug):
     """The next router advertisement, parsed."""
     seen = []
@@ -358,6 +425,20 @@ def test_a_kernel_configures_itself_by_it(serve, plug):
     done = plug.sh(f"curl -sg -m 10 http://[{WORLD6}]/six")
     assert done.stdout == "you asked for /six\n", done
     assert f"inet6 {serve.status()['guest']['ipv6']}/64" in shown
+
+
+def test_the_default_router_answers_for_itself(serve, plug):
+    """By the address that advertisements have, and as one of the routers."""
+    def router():
+        return re.search(r"via (fe80\S+)", plug.sh(
+            "ip -6 route show default").stdout)
+    until(router, 10, "a route", 0.05)
+    own = router()[1]
+    for how in (own, f"-s 4000 {own}", "ff02::2"):
+        done = plug.sh(f"ping -n -c1 -W2 {how}%eth0")
+        assert f"from {own}%eth0" in done.stdout, done
+    said = serve.status()["guest"]["ipv6"]
+    assert not said.startswith("fe80"), "no name is for that address"
 
 
 def test_networkd_learns_dns_by_it(serve, plug, tmp_path):
