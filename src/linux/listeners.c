@@ -2,20 +2,15 @@
 #include "linux/listeners.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "linux/sockdiag.h"
 
 #define STATE_CLOSE	7	/* the kernel's TCP_CLOSE: UDP, not connected */
 #define STATE_LISTEN	10	/* and TCP_LISTEN */
-#define DUMP_BYTES	32768	/* the kernel's largest part of a dump */
-#define ANSWER_BYTES	4096	/* more than it says of one socket */
 
 static int compare(const struct listener *a, const struct listener *b)
 {
@@ -81,17 +76,9 @@ void listeners_diff(struct listeners *known, const struct listeners *seen,
 	}
 }
 
-static int diag_open(int flags)
-{
-	const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags,
-			      NETLINK_SOCK_DIAG);
-
-	return fd < 0 ? -errno : fd;
-}
-
 int listeners_open(void)
 {
-	return diag_open(0);
+	return sockdiag_open();
 }
 
 static int v6only_attr(const struct nlattr *a, void *arg)
@@ -153,54 +140,15 @@ static int add_socket(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_OK;
 }
 
-/* Tells what is left of an earlier answer from ours. */
-static uint32_t next_seq(void)
+static int dump(int fd, unsigned char family, struct dump *d)
 {
-	static uint32_t seq;
-
-	return ++seq;
-}
-
-/* each: is called with arg for every socket. */
-static int dump(int fd, unsigned char family, bool udp, mnl_cb_t each,
-		void *arg)
-{
-	const uint32_t seq = next_seq();
-	struct {
-		struct nlmsghdr h;
-		struct inet_diag_req_v2 r;
-	} req = {
-		.h = {
-			.nlmsg_len = sizeof(req),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			.nlmsg_seq = seq,
-		},
-		.r = {
-			.sdiag_family = family,
-			.sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP,
-			.idiag_states = 1u << (udp ? STATE_CLOSE :
-						     STATE_LISTEN),
-		},
+	const struct inet_diag_req_v2 what = {
+		.sdiag_family = family,
+		.sdiag_protocol = d->udp ? IPPROTO_UDP : IPPROTO_TCP,
+		.idiag_states = 1u << (d->udp ? STATE_CLOSE : STATE_LISTEN),
 	};
-	_Alignas(struct nlmsghdr) char buf[DUMP_BYTES];
-	int ret = MNL_CB_OK;
 
-	if (sendto(fd, &req, sizeof(req), 0, NULL, 0) < 0)
-		return -errno;
-	while (ret > MNL_CB_STOP) {
-		const ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, NULL,
-					   NULL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (((const struct nlmsghdr *)(void *)buf)->nlmsg_seq != seq)
-			continue;	/* the rest of a dump that failed */
-		ret = mnl_cb_run(buf, (size_t)n, seq, 0, each, arg);
-	}
-	return ret < 0 ? -errno : 0;
+	return sockdiag_dump(fd, &what, add_socket, d);
 }
 
 /* Where a question names the socket's own end. */
@@ -210,43 +158,6 @@ static void put_ip(uint32_t out[4], const struct ip *ip)
 		out[0] = htonl(ip_to_v4(*ip));
 	else
 		memcpy(out, ip->b, sizeof(ip->b));
-}
-
-/*
- * The one that would get what comes by the interface dev, from anybody. Of
- * UDP the kernel takes the two ends the other way round ("for historical
- * reasons"). 0 or -errno.
- */
-static int ask_for(int fd, unsigned dev, const struct endpoint *at, bool udp,
-		   uint32_t seq)
-{
-	struct {
-		struct nlmsghdr h;
-		struct inet_diag_req_v2 r;
-	} req = {
-		.h = {
-			.nlmsg_len = sizeof(req),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = seq,
-		},
-		.r = {
-			.sdiag_family = ip_is4(&at->ip) ? AF_INET : AF_INET6,
-			.sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP,
-			.idiag_states = ~0u,
-			.id.idiag_if = dev,
-			.id.idiag_cookie = { INET_DIAG_NOCOOKIE,
-					     INET_DIAG_NOCOOKIE },
-		},
-	};
-
-	if (udp) {
-		req.r.id.idiag_dport = htons(at->port);
-		put_ip(req.r.id.idiag_dst, &at->ip);
-	} else {
-		req.r.id.idiag_sport = htons(at->port);
-		put_ip(req.r.id.idiag_src, &at->ip);
-	}
-	return sendto(fd, &req, sizeof(req), 0, NULL, 0) < 0 ? -errno : 0;
 }
 
 /* An answer: it takes clients. An error: there is none. */
@@ -260,23 +171,31 @@ static int take_state(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_STOP;
 }
 
+/*
+ * The one that would get what comes by the interface dev, from anybody. Of
+ * UDP the kernel takes the two ends the other way round ("for historical
+ * reasons").
+ */
 bool listeners_at(int fd, unsigned dev, const struct endpoint *at, bool udp)
 {
-	const uint32_t seq = next_seq();
-	_Alignas(struct nlmsghdr) char buf[ANSWER_BYTES];
-	const struct nlmsghdr *h = (const void *)buf;
+	struct inet_diag_req_v2 what = {
+		.sdiag_family = ip_is4(&at->ip) ? AF_INET : AF_INET6,
+		.sdiag_protocol = udp ? IPPROTO_UDP : IPPROTO_TCP,
+		.idiag_states = ~0u,
+		.id.idiag_if = dev,
+		.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
+	};
 	uint8_t state = 0;
-	ssize_t n;
 
-	if (ask_for(fd, dev, at, udp, seq) < 0)
-		return false;
-	do
-		n = recvfrom(fd, buf, sizeof(buf), 0, NULL, NULL);
-	while ((n < 0 && errno == EINTR) ||
-	       (n >= (ssize_t)sizeof(*h) && h->nlmsg_seq != seq));
-	if (n < 0 || mnl_cb_run(buf, (size_t)n, seq, 0, take_state, &state) < 0)
-		return false;
-	return state == (udp ? STATE_CLOSE : STATE_LISTEN);
+	if (udp) {
+		what.id.idiag_dport = htons(at->port);
+		put_ip(what.id.idiag_dst, &at->ip);
+	} else {
+		what.id.idiag_sport = htons(at->port);
+		put_ip(what.id.idiag_src, &at->ip);
+	}
+	return sockdiag_one(fd, &what, take_state, &state) == 0 &&
+	       state == (udp ? STATE_CLOSE : STATE_LISTEN);
 }
 
 struct picked_ports listeners_picked(void)
@@ -306,7 +225,7 @@ int listeners_read(int fd, const struct picked_ports *picked,
 	set->n = 0;
 	for (unsigned i = 0; i < 4; i++) {
 		d.udp = i >= 2;
-		err = dump(fd, families[i % 2], d.udp, add_socket, &d);
+		err = dump(fd, families[i % 2], &d);
 		/* A kernel may lack IPv6, or the part of sock_diag for UDP. */
 		if (err && (err != -ENOENT || !i))
 			return err;
