@@ -45,6 +45,7 @@ unsigned test_failures;
 	X(linux_channel)						\
 	X(linux_listeners)						\
 	X(linux_nsswitch)						\
+	X(linux_procscan)						\
 	X(linux_sockfind)						\
 	X(network_autoconf)						\
 	X(network_batches)						\
