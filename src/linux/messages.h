@@ -46,6 +46,7 @@ enum msg_kind {
 	MSG_STATS_GET,		/* struct msg_head */
 	MSG_FLOWS_GET,		/* struct msg_flows_get */
 	MSG_FIREWALL,		/* struct msg_firewall + a file: all rules */
+	MSG_OWNERS,		/* struct msg_head + channel to a helper */
 	MSG_HITS_GET,		/* struct msg_hits_get */
 	/* engine -> keeper */
 	MSG_ENGINE_READY,	/* struct msg_engine_ready: sandboxed, running */
@@ -58,6 +59,8 @@ enum msg_kind {
 	/* engine -> owner helper, and back */
 	MSG_OWNER_ASK,		/* struct msg_owner_ask */
 	MSG_OWNER,		/* struct msg_owner */
+	/* owner helper -> keeper */
+	MSG_OWNERS_FAILED,	/* struct msg_failed: it cannot begin */
 };
 
 struct msg_head {
@@ -209,6 +212,7 @@ struct msg_owner {
 	uint32_t kind;
 	uint32_t id;
 	bool known;
+	bool late;		/* it might be, but there was no time */
 	char path[MSG_PROGRAM_BYTES];	/* of its executable; full, with NUL */
 };
 
