@@ -91,6 +91,12 @@ static const int inside_calls[] = {
 	SCMP_SYS(fstatat64), SCMP_SYS(statx),
 };
 
+/* Directories, by allow_owners() alone; and the lists of /proc/net. */
+static const int owners_calls[] = {
+	SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(_llseek),
+	SCMP_SYS(readlinkat), SCMP_SYS(pread64),
+};
+
 static int allow_all(scmp_filter_ctx ctx, const int *calls, size_t n)
 {
 	int err = 0;
@@ -171,6 +177,18 @@ static int allow_inside(scmp_filter_ctx ctx)
 	return err;
 }
 
+/* A directory may be opened, and nothing else; exactly so. */
+static int allow_owners(scmp_filter_ctx ctx)
+{
+	const int err = ALLOW_ALL(ctx, owners_calls);
+
+	return err ? err :
+		seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				 SCMP_A2(SCMP_CMP_MASKED_EQ,
+					 ~(uint64_t)O_LARGEFILE,
+					 O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 static int allow_role(scmp_filter_ctx ctx, enum sandbox_role role)
 {
 	switch (role) {
@@ -180,6 +198,8 @@ static int allow_role(scmp_filter_ctx ctx, enum sandbox_role role)
 		return allow_inside(ctx);
 	case SANDBOX_ATTACHED:
 		return allow_helper(ctx);
+	case SANDBOX_OWNERS:
+		return allow_owners(ctx);
 	}
 	return -EINVAL;
 }
@@ -339,10 +359,23 @@ static void enter_common(void)
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+/* What is left of root's capabilities. */
+static uint32_t kept_capabilities(enum sandbox_role role)
+{
+	switch (role) {
+	case SANDBOX_INSIDE:		/* for mounts_heal() */
+		return 1u << CAP_SYS_ADMIN;
+	case SANDBOX_OWNERS:		/* for other users' processes */
+		return 1u << CAP_SYS_PTRACE | 1u << CAP_DAC_READ_SEARCH;
+	case SANDBOX_ENGINE: case SANDBOX_ATTACHED:
+		break;
+	}
+	return 0;
+}
+
 int sandbox_enter(enum sandbox_role role, struct fail *fail)
 {
-	/* Of the inside helper, for mounts_heal(). */
-	const uint32_t keep = role == SANDBOX_INSIDE ? 1u << CAP_SYS_ADMIN : 0;
+	const uint32_t keep = kept_capabilities(role);
 	const bool keep_gid = pings_hang_on_gid();
 	int err = 0;
 

@@ -14,6 +14,7 @@ enum sandbox_role {
 	SANDBOX_ENGINE,		/* frames and flows: sockets, no files */
 	SANDBOX_INSIDE,		/* sockets and sock_diag in the guest, mounts */
 	SANDBOX_ATTACHED,	/* the same without mounts */
+	SANDBOX_OWNERS,		/* lists of sockets, links of /proc */
 };
 
 /**
@@ -26,7 +27,10 @@ enum sandbox_role {
  * any set, no file access by Landlock where there is one, and, if it was
  * root, a uid of its own, gid 65534 and no groups; the gid stays if the host lets only
  * that ping. Inside: of its capabilities CAP_SYS_ADMIN, with which it may
- * only make bind mounts. Attached: no capability, and no mounts.
+ * only make bind mounts. Attached: no capability, and no mounts. Owners: of
+ * its capabilities CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, with which it may
+ * only list directories and read links; no sockets of its own, and no
+ * Landlock, which would keep it from seeing any process outside of it.
  *
  * Takes about 1 ms. A build with sanitizers keeps its files, its system
  * calls and is dumpable, for their run-time needs all of that.

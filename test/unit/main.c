@@ -46,6 +46,7 @@ unsigned test_failures;
 	X(linux_channel)						\
 	X(linux_listeners)						\
 	X(linux_nsswitch)						\
+	X(linux_ownerhelper)						\
 	X(linux_procscan)						\
 	X(linux_sockfind)						\
 	X(network_autoconf)						\
