@@ -32,7 +32,7 @@
 #define FDS_OWN		(CLIENTS_MAX + 64u)	/* not for ports of guests */
 
 enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS,
-	      P_HOSTS, P_ROUTE, P_CONFLICT, P_CLIENTS };
+	      P_HOSTS, P_ROUTE, P_CONFLICT, P_WHOSE, P_CLIENTS };
 
 uint64_t keeper_now_ns(void)
 {
@@ -415,6 +415,7 @@ static void guest_ready(struct keeper *k, const struct msg_guest_ready *m,
 		return;
 	}
 	*n_fds = 0;
+	whose_start(k);
 	start_engine(k, LINK_TAP, tap, m->offloads);
 }
 
@@ -597,6 +598,7 @@ static void turn(struct keeper *k)
 		[P_ROUTE] = { .fd = hostroute_fd(&k->route),
 			      .events = POLLIN },
 		[P_CONFLICT] = { .fd = k->conflict.ch, .events = POLLIN },
+		[P_WHOSE] = { .fd = k->whose.ch, .events = POLLIN },
 	};
 	const size_t n = clients_fill(&k->clients, p + P_CLIENTS);
 	const int timeout = timers(k);
@@ -623,6 +625,8 @@ static void turn(struct keeper *k)
 	if (k->phase != OVER && p[P_CONFLICT].revents &&
 	    !conflict_event(&k->conflict, &k->ports, &k->forwards))
 		fatal_end(k, "the watcher of bind");
+	if (k->phase != OVER && p[P_WHOSE].revents)
+		whose_event(k);
 	if (k->phase != OVER)
 		clients_turn(&k->clients, p + P_CLIENTS, n, keeper_now_ns(),
 			     answers_want, k);
@@ -667,11 +671,15 @@ static void end(struct keeper *k)
 	close(k->front_ch);
 	close(k->engine_ch);
 	close(k->inside_ch);
+	if (k->whose.ch >= 0)
+		close(k->whose.ch);
 	until_ns = keeper_now_ns() + END_NS;
 	if (!reap(k, k->engine, until_ns))
 		kill(k->engine, SIGKILL);
 	if (!reap(k, k->inside, until_ns))
 		kill(k->inside, SIGKILL);
+	if (!reap(k, k->whose.pid, until_ns))
+		kill(k->whose.pid, SIGKILL);
 	/* Clients of `stop` see end of file now: all is gone. */
 	_exit(0);
 }
@@ -794,7 +802,8 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.phase = GUEST, .inside = -1, .engine = -1,
 		.inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
-		.hostif.fd = -1, .conflict.ch = -1, .mirrors.diag = -1,
+		.hostif.fd = -1, .conflict.ch = -1,
+		.whose = { .end = -1, .ch = -1 }, .mirrors.diag = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
 		.route.due_ns = NEVER,
 	};

@@ -17,6 +17,7 @@
 #include "keeper/linkmtu.h"
 #include "keeper/mirrors.h"
 #include "keeper/published.h"
+#include "keeper/whose.h"
 #include "linux/guestns.h"
 #include "linux/hostif.h"
 #include "linux/messages.h"
@@ -36,6 +37,7 @@ struct keeper {
 	struct published published;
 	struct conflict conflict;
 	struct firewalling firewall;
+	struct whose whose;
 	struct guest_ns ns;
 	struct hostroute route;
 	struct linkmtu mtu;
