@@ -32,7 +32,9 @@
 	X(ndp)								\
 	X(nsswitch)							\
 	X(tcp)								\
-	X(udp)
+	X(udp)								\
+	X(vhost)							\
+	X(vhost_msg)
 
 /* data: borrowed, exactly size bytes. */
 #define X(name) void fuzz_##name(const uint8_t *data, size_t size);

@@ -49,6 +49,8 @@ unsigned test_failures;
 	X(linux_ownerhelper)						\
 	X(linux_procscan)						\
 	X(linux_sockfind)						\
+	X(linux_vhost)							\
+	X(linux_vring)							\
 	X(network_autoconf)						\
 	X(network_batches)						\
 	X(network_direct)						\
