@@ -29,7 +29,7 @@ static const struct command {
 	  "process PID, that of the file PATH, or NAME of ip netns; until ^C,\n"
 	  "slipway stop, or the end of that process. The DNS server is the\n"
 	  "gateway; no file inside is changed." },
-	{ "serve", FOR_SERVE, false, cmd_serve, " --qemu[-dgram] SOCK [OPTION...]",
+	{ "serve", FOR_SERVE, false, cmd_serve, " --vhost-user|--qemu SOCK [OPTION...]",
 	  "a network for a virtual machine",
 	  "Makes a network for a virtual machine, prints the options by which\n"
 	  "QEMU joins it, and stays until ^C or slipway stop. The machine comes\n"

@@ -81,12 +81,16 @@ static int serve(const struct config *c, struct vmsocket *s,
 /* NULL, or what is wrong with the command's words. */
 static const char *check(const struct config *c, char *const *operands)
 {
+	const int links = !!c->qemu + !!c->qemu_dgram + !!c->vhost_user;
+
 	if (operands[0])
 		return "it runs no command; give options only";
-	if (!c->qemu && !c->qemu_dgram)
-		return "there is no link to serve; give --qemu SOCK";
-	if (c->qemu && c->qemu_dgram)
-		return "it has one link; give --qemu or --qemu-dgram";
+	if (!links)
+		return "there is no link to serve; give --vhost-user SOCK, or "
+		       "--qemu SOCK";
+	if (links > 1)
+		return "it has one link; give --vhost-user, --qemu or "
+		       "--qemu-dgram";
 	return NULL;
 }
 

@@ -106,11 +106,16 @@ static int open_datagrams(struct vmsocket *s, const char *text,
 int vmsocket_open(struct vmsocket *s, const struct config *c,
 		  struct fail *fail)
 {
+	const char *path;
+
 	*s = (struct vmsocket){ .fd = -1, .watch_fd = -1 };
 	if (c->qemu_dgram)
 		return open_datagrams(s, c->qemu_dgram, fail);
-	s->own = address_of(c->qemu, strlen(c->qemu));
-	s->fd = bind_at(&s->own, SOCK_STREAM, "--qemu", fail);
+	s->vhost_user = c->vhost_user;
+	path = s->vhost_user ? c->vhost_user : c->qemu;
+	s->own = address_of(path, strlen(path));
+	s->fd = bind_at(&s->own, SOCK_STREAM,
+			s->vhost_user ? "--vhost-user" : "--qemu", fail);
 	return s->fd < 0 ? -1 : 0;
 }
 
@@ -175,7 +180,12 @@ void vmsocket_close(struct vmsocket *s)
 
 void vmsocket_print(const struct vmsocket *s, FILE *out)
 {
-	if (s->peer[0])
+	if (s->vhost_user)
+		fprintf(out, "-object memory-backend-memfd,id=m,size=2G,share=on "
+			"-machine memory-backend=m -m 2G "
+			"-chardev socket,id=c,path=%s,reconnect=1 "
+			"-netdev vhost-user,id=n,chardev=c", s->own.sun_path);
+	else if (s->peer[0])
 		fprintf(out, "-netdev dgram,id=n,local.type=unix,local.path=%s,"
 			"remote.type=unix,remote.path=%s", s->peer,
 			s->own.sun_path);

@@ -3,9 +3,9 @@
  * cmd/vmsocket.h - the socket at which a virtual machine joins
  *
  * Made here, where paths can be seen, and lent to the keeper, whose engine
- * cannot. A listening one (--qemu) is the engine's alone from then on. One
- * of datagrams (--qemu-dgram) we go on connecting to the machine's own, as
- * often as that is made anew.
+ * cannot. A listening one (--qemu, --vhost-user) is the engine's alone from
+ * then on. One of datagrams (--qemu-dgram) we go on connecting to the
+ * machine's own, as often as that is made anew.
  */
 #ifndef CMD_VMSOCKET_H
 #define CMD_VMSOCKET_H
@@ -25,6 +25,7 @@ struct vmsocket {
 	char peer[PATH_MAX];	/* the machine's own; "": it connects to us */
 	int watch_fd;		/* readable when peer may have changed; or -1 */
 	unsigned tries;		/* since then */
+	bool vhost_user;	/* what comes there speaks that, not frames */
 	bool told;		/* that peer cannot be used */
 };
 

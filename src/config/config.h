@@ -101,6 +101,7 @@ struct config {
 	const char *file;		/* --config; borrowed; NULL */
 	const char *qemu;		/* --qemu; borrowed; NULL */
 	const char *qemu_dgram;		/* --qemu-dgram, likewise */
+	const char *vhost_user;		/* --vhost-user, likewise */
 	const char *attach;		/* of attach: its operand, likewise */
 	const char *pid_file;		/* --pid-file, likewise */
 	uint16_t doctor_port;		/* --port; 0: none */
@@ -122,6 +123,12 @@ void config_fini(struct config *c);
  */
 void config_begin(struct config *c);
 void config_end(struct config *c);
+
+/* Is the guest a virtual machine? */
+static inline bool config_machine(const struct config *c)
+{
+	return c->qemu || c->qemu_dgram || c->vhost_user;
+}
 
 /* What no setting can check alone. 0, or -1 with fail set. */
 MUST int config_check(const struct config *c, struct fail *fail);

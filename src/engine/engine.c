@@ -22,12 +22,12 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "engine/budget.h"
 #include "engine/state.h"
 #include "linux/channel.h"
 #include "linux/framesocket.h"
@@ -39,6 +39,7 @@
 #include "linux/sandbox.h"
 #include "linux/sockaddr.h"
 #include "linux/tapopen.h"
+#include "linux/vhost.h"
 #include "network/flows.h"
 #include "network/network.h"
 
@@ -46,12 +47,6 @@
 #define BYTES_PER_TURN	(512u << 10)	/* of frames: others wait for it */
 #define EVENTS_PER_TURN	128
 #define QUIET_NS	UINT64_C(1000000000)	/* then spare memory goes back */
-#define FDS_RESERVED	64		/* of RLIMIT_NOFILE, for ourselves */
-#define FDS_LEAST	256		/* less is taken for that */
-#define RELAYS_LEAST	32		/* one relay for so many descriptors, */
-#define FLOWS_LEAST	8		/* and one flow, are left by the others */
-#define PIPES_SHARE	64
-#define FLOWS_MAX	(1u << 17)
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
 
 uint64_t engine_now_ns(void)
@@ -80,48 +75,6 @@ void *engine_reserve(size_t bytes)
 	if (p == MAP_FAILED)
 		_exit(1);
 	return p;
-}
-
-/* As many descriptors as we may have. */
-static uint64_t raise_limit(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return FDS_LEAST;
-	rl.rlim_cur = rl.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 &&
-	    getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return FDS_LEAST;
-	return rl.rlim_cur < FDS_LEAST ? FDS_LEAST : rl.rlim_cur;
-}
-
-/* What they are for, at most. */
-struct budget {
-	uint32_t relays, pipes, exchanges, flows;
-};
-
-static uint32_t at_most(uint64_t n, uint32_t max)
-{
-	return n < max ? (uint32_t)n : max;
-}
-
-/*
- * Pipes and exchanges have their own. Relays and flows share the rest, but
- * neither can take all of it: who comes when there is none left is refused.
- */
-static struct budget share_out(uint64_t fds)
-{
-	const uint32_t least = at_most(fds / RELAYS_LEAST, RELAY_MAX);
-	struct budget b = {
-		.pipes = at_most(fds / PIPES_SHARE, RELAY_PIPES_MAX),
-		.exchanges = at_most(fds / RELAYS_LEAST, EXCHANGES_MAX),
-	};
-	const uint64_t left = fds - FDS_RESERVED - 2 * b.pipes - b.exchanges;
-
-	b.relays = at_most((left - fds / FLOWS_LEAST) / RELAY_FDS, RELAY_MAX);
-	b.flows = at_most(left - (uint64_t)least * RELAY_FDS, FLOWS_MAX);
-	return b;
 }
 
 static bool watch(const struct engine *e, int fd, uint32_t slot,
@@ -158,6 +111,18 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 	return n;
 }
 
+static void prepare_vhost(struct engine *e)
+{
+	struct vhost *v = &e->vhost;
+
+	v->epoll_fd = e->host.epoll_fd;
+	v->kick_datum = hostenv_datum((struct handle){ .slot = SLOT_LINK });
+	v->log = (struct log_sink){ .write = engine_log, .ctx = e };
+	v->mtu = e->setup.mtu;
+	v->whole = e->setup.host_fd >= 0;	/* see network/direct.h */
+	vhost_init(v);
+}
+
 /* false with errno set. */
 static bool open_link(struct engine *e)
 {
@@ -166,7 +131,7 @@ static bool open_link(struct engine *e)
 
 	*l = (struct link){
 		.kind = s->link, .fd = -1, .listen_fd = -1,
-		.socket = &e->socket,
+		.socket = &e->socket, .vhost = &e->vhost,
 		.frame = e->frame, .frame_cap = sizeof(e->frame),
 	};
 	if (s->link == LINK_TAP) {
@@ -180,6 +145,8 @@ static bool open_link(struct engine *e)
 		return watch(e, l->fd, SLOT_LINK,
 			     EPOLLIN | EPOLLOUT | EPOLLET);
 	}
+	if (s->link == LINK_VHOST)
+		prepare_vhost(e);
 	l->listen_fd = s->link_fd;
 	return watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
 }
@@ -194,7 +161,9 @@ static void next_machine(struct engine *e)
 
 	if (fd < 0)
 		return;
-	if (!watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET)) {
+	if (!(e->setup.link == LINK_VHOST ?
+	      watch(e, fd, SLOT_MACHINE, EPOLLIN) :
+	      watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET))) {
 		link_hang_up(&e->host.link);
 		return;
 	}
@@ -248,7 +217,7 @@ static uint64_t crowd_bytes(void)
 
 static int prepare(struct engine *e, struct fail *fail)
 {
-	const struct budget budget = share_out(raise_limit());
+	const struct budget budget = budget_find();
 	const struct network_setup ns = network_setup_of(&e->setup,
 							 budget.flows);
 	struct env env = {
@@ -332,6 +301,20 @@ static void host_changed(struct engine *e, uint64_t now)
 		network_routes_changed(e->net, now);
 }
 
+static void machine_gone(struct engine *e)
+{
+	link_hang_up(&e->host.link);
+	next_machine(e);
+}
+
+/* A queue may have begun: there may be frames in it already. */
+static void machine_event(struct engine *e)
+{
+	if (!link_event(&e->host.link))
+		machine_gone(e);
+	e->link_ready = true;
+}
+
 /* false: the engine's life is over. */
 static bool event(struct engine *e, const struct epoll_event *ev,
 		  uint64_t now)
@@ -343,6 +326,9 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 		if (ev->events & EPOLLOUT)
 			framesocket_flush(&e->socket);
 		e->link_ready = true;
+		return true;
+	case SLOT_MACHINE:
+		machine_event(e);
 		return true;
 	case SLOT_HOST:
 		e->host_ready = true;
@@ -388,13 +374,12 @@ static void read_frames(struct engine *e, uint64_t now)
 
 	for (unsigned i = 0; i < FRAMES_PER_TURN && bytes < BYTES_PER_TURN;
 	     i++) {
-		struct frame_meta meta;
+		struct frame_meta meta = { 0 };
 		const uint8_t *frame;
 		const ssize_t n = link_read(&e->host.link, &meta, &frame);
 
 		if (n == -EPIPE) {
-			link_hang_up(&e->host.link);
-			next_machine(e);
+			machine_gone(e);
 			return;
 		}
 		if (n == -EBADFD)
@@ -409,7 +394,7 @@ static void read_frames(struct engine *e, uint64_t now)
 			network_rejoined(e->net);
 		if (n > 0)
 			network_frame(e->net, &meta, frame, (size_t)n, now);
-		bytes += (size_t)n;
+		bytes += (size_t)n + meta.far_bytes;
 	}
 	/* A tap tells again by itself, a socket does not. */
 	e->link_ready = e->host.link.kind != LINK_TAP;
@@ -491,6 +476,7 @@ static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 		network_timers(e->net, now);
 	exchanges_expire(e->exchanges, now);
 	network_turn_end(e->net, now);
+	link_flush(&e->host.link);
 	relays_turn_end(e->relays);
 	if (e->host.pool.cached && now - e->active_ns >= QUIET_NS)
 		pool_trim(&e->host.pool);

@@ -15,6 +15,7 @@
 #include "linux/framesocket.h"
 #include "linux/hostenv.h"
 #include "linux/tap.h"
+#include "linux/vhost.h"
 #include "network/network.h"
 
 /* Handles of the engine's own. */
@@ -25,6 +26,7 @@
 #define SLOT_TIMER	0xf0000004u
 #define SLOT_HOST	0xf0000005u
 #define SLOT_ADDRESSES	0xf0000006u
+#define SLOT_MACHINE	0xf0000007u
 
 struct engine {
 	struct engine_setup setup;
@@ -43,6 +45,7 @@ struct engine {
 	struct engine_rules rules;
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
 	struct framesocket socket;
+	struct vhost vhost;
 };
 
 /* Of the monotonic clock. */

@@ -142,8 +142,7 @@ static void find_hostname(struct instance *in)
 {
 	if (in->config->hostname[0])
 		strcpy(in->hostname, in->config->hostname);
-	else if (in->config->qemu || in->config->qemu_dgram ||
-		 in->config->attach)
+	else if (config_machine(in->config) || in->config->attach)
 		strcpy(in->hostname, in->name);
 	else if (gethostname(in->hostname, sizeof(in->hostname) - 1) < 0)
 		strcpy(in->hostname, "guest");

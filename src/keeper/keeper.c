@@ -786,8 +786,9 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		return;
 	}
 	if (k->machine)
-		start_engine(k, config->qemu_dgram ? LINK_DATAGRAM :
-			     LINK_STREAM, k->link_fd, 0);
+		start_engine(k, config->vhost_user ? LINK_VHOST :
+			     config->qemu_dgram ? LINK_DATAGRAM : LINK_STREAM,
+			     k->link_fd, 0);
 	send_resolvers(k);
 	send_hosts(k);
 	appear(k);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "linux/framesocket.h"
+#include "linux/vhost.h"
 #include "wire/offload.h"
 
 ssize_t link_read(struct link *l, struct frame_meta *meta,
@@ -17,6 +18,8 @@ ssize_t link_read(struct link *l, struct frame_meta *meta,
 	}
 	if (l->fd < 0)
 		return -EAGAIN;
+	if (l->kind == LINK_VHOST)
+		return vhost_read(l->vhost, meta, frame);
 	*meta = (struct frame_meta){ 0 };
 	return framesocket_read(l->socket, frame);
 }
@@ -51,6 +54,8 @@ int link_write(struct link *l, const struct frame_meta *meta,
 		return write_cut(l, meta, v, n);
 	if (l->kind == LINK_TAP)
 		return tap_write(l->fd, meta, v, n);
+	if (l->kind == LINK_VHOST)
+		return vhost_write(l->vhost, meta, v, n);
 	return l->fd < 0 ? -EIO : framesocket_write(l->socket, meta, v, n);
 }
 
@@ -60,21 +65,38 @@ int link_accept(struct link *l)
 		return -1;
 	l->fd = accept4(l->listen_fd, NULL, NULL,
 			SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (l->fd >= 0)
+	if (l->fd >= 0 && l->kind == LINK_VHOST)
+		vhost_begin(l->vhost, l->fd);
+	else if (l->fd >= 0)
 		framesocket_init(l->socket, l->fd, false);
 	return l->fd;
 }
 
 bool link_is_back(struct link *l)
 {
+	if (l->kind == LINK_VHOST)
+		return vhost_is_back(l->vhost);
 	if (l->kind != LINK_DATAGRAM || !l->socket->away)
 		return false;
 	l->socket->away = false;
 	return true;
 }
 
+bool link_event(struct link *l)
+{
+	return l->kind != LINK_VHOST || vhost_event(l->vhost);
+}
+
+void link_flush(struct link *l)
+{
+	if (l->kind == LINK_VHOST)
+		vhost_flush(l->vhost);
+}
+
 void link_hang_up(struct link *l)
 {
+	if (l->kind == LINK_VHOST)
+		vhost_end(l->vhost);
 	close(l->fd);
 	l->fd = -1;
 }

@@ -2,9 +2,9 @@
 /*
  * linux/link.h - the guest's link: a tap, or a socket to a virtual machine.
  *
- * A stream link has a listening socket (Unix, stream). One machine at a
- * time is connected; when it has gone the next one may come. A datagram
- * link has one socket; somebody else connects it to each machine.
+ * A stream link, or one of vhost-user, has a listening socket (Unix, stream).
+ * One machine at a time is connected; when it has gone the next one may come.
+ * A datagram link has one socket; somebody else connects it to each machine.
  */
 #ifndef LINUX_LINK_H
 #define LINUX_LINK_H
@@ -19,25 +19,29 @@
 #include "linux/tap.h"
 
 struct framesocket;
+struct vhost;
 
 enum link_kind {
 	LINK_TAP,
 	LINK_STREAM,		/* linux/framesocket.h */
 	LINK_DATAGRAM,
+	LINK_VHOST,		/* linux/vhost.h */
 };
 
 struct link {
 	enum link_kind kind;
 	int fd;			/* tap, connection, datagrams; -1: none */
-	int listen_fd;		/* of a stream link */
-	struct framesocket *socket;	/* unless it is a tap */
+	int listen_fd;		/* of a stream link, or vhost-user */
+	struct framesocket *socket;	/* of streams and datagrams */
+	struct vhost *vhost;	/* of vhost-user */
 	bool no_uso;		/* a tap that knows no batches of UDP */
 	uint8_t *frame;		/* of a tap: TAP_HEADER_BYTES + the frame */
 	size_t frame_cap;
 };
 
 /*
- * Read one frame, lent until the next call: its length, 0 for a frame that
+ * Read one frame, lent, with its pieces, until the next call of this or
+ * link_flush(): its length, 0 for a frame that
  * makes no sense, -EAGAIN for none, -EPIPE when the machine has gone, and of a
  * tap that was deleted -EBADFD, for good.
  */
@@ -51,8 +55,20 @@ MUST int link_write(struct link *l, const struct frame_meta *meta,
 /* Take the next machine that waits: its socket, or -1. */
 int link_accept(struct link *l);
 
-/* Of datagrams: have frames come again, perhaps of another machine? Once. */
+/*
+ * Of datagrams: have frames come again, perhaps of another machine? Of
+ * vhost-user: has a guest begun anew? Once.
+ */
 bool link_is_back(struct link *l);
+
+/*
+ * What there is to be heard at the connection but frames (vhost-user).
+ * false: the machine has gone.
+ */
+MUST bool link_event(struct link *l);
+
+/* The end of a turn: all that was read and written is done with. */
+void link_flush(struct link *l);
 
 /* The machine has gone. */
 void link_hang_up(struct link *l);

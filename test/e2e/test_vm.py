@@ -14,7 +14,7 @@ from scene import HOST4, WORLD4, WORLD6, until
 from servers import Server, web
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "vm"))
-from machine import Machine, datagrams, stream          # noqa: E402
+from machine import Machine, datagrams, stream, vhost_user  # noqa: E402
 
 ASIDE = os.environ.get("SLIPWAY_VM", "")
 
@@ -32,7 +32,8 @@ class Served:
     def __init__(self, slipway, directory, name, *options, link="qemu"):
         self.slipway, self.name = slipway, name
         self.socket = f"{directory}/qemu.sock"
-        self.netdev = {"qemu": stream, "qemu-dgram": datagrams}[link]
+        self.netdev = {"qemu": stream, "qemu-dgram": datagrams,
+                       "vhost-user": vhost_user}[link]
         self.front = slipway.popen("serve", "-q", "--name", name,
                                    f"--{link}", self.socket, *options)
         until(lambda: os.path.exists(self.socket), 5, "the socket")
@@ -53,13 +54,13 @@ class Served:
         self.front.wait(5)
 
 
-@pytest.fixture(scope="module")
-def served(root, world, tmp_path_factory):
+@pytest.fixture(scope="module", params=["qemu", "vhost-user"])
+def served(request, root, world, tmp_path_factory):
     s = Served(root, tmp_path_factory.mktemp("vm"), "machine",
                "--mtu", "1400", "--localhost", "8080",
                "-p", "8090:8080",
                "--host-access", "gateway", "--search", "lan.test",
-               "--hostname", "ship")
+               "--hostname", "ship", link=request.param)
     yield s
     s.close()
 
