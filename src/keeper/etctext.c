@@ -7,12 +7,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/host_names.h"
 #include "base/hosts.h"
 
 #define BLANKS " \t\r"
 
-#define HOST_NAMES "host.slipway.internal host.docker.internal " \
-		   "host.containers.internal host.wsl.internal"
+/* In a row, a tab before each. */
+#define X(name) "\t" name
+#define ALL_HOST_NAMES HOST_NAMES_LIST(X)
 
 /* A line of text: its start, and how many bytes to the newline or end. */
 struct line {
@@ -131,12 +133,12 @@ static int put_own(char *buf, size_t cap, const struct hosts_setup *s)
 
 	n = snprintf(buf, cap, "127.0.0.1\tlocalhost\n"
 		     "::1\tlocalhost ip6-localhost ip6-loopback\n"
-		     "%s\t%s\n%s\t" HOST_NAMES "\n",
+		     "%s\t%s\n%s" ALL_HOST_NAMES "\n",
 		     ip_format(&s->guest4, a), s->hostname,
 		     ip_format(&s->gateway4, b));
 	if (s->v6)
 		n += snprintf(buf + n, cap - (size_t)n,
-			      "%s\t%s\n%s\t" HOST_NAMES "\n",
+			      "%s\t%s\n%s" ALL_HOST_NAMES "\n",
 			      ip_format(&s->guest6, a), s->hostname,
 			      ip_format(&s->gateway6, b));
 	return n;

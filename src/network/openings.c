@@ -17,7 +17,6 @@ struct opening {
 	uint64_t until_ns;
 	uint32_t next;			/* in its chain: slot + 1 */
 	uint32_t newer, older;		/* of all: slot + 1 */
-	bool ours;
 	char name[OPENING_NAME_BYTES];
 };
 
@@ -173,8 +172,8 @@ static size_t length(const char *s)
 }
 
 void openings_note(struct openings *o, const struct env *env,
-		   const char *name, const struct ip *ip, bool ours,
-		   uint32_t ttl_s, uint64_t now_ns)
+		   const char *name, const struct ip *ip, uint32_t ttl_s,
+		   uint64_t now_ns)
 {
 	const size_t len = length(name);
 	uint64_t until_ns = now_ns;
@@ -202,34 +201,24 @@ void openings_note(struct openings *o, const struct env *env,
 	}
 	if (same && e->until_ns > until_ns)
 		until_ns = e->until_ns;
-	e->ours = ours || (same && e->ours);
 	e->ip = *ip;
 	e->until_ns = until_ns;
 	memcpy(e->name, name, len + 1);
 	put_first(o, e);
 }
 
-void openings_names(const struct openings *o, const struct ip *ip,
-		    uint64_t since_ns, bool world,
-		    struct opening_names *out)
+unsigned openings_names(const struct openings *o, const struct ip *ip,
+			uint64_t since_ns,
+			const char *names[OPENING_NAMES_MAX])
 {
 	const uint64_t hash = siphash(&o->key, ip->b, sizeof(ip->b));
-	const char *closes[OPENING_NAMES_MAX];
 	const struct opening *e = at(o, o->chain[hash % OPENINGS_CHAINS]);
 	unsigned n = 0;
 
-	out->opens = 0;
-	for (; e; e = at(o, e->next)) {
-		if (!ip_equal(&e->ip, ip) || e->until_ns <= since_ns)
-			continue;
-		if (world || e->ours)
-			out->name[out->opens++] = e->name;
-		else
-			closes[n++] = e->name;
-	}
-	for (unsigned i = 0; i < n; i++)
-		out->name[out->opens + i] = closes[i];
-	out->n = out->opens + n;
+	for (; e; e = at(o, e->next))
+		if (ip_equal(&e->ip, ip) && e->until_ns > since_ns)
+			names[n++] = e->name;
+	return n;
 }
 
 void openings_fini(struct openings *o, const struct env *env)

@@ -9,10 +9,9 @@
  * they began by when the rules change.
  *
  * An address that the world may not speak for (see opening_is_public(), and
- * the host's own) opens nothing, or who answers for an allowed name could
- * send the guest to any of them (*DNS rebinding*). It is held all the same: a
- * rule that blocks the name is to find it. The gateway itself may speak for
- * such an address: its own.
+ * the host's own) is not opened by a name, or who answers for an allowed one
+ * could send the guest to any of them (*DNS rebinding*). It is held all the
+ * same: a rule that blocks the name is to find it.
  *
  * Limits: OPENINGS_MAX in one block of memory, taken with the first; then
  * the one goes that was given longest ago. OPENING_NAMES_MAX of one address;
@@ -57,29 +56,21 @@ struct openings {
  */
 bool opening_is_public(const struct ip *ip);
 
-/*
- * The guest is given ip for name (borrowed); ours: a name of the gateway's
- * own. Without memory nothing is kept.
- */
+/* The guest is given ip for name (borrowed). Nothing is kept without memory. */
 void openings_note(struct openings *o, const struct env *env,
-		   const char *name, const struct ip *ip, bool ours,
-		   uint32_t ttl_s, uint64_t now_ns);
-
-/* The names of an address, lent until the next openings_note(). */
-struct opening_names {
-	unsigned n;
-	unsigned opens;		/* the first so many; the rest may not open
-				   it, but do close it */
-	const char *name[OPENING_NAMES_MAX];
-};
+		   const char *name, const struct ip *ip, uint32_t ttl_s,
+		   uint64_t now_ns);
 
 /*
- * since_ns: those that held then or were given later; 0: all that are known.
- * world: it is an address that others' answers may open.
+ * The names of an address, the one given last first; lent until the next
+ * openings_note(). since_ns: those that held then or were given later; 0: all
+ * that are known.
+ *
+ * Return: how many.
  */
-void openings_names(const struct openings *o, const struct ip *ip,
-		    uint64_t since_ns, bool world,
-		    struct opening_names *out);
+unsigned openings_names(const struct openings *o, const struct ip *ip,
+			uint64_t since_ns,
+			const char *names[OPENING_NAMES_MAX]);
 
 /* Forget all, and give the memory back. */
 void openings_fini(struct openings *o, const struct env *env);

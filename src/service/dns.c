@@ -259,7 +259,7 @@ static void reply_empty(struct dns *dns, const struct dns_reply_to *to,
 
 /* Of an answer for the guest: each address in it. */
 static void tell(struct dns *dns, const struct dns_question *q,
-		 struct view msg, bool ours)
+		 struct view msg)
 {
 	struct dns_address at[ADDRESSES_TOLD];
 	unsigned n;
@@ -270,7 +270,7 @@ static void tell(struct dns *dns, const struct dns_question *q,
 	for (unsigned i = 0; i < n; i++) {
 		const struct dns_answered a = {
 			.name = q->name, .ip = at[i].ip,
-			.ttl_s = at[i].ttl_s, .ours = ours,
+			.ttl_s = at[i].ttl_s,
 		};
 
 		dns->ops.answered(dns->ops.ctx, &a);
@@ -294,7 +294,7 @@ static void reply_answer(struct dns *dns, const struct dns_reply_to *to,
 	} else if (!stream && msg.len > q->udp_bytes) {
 		reply_empty(dns, to, stream, q, rcode, true);
 	} else {
-		tell(dns, q, m, false);
+		tell(dns, q, m);
 		reply(dns, to, stream, msg.p, msg.len);
 	}
 }
@@ -448,22 +448,22 @@ static bool answer_now(struct dns *dns, const struct dns_reply_to *to,
 		       const struct dns_question *q, struct view msg,
 		       struct wr *w)
 {
-	struct view answer = { .p = w->p };
-	const bool ours = dns_own_answer(dns, q, w);
+	const uint8_t *start = w->p;
 
-	if (!ours && !may_ask(dns, to, stream, q)) {
+	if (dns_own_answer(dns, q, w))
+		return true;
+	if (!may_ask(dns, to, stream, q)) {
 		dns->stats.refused++;
 		dns_emit_refusal(w, q);
-		return true;
-	}
-	if (!ours && !dns_hosts_answer(dns, q, w)) {
-		if (forward(dns, to, stream, q, msg))
-			return false;
+	} else if (dns_hosts_answer(dns, q, w)) {
+		tell(dns, q, (struct view){ .p = start,
+					    .len = (size_t)(w->p - start) });
+	} else if (forward(dns, to, stream, q, msg)) {
+		return false;
+	} else {
 		dns->stats.failed++;
 		dns_emit_response(w, q, DNS_SERVFAIL, NULL, 0, 0);
 	}
-	answer.len = (size_t)(w->p - answer.p);
-	tell(dns, q, answer, ours);
 	return true;
 }
 

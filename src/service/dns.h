@@ -51,13 +51,12 @@ struct dns_reply_to {
 	struct ip gateway;	/* asked this address of ours */
 };
 
-/* An address that the guest is given for a name. */
+/* An address that the guest is given for a name that is not our own. */
 struct dns_answered {
 	const char *name;	/* that it asked for: lower case, no final
 				   dot, odd bytes as \DDD; borrowed */
 	struct ip ip;
 	uint32_t ttl_s;
-	bool ours;		/* the name is the gateway's own */
 };
 
 enum dns_gate {

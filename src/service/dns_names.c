@@ -9,6 +9,7 @@
  * addresses of a name as the host's own resolver does: with those in the
  * file, or with none.
  */
+#include "base/host_names.h"
 #include "service/dns_state.h"
 
 #include <string.h>
@@ -47,10 +48,10 @@ static bool is_ours(const char *name, const char *prefix, bool bare)
 
 static bool is_host_name(const char *name)
 {
-	return same(name, "host." DOMAIN) ||
-	       same(name, "host.docker.internal") ||
-	       same(name, "host.containers.internal") ||
-	       same(name, "host.wsl.internal");
+	for (unsigned i = 0; i < HOST_NAMES; i++)
+		if (same(name, host_names[i]))
+			return true;
+	return false;
 }
 
 /* Is name anything below domain? */

@@ -93,7 +93,7 @@ static void check_hosts(void)
 		return;
 	CHECK("localhost", strstr(text, "127.0.0.1\tlocalhost\n") == text);
 	CHECK("guest", strstr(text, "\n172.20.0.2\tship\n"));
-	CHECK("host", strstr(text, "\n172.20.0.1\thost.slipway.internal "));
+	CHECK("host", strstr(text, "\n172.20.0.1\thost.slipway.internal\t"));
 	CHECK("kept", strstr(text, "\n192.0.2.5\tdb db.test # ours\n"));
 	CHECK("last", strstr(text, "\nff02::1 ip6-allnodes\n"));
 	CHECK("host's own name is ours", !strstr(text, "192.0.2.6"));
