@@ -30,7 +30,11 @@ struct network_stats {
 	uint64_t retransmits;
 	uint64_t store_bytes;		/* allocated now, for flows */
 	uint64_t dns_questions, dns_from_cache, dns_failed;	/* ever */
-	uint64_t dns_kept_bytes;	/* allocated now, for answers */
+	uint64_t dns_refused;		/* ever: names that rules do not allow */
+	uint64_t names_lost;		/* ever: that an address was given for,
+					   before their time was over */
+	uint64_t dns_kept_bytes;	/* allocated now, for answers and
+					   their names */
 	unsigned n_narrow;		/* of those, now */
 	struct network_narrow narrow[NETWORK_NARROW_MAX];
 	struct ip guest6;		/* its name's; ::, none heard yet */

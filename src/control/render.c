@@ -261,10 +261,11 @@ static void print_counters(FILE *out, json_t *o)
 		number_at(o, "traffic", "bytes_to_guest"),
 		number_at(o, "traffic", "retransmits"));
 	fprintf(out, "%-12s%lld asked, %lld from the cache, "
-		"%lld failed\n", "questions",
+		"%lld failed, %lld refused\n", "questions",
 		number_at(o, "questions", "asked"),
 		number_at(o, "questions", "from_cache"),
-		number_at(o, "questions", "failed"));
+		number_at(o, "questions", "failed"),
+		number_at(o, "questions", "refused"));
 	if (!json_object_size(drops))
 		return;
 	fprintf(out, "%-12s", "dropped");

@@ -166,6 +166,8 @@ static void put_counters(json_t *root, const struct network_stats *c)
 	json_object_set_new(questions, "from_cache",
 			    number(c->dns_from_cache));
 	json_object_set_new(questions, "failed", number(c->dns_failed));
+	json_object_set_new(questions, "refused", number(c->dns_refused));
+	json_object_set_new(questions, "names_lost", number(c->names_lost));
 	for (unsigned i = DROP_OK + 1; i < DROP_MAX; i++)
 		if (c->drops[i])
 			json_object_set_new(drops, drop_name((enum drop)i),

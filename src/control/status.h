@@ -11,9 +11,10 @@
  * same for the host's ports on the guest's localhost), publish
  * [TEXT…], kept [TEXT…] (those of them that a restart does not end),
  * published [{publish (one of those texts), protocol, at, to, state, why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
- * from_cache, failed} (DNS), drops {REASON: COUNT} (those not zero), ping
- * {ipv4, ipv6}, narrow [{path, mtu}…] (paths that take less than they say; an
- * address, or an interface of the host's), log (a path), warnings [TEXT…]. Without IPv6 its members
+ * from_cache, failed, refused (by rules), names_lost} (DNS), drops {REASON:
+ * COUNT} (those not zero), ping {ipv4, ipv6}, narrow [{path, mtu}…] (paths
+ * that take less than they say; an address, or an interface of the host's),
+ * log (a path), warnings [TEXT…]. Without IPv6 its members
  * are absent; flows, traffic and drops if the engine did not answer. A
  * machine's ipv6 is the address that it was heard to use, and until then
  * the one that DHCPv6 has for it.

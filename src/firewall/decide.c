@@ -362,6 +362,11 @@ bool firewall_may_refuse(const struct firewall *fw,
 	return fw->group[RULE_IN][RULE_BLOCK].n || !default_of(fw, &flow);
 }
 
+bool firewall_out_is_open(const struct firewall *fw)
+{
+	return fw->defaults.out;
+}
+
 bool firewall_name_allowed(const struct firewall *fw, const char *guest,
 			   const char *name)
 {

@@ -121,6 +121,9 @@ void firewall_explain(const struct firewall *fw,
 		      const struct firewall_flow *flow,
 		      struct firewall_why *out);
 
+/* May all go out that no rule blocks? */
+bool firewall_out_is_open(const struct firewall *fw);
+
 /*
  * May a name be asked for on this network by this guest: does an allow rule
  * `out` open one like it, or may everything go out? Ports and protocol are

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "firewall/firewall.h"
+#include "network/names.h"
 #include "network/state.h"
 #include "wire/tcp.h"
 
@@ -49,9 +50,14 @@ static enum guard_end end_of(const struct guard_flow *f, bool in)
 	return in && leaves_guest(f->path) ? GUARD_HOST_END : GUARD_GUEST_END;
 }
 
+const char *guard_guest_name(const struct network *net)
+{
+	return net->setup.guest_name[0] ? net->setup.guest_name : NULL;
+}
+
 static struct firewall_verdict ask_rules(const struct network *net,
 					 const struct guard_flow *f, bool in,
-					 const char *program)
+					 bool lives, const char *program)
 {
 	const bool host_end = end_of(f, in) == GUARD_HOST_END;
 	const struct firewall_flow flow = {
@@ -61,17 +67,16 @@ static struct firewall_verdict ask_rules(const struct network *net,
 		.icmp_type = f->icmp_type, .icmp_code = f->icmp_code,
 		.local = host_end ? f->peer : f->guest,
 		.remote = host_end ? f->guest : f->peer,
-		.guest = net->setup.guest_name[0] ? net->setup.guest_name :
-						    NULL,
+		.guest = guard_guest_name(net),
 		.program = program,
 	};
 
-	return firewall_decide(net->guard.rules.firewall, &flow);
+	return names_decide(net, &flow, lives);
 }
 
 /* Ask each check in turn; the rules that decided are counted at its end. */
 static struct finding find(const struct network *net,
-			   const struct guard_flow *f,
+			   const struct guard_flow *f, bool lives,
 			   const struct guard_programs *known)
 {
 	const struct network_rules *rules = &net->guard.rules;
@@ -89,7 +94,7 @@ static struct finding find(const struct network *net,
 	     in <= (f->path != GUARD_TO_WORLD); in++) {
 		const enum guard_end end = end_of(f, in);
 		const struct firewall_verdict v =
-			ask_rules(net, f, in, known->path[end]);
+			ask_rules(net, f, in, lives, known->path[end]);
 
 		found.in = in;
 		found.rule = v.rule;
@@ -129,12 +134,18 @@ static void describe_packet(struct network_blocked *b, struct view packet)
 }
 
 /* A token bucket, kept as the time at which it would be full again. */
-static bool may_tell(struct guard *g, uint64_t now_ns)
+bool guard_may_tell(struct network *net)
 {
+	const uint64_t now_ns = net->p.now_ns;
+	struct guard *g = &net->guard;
+
+	g->blocked++;
 	if (g->told_ns < now_ns)
 		g->told_ns = now_ns;
-	if (g->told_ns - now_ns >= GUARD_TOLD_BURST * TOLD_NS)
+	if (g->told_ns - now_ns >= GUARD_TOLD_BURST * TOLD_NS) {
+		g->not_told++;
 		return false;
+	}
 	g->told_ns += TOLD_NS;
 	return true;
 }
@@ -144,10 +155,10 @@ static void tell(struct network *net, const struct guard_flow *f,
 {
 	const struct env *env = &net->p.env;
 	const bool leaves = leaves_guest(f->path);
-	struct guard *g = &net->guard;
+	const struct network_rules *rules = &net->guard.rules;
 	struct network_blocked b = {
-		.generation = g->rules.generation, .rule = found->rule,
-		.in = found->in, .told = g->rules.refuse,
+		.generation = rules->generation, .rule = found->rule,
+		.in = found->in, .told = rules->refuse,
 		.origin = (uint8_t)origin_of(f->path),
 		.protocol = f->protocol,
 		.src = leaves ? f->guest : f->peer,
@@ -155,11 +166,8 @@ static void tell(struct network *net, const struct guard_flow *f,
 		.icmp_type = f->icmp_type, .icmp_code = f->icmp_code,
 	};
 
-	g->blocked++;
-	if (!may_tell(g, net->p.now_ns)) {
-		g->not_told++;
+	if (!guard_may_tell(net))
 		return;
-	}
 	if (cause->kind == GUARD_GUEST_PACKET ||
 	    cause->kind == GUARD_HOST_PACKET)
 		describe_packet(&b, cause->bytes);
@@ -343,13 +351,14 @@ enum guard_verdict guard_begins(struct network *net,
 {
 	struct guard *g = &net->guard;
 	const bool again = is_again(g, flow);
+	const bool lives = cause->kind == GUARD_LIVING;
 	struct guard_programs known = { .asked = { false } };
 	struct finding found;
 
 	if (again)
 		known = g->again->known;
 	for (;;) {
-		found = find(net, flow, &known);
+		found = find(net, flow, lives, &known);
 		if (found.verdict != GUARD_WAIT)
 			break;
 		found.verdict = keep(net, flow, cause, &known, found.end);

@@ -165,6 +165,12 @@ enum guard_verdict guard_packet_begins(struct network *net,
 bool guard_call_begins(struct proto *p, const struct proto_call *call,
 		       enum drop *why);
 
+/* By which rules know the guest; NULL: it has no name. */
+const char *guard_guest_name(const struct network *net);
+
+/* Something is blocked, and counted: may env be told of it now? */
+MUST bool guard_may_tell(struct network *net);
+
 /* What to count for a verdict. */
 enum drop guard_drop(enum guard_verdict verdict);
 

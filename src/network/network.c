@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "network/names.h"
 #include "network/state.h"
 
 #define OFFER_TRIES 256			/* for a port of the gateway's */
@@ -56,6 +57,8 @@ static void start_dns(struct network *net, void *mem)
 		.v6 = s->v6, .host_access = s->host_access,
 	};
 	const struct dns_ops ops = {
+		.gate = names_gate,
+		.answered = names_answered,
 		.udp_answer = dns_udp_answer,
 		.stream_event = dns_stream_event,
 		.ctx = net,
@@ -149,6 +152,7 @@ void network_fini(struct network *net)
 	wheel_cancel(&net->p.wheel, &net->moved_timer);
 	paths_fini(net);
 	dns_fini(net->dns);
+	openings_fini(&net->openings, &net->p.env);
 }
 
 void network_name_ip6(struct network *net, const struct ip *ip)
@@ -413,7 +417,10 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 		.dns_questions = dns.questions,
 		.dns_from_cache = dns.from_cache,
 		.dns_failed = dns.failed,
-		.dns_kept_bytes = dns.kept_bytes,
+		.dns_refused = dns.refused,
+		.names_lost = net->openings.lost,
+		.dns_kept_bytes = dns.kept_bytes +
+				  (net->openings.at ? OPENINGS_BYTES : 0),
 		.guest6 = net->guest6,
 	};
 	out->n_narrow = paths_narrow(net, out->narrow, NETWORK_NARROW_MAX);

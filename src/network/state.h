@@ -11,6 +11,7 @@
 #include "network/direct.h"
 #include "network/guard.h"
 #include "network/network.h"
+#include "network/openings.h"
 #include "network/paths.h"
 #include "network/policy.h"
 #include "proto/ctx.h"
@@ -44,6 +45,7 @@ struct network {
 	struct network_setup setup;
 	struct policy policy;
 	struct guard guard;
+	struct openings openings;
 	struct neighbor_setup neighbor;
 	struct ip guest6;		/* the name's: heard; :: not yet */
 	struct dns *dns;

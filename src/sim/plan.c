@@ -333,6 +333,7 @@ struct plan plan_random(uint64_t seed)
 	draw_dns(&r, &p);
 	draw_urgent(&r, &p);
 	p.programs = rng_chance(&r, 250);
+	p.gate = rng_chance(&r, 250);
 	p.rule_changes = rng_chance(&r, 200) ? rng_below(&r, 20) : 0;
 	return p;
 }

@@ -117,6 +117,7 @@ struct plan {
 	uint64_t stop_ns;	/* network_fini() in the middle of it */
 	uint64_t servers_change_ns;	/* then there is one less */
 	bool programs;		/* the firewall asks for them */
+	bool gate;		/* … and lets half of the names be asked for */
 	unsigned rule_changes;	/* times that it is given its rules anew */
 	unsigned conns, chats, pings, asks, servers;
 	struct plan_conn conn[PLAN_CONNS_MAX];

@@ -3,7 +3,8 @@
  * sim/resolver.c - the host's DNS servers, and what may come of a question
  *
  * Question n asks for the address of qN.example, which is 203.0.113.N; the
- * gateway's own name has the gateway's. A server answers, answers garbage,
+ * gateway's own name has the gateway's. Where there is a gate, names of odd
+ * numbers may not be asked for, and no server hears of them. A server answers, answers garbage,
  * fails, errs or is silent, each time by chance.
  */
 #include <stdio.h>
@@ -15,6 +16,11 @@
 #include "wire/dns.h"
 
 #define MANY	40		/* records: more than 512 bytes */
+
+bool resolver_is_shut(const struct world *w, unsigned n)
+{
+	return w->plan.gate && n % 2;
+}
 
 bool resolver_at(const struct world *w, const struct endpoint *to,
 		 unsigned *server)
@@ -97,6 +103,11 @@ void resolver_check(struct world *w, unsigned n, bool own, bool udp,
 	if (udp && msg.len > DNS_UDP_PLAIN_BYTES)
 		world_fail(w, "question %u: an answer of %zu bytes", n,
 			   msg.len);
+	if (!own && resolver_is_shut(w, n)) {
+		if (rcode != DNS_REFUSED)
+			world_fail(w, "question %u: not refused", n);
+		return;
+	}
 	if (rcode != DNS_NOERROR) {
 		if (own || must_succeed(w) ||
 		    (rcode != DNS_SERVFAIL && rcode != DNS_REFUSED))
@@ -145,6 +156,8 @@ static size_t say(struct world *w, unsigned server, enum what what,
 		world_fail(w, "a question to a resolver is not the guest's");
 		return 0;
 	}
+	if (resolver_is_shut(w, n))
+		world_fail(w, "question %u has gone out", n);
 	for (unsigned i = 0; i < MANY; i++)
 		addrs[i] = address_of(w, n, false);
 	if (what == SAY_FAILED)

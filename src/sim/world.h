@@ -266,6 +266,8 @@ bool resolver_at(const struct world *w, const struct endpoint *to,
 void resolver_udp(struct world *w, struct sim_sock *s, unsigned server,
 		  const void *data, size_t len);
 void resolver_tcp(struct world *w, struct sim_sock *s);	/* it got bytes */
+/* May the guest not ask question n? */
+bool resolver_is_shut(const struct world *w, unsigned n);
 /* Question n as a message; returns its length. */
 size_t resolver_question(unsigned n, bool own, uint8_t *buf, size_t cap);
 /* Is msg a right answer to question n? Else the world fails. */

@@ -358,5 +358,5 @@ def test_status_says_off_where_localhost_is_off(root):
     with contextlib.closing(root.guest("--localhost", "off", name="shut")):
         shown = root("status", "shut").stdout
     assert re.search(r"^localhost   off$", shown, re.M), shown
-    assert re.search(r"^questions   \d+ asked, \d+ from the cache, \d+ failed$",
+    assert re.search(r"^questions   \d+ asked, \d+ from the cache, \d+ failed, ",
                      shown, re.M), shown

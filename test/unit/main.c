@@ -59,9 +59,10 @@ unsigned test_failures;
 	X(network_gather)						\
 	X(network_garbage)						\
 	X(network_guard)						\
+	X(network_names)						\
 	X(network_offer)						\
-	X(network_paths)						\
 	X(network_openings)						\
+	X(network_paths)						\
 	X(network_policy)						\
 	X(network_udp_offer)						\
 	X(proto_crowd)							\
