@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/dns_zone.h"
 #include "base/fail.h"
 #include "base/ports.h"
 #include "config/publish.h"
@@ -82,6 +83,8 @@ struct config {
 	/* of names */
 	unsigned n_dns;			/* 0: the host's */
 	struct ip dns[CONFIG_DNS_MAX];
+	unsigned n_zones;
+	struct dns_zone zones[DNS_ZONES_MAX];
 	bool has_search;		/* else the host's */
 	char search[CONFIG_SEARCH_BYTES];	/* blanks between domains */
 	/* of the firewall */

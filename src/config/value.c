@@ -420,6 +420,39 @@ const char *value_link_local(struct config *c, const char *text)
 	return boolean(text, &c->link_local);
 }
 
+/* "example.com=10.0.0.53,10.0.0.54", as one more. */
+const char *value_dns_domain(struct config *c, const char *text)
+{
+	const char *to = strchr(text, '=');
+	struct dns_zone new = { .n = 0 };
+	char word[IP_TEXT_BYTES];
+	size_t n = to ? (size_t)(to - text) : 0, len;
+
+	while (n && text[n - 1] == ' ')
+		n--;
+	if (!n || n >= sizeof(new.name))
+		return "not DOMAIN=ADDR";
+	for (size_t i = 0; i < n; i++)
+		new.name[i] = (char)tolower((unsigned char)text[i]);
+	if (new.name[n - 1] == '.')
+		new.name[n - 1] = '\0';
+	if (!is_domain(new.name, sizeof(new.name)))
+		return "not a domain";
+	for (to++; (len = next_word(&to, word, sizeof(word))) > 0; new.n++) {
+		if (new.n == DNS_ZONE_SERVERS_MAX)
+			return "more than 2 servers";
+		if (len == SIZE_MAX || !ip_parse(word, &new.at[new.n].ip))
+			return "not an address";
+		new.at[new.n].port = 53;
+	}
+	if (!new.n)
+		return "without a server";
+	if (c->n_zones == DNS_ZONES_MAX)
+		return "more than 8 domains";
+	c->zones[c->n_zones++] = new;
+	return NULL;
+}
+
 const char *value_boot_command(struct config *c, const char *text)
 {
 	if (strlen(text) >= sizeof(c->boot_command))

@@ -47,6 +47,7 @@ union keeper_msg {
 	struct msg_flows_get flows;
 	struct msg_resolvers resolvers;
 	struct msg_mtu mtu;
+	struct msg_zones zones;
 	struct msg_hosts hosts;
 	struct msg_forward forward;
 	struct msg_firewall firewall;
@@ -116,6 +117,8 @@ bool engine_keeper_message(struct engine *e)
 		take_resolvers(e, &m.resolvers);
 	else if (m.kind == MSG_MTU && n == sizeof(m.mtu))
 		network_set_mtu(e->net, m.mtu.mtu, engine_now_ns());
+	else if (m.kind == MSG_ZONES && n == sizeof(m.zones))
+		network_set_zones(e->net, m.zones.at, m.zones.n);
 	else if (m.kind == MSG_HOSTS && n == sizeof(m.hosts))
 		take_hosts(e, &m.hosts, n_fds ? fds[0] : -1);
 	else if (m.kind == MSG_FORWARD_ADD && n == sizeof(m.forward) &&

@@ -22,6 +22,7 @@
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
 #include "keeper/publishing.h"
+#include "keeper/tell.h"
 #include "linux/channel.h"
 #include "linux/guestns.h"
 #include "linux/messages.h"
@@ -212,36 +213,6 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 		k->phase = ENGINE;
 }
 
-static void send_resolvers(struct keeper *k)
-{
-	struct msg_resolvers m = { .kind = MSG_RESOLVERS };
-	struct ip at[CONFIG_DNS_MAX];
-
-	m.n = instance_dns(&k->in, at);
-	for (unsigned i = 0; i < m.n; i++)
-		m.at[i] = (struct endpoint){ .ip = at[i], .port = 53 };
-	if (channel_send(k->engine_ch, &m, sizeof(m), NULL, 0) < 0)
-		log_write(&k->in.log, LOG_ERROR,
-			  "the engine does not take the DNS servers");
-}
-
-static void send_hosts(struct keeper *k)
-{
-	struct msg_hosts m = { .kind = MSG_HOSTS };
-	size_t bytes = 0;
-	const int fd = hostsfile_table(&k->in.hosts, &bytes);
-
-	m.bytes = bytes;
-	if (fd < 0 && fd != -ENOENT)
-		log_print(&k->in.log, LOG_WARN, "/etc/hosts: %s; its names "
-			  "are not known to the guest's DNS", strerror(-fd));
-	if (channel_send(k->engine_ch, &m, sizeof(m), &fd, fd >= 0) < 0)
-		log_write(&k->in.log, LOG_ERROR,
-			  "the engine does not take the hosts file");
-	if (fd >= 0)
-		close(fd);
-}
-
 static void appear(struct keeper *k)
 {
 	char path[NAMES_PATH_BYTES];
@@ -288,31 +259,6 @@ static void watch_binds(struct keeper *k, int notifier)
 		fatal_errno(k, "the watcher of bind cannot be started", -rc);
 }
 
-/* How `[boot] command` has ended: told by `status`, unless all is well. */
-static void boot_ended(struct keeper *k, const struct front_boot *m)
-{
-	struct log *log = &k->in.log;
-
-	switch (m->end) {
-	case FRONT_BOOT_EXIT:
-		log_print(log, m->status ? LOG_WARN : LOG_INFO, "the boot "
-			  "command has ended with status %d", m->status);
-		break;
-	case FRONT_BOOT_SIGNAL:
-		log_print(log, LOG_WARN, "the boot command was ended by "
-			  "signal %d", m->status);
-		break;
-	case FRONT_BOOT_RUNS:
-		log_write(log, LOG_WARN, "the boot command has not ended in "
-			  "time: the guest's command has begun without it");
-		break;
-	case FRONT_BOOT_FAILED:
-		log_print(log, LOG_WARN, "the boot command cannot be "
-			  "started: %s", strerror(m->status));
-		break;
-	}
-}
-
 static void front_event(struct keeper *k)
 {
 	union {
@@ -332,7 +278,7 @@ static void front_event(struct keeper *k)
 	while (n_fds)
 		close(fds[--n_fds]);
 	if (boot)
-		boot_ended(k, &m.boot);
+		tell_boot(k, &m.boot);
 	if (n == -EAGAIN || watch || boot)
 		return;
 	k->bye = n == sizeof(m.head) && m.kind == FRONT_BYE;
@@ -616,10 +562,10 @@ static void turn(struct keeper *k)
 		signal_event(k);
 	if (k->phase != OVER && p[P_RESOLVERS].revents &&
 	    resolvers_event(&k->in.resolvers))
-		send_resolvers(k);
+		tell_resolvers(k);
 	if (k->phase != OVER && p[P_HOSTS].revents &&
 	    hostsfile_event(&k->in.hosts))
-		send_hosts(k);
+		tell_hosts(k);
 	if (k->phase != OVER && p[P_ROUTE].revents)
 		hostroute_event(&k->route, keeper_now_ns());
 	if (k->phase != OVER && p[P_CONFLICT].revents &&
@@ -789,8 +735,9 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		start_engine(k, config->vhost_user ? LINK_VHOST :
 			     config->qemu_dgram ? LINK_DATAGRAM : LINK_STREAM,
 			     k->link_fd, 0);
-	send_resolvers(k);
-	send_hosts(k);
+	tell_resolvers(k);
+	tell_zones(k);
+	tell_hosts(k);
 	appear(k);
 }
 

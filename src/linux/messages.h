@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/dns_zone.h"
 #include "base/fail.h"
 #include "base/network_blocked.h"
 #include "base/network_flow.h"
@@ -39,6 +40,7 @@ enum msg_kind {
 	/* keeper -> engine */
 	MSG_RESOLVERS,		/* struct msg_resolvers: all of them */
 	MSG_MTU,		/* struct msg_mtu */
+	MSG_ZONES,		/* struct msg_zones: all of them, once */
 	MSG_HOSTS,		/* struct msg_hosts + a file, unless empty */
 	MSG_FORWARD_ADD,	/* struct msg_forward + listening socket */
 	MSG_FORWARD_DEL,	/* struct msg_forward: id only; + a descriptor
@@ -105,6 +107,12 @@ struct msg_resolvers {
 	uint32_t kind;
 	uint32_t n;		/* 0: none known; DNS answers SERVFAIL */
 	struct endpoint at[MSG_RESOLVERS_MAX];
+};
+
+struct msg_zones {
+	uint32_t kind;
+	uint32_t n;
+	struct dns_zone at[DNS_ZONES_MAX];
 };
 
 /* Of the guest's link, from now on. */

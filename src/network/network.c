@@ -389,6 +389,12 @@ void network_set_resolvers(struct network *net, const struct endpoint *at,
 	dns_set_resolvers(net->dns, at, n);
 }
 
+void network_set_zones(struct network *net, const struct dns_zone *zones,
+		       size_t n)
+{
+	dns_set_zones(net->dns, zones, n);
+}
+
 void network_set_hosts(struct network *net, const struct hosts *hosts)
 {
 	dns_set_hosts(net->dns, hosts);

@@ -164,6 +164,11 @@ void network_set_mtu(struct network *net, unsigned mtu, uint64_t now_ns);
 void network_set_resolvers(struct network *net, const struct endpoint *at,
 			   size_t n);
 
+/* Domains with servers of their own (service/dns.h): once, at the start. */
+struct dns_zone;
+void network_set_zones(struct network *net, const struct dns_zone *zones,
+		       size_t n);
+
 /* The host's hosts file, lent until the next call; NULL: none. */
 void network_set_hosts(struct network *net, const struct hosts *hosts);
 

@@ -53,10 +53,26 @@ void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n)
 	dns_cache_clear(&dns->cache, &dns->env);
 }
 
+void dns_set_zones(struct dns *dns, const struct dns_zone *zones, size_t n)
+{
+	ASSERT(n <= DNS_ZONES_MAX);
+	for (size_t i = 0; i < n; i++) {
+		const size_t at = DNS_SERVERS_MAX + i * DNS_ZONE_SERVERS_MAX;
+
+		ASSERT(zones[i].n && zones[i].n <= DNS_ZONE_SERVERS_MAX);
+		dns->zones[i] = zones[i];
+		for (uint32_t s = 0; s < zones[i].n; s++)
+			dns->servers[at + s] = (struct dns_server){
+				.at = zones[i].at[s],
+			};
+	}
+	dns->n_zones = (unsigned)n;
+}
+
 void dns_routes_changed(struct dns *dns)
 {
 	dns_cache_clear(&dns->cache, &dns->env);
-	for (unsigned i = 0; i < dns->n_servers; i++)
+	for (unsigned i = 0; i < DNS_SERVERS_ALL; i++)
 		dns->servers[i] = (struct dns_server){
 			.at = dns->servers[i].at,
 		};
@@ -365,13 +381,15 @@ static struct dns_query *make_query(struct dns *dns,
 {
 	struct dns_query *q;
 
-	if (!dns->n_servers || msg.len > DNS_QUESTION_BYTES)
+	if (!dns_servers_of(dns, dns_zone_of(dns, asked->name)) ||
+	    msg.len > DNS_QUESTION_BYTES)
 		return NULL;
 	q = query_alloc(dns);
 	if (!q)
 		return NULL;
 	dns->env.ops->random(dns->env.ctx, &q->id, sizeof(q->id));
 	q->question_len = (uint16_t)asked->wire.len;
+	q->zone = dns_zone_of(dns, asked->name);
 	if (!key.len) {
 		copy_query(q, msg);
 		return q;

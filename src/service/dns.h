@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/dns_zone.h"
 #include "base/handle.h"
 #include "base/hosts.h"
 #include "base/span.h"
@@ -109,6 +110,13 @@ void dns_fini(struct dns *dns);
  * before it do not answer. What is kept of answers is dropped.
  */
 void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n);
+
+/*
+ * Domains with servers of their own, which alone are asked for their names; of
+ * two that hold a name the longer one counts. n <= DNS_ZONES_MAX; before the
+ * first question.
+ */
+void dns_set_zones(struct dns *dns, const struct dns_zone *zones, size_t n);
 
 /*
  * The same servers may be others now, or have others behind them: the host's

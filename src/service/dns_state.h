@@ -15,6 +15,13 @@
 					   one that was not read yet */
 #define DNS_CHAINS		256u	/* of the index of queries */
 
+/*
+ * Servers: first those for all names, then those of each domain in turn,
+ * each at a place of its own.
+ */
+#define DNS_SERVERS_ALL	(DNS_SERVERS_MAX +				\
+			 DNS_ZONES_MAX * DNS_ZONE_SERVERS_MAX)
+
 /* A server of the host's, and what became of what it was asked. */
 struct dns_server {
 	struct endpoint at;
@@ -49,6 +56,7 @@ struct dns_query {
 	unsigned tcp_server;		/* that `tcp` leads to */
 	/* Servers, a bit each: asked in this round; that cannot answer by
 	   UDP, by TCP, or at all; asked by UDP since the socket is open. */
+	unsigned zone;			/* number + 1; 0: of all names */
 	unsigned asked, failed_udp, failed_tcp, failed, asked_udp;
 	uint8_t rcode;			/* what one of them said; 0 none */
 	int udp[2], tcp;		/* sockets, [IPv6]; -1 none */
@@ -99,8 +107,10 @@ struct dns {
 	struct wheel *wheel;
 	const uint64_t *now_ns;
 	struct siphash_key key;
-	struct dns_server servers[DNS_SERVERS_MAX];
-	unsigned n_servers;
+	struct dns_server servers[DNS_SERVERS_ALL];
+	unsigned n_servers;		/* for all names */
+	struct dns_zone zones[DNS_ZONES_MAX];
+	unsigned n_zones;
 	struct hosts hosts;
 	struct dns_stats stats;
 	uint32_t in_flight;
@@ -130,6 +140,10 @@ void dns_fail(struct dns *dns, struct dns_query *q, enum dns_rcode rcode);
 struct handle dns_query_handle(const struct dns *dns,
 			       const struct dns_query *q);
 
+/* dns_upstream.c: the domain of a name, as in struct dns_query. */
+unsigned dns_zone_of(const struct dns *dns, const char *name);
+/* Who may be asked for names of that domain, a bit each. */
+unsigned dns_servers_of(const struct dns *dns, unsigned zone);
 /*
  * dns_upstream.c: begin to ask the servers; the query may be over already
  * when it returns.

@@ -14,6 +14,9 @@
  * for TCP_NS. Questions that came by TCP are asked by TCP only, because a
  * cut answer would be none.
  *
+ * Names of a domain that has servers of its own are asked of those alone, as
+ * with a VPN's: no others know them, nor need to hear of them.
+ *
  * An answer counts if it comes from a server that was asked, to the port of
  * the query's own socket, with its id and its question in the same case. A
  * server that does not keep the case is asked once more, with another port
@@ -49,13 +52,52 @@ static void note_failure(struct dns *dns, unsigned server)
 	s->down_until_ns = *dns->now_ns + (DOWN_NS << doublings);
 }
 
+unsigned dns_servers_of(const struct dns *dns, unsigned zone)
+{
+	const unsigned first = DNS_SERVERS_MAX +
+			       (zone - 1) * DNS_ZONE_SERVERS_MAX;
+
+	return zone ? (bit(dns->zones[zone - 1].n) - 1) << first :
+		      bit(dns->n_servers) - 1;
+}
+
+static size_t length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+unsigned dns_zone_of(const struct dns *dns, const char *name)
+{
+	const size_t len = length(name);
+	unsigned best = 0;
+	size_t best_len = 0;
+
+	for (unsigned i = 0; i < dns->n_zones; i++) {
+		const char *zone = dns->zones[i].name;
+		const size_t n = length(zone);
+
+		if (n > best_len && n <= len &&
+		    !memcmp(name + len - n, zone, n) &&
+		    (n == len || name[len - n - 1] == '.')) {
+			best = i + 1;
+			best_len = n;
+		}
+	}
+	return best;
+}
+
 /* The best server not yet asked in this round; -1: all were. */
 static int pick(const struct dns *dns, const struct dns_query *q)
 {
+	const unsigned may = dns_servers_of(dns, q->zone);
 	int fallback = -1;
 
-	for (unsigned i = 0; i < dns->n_servers; i++) {
-		if (q->asked & bit(i))
+	for (unsigned i = 0; i < DNS_SERVERS_ALL; i++) {
+		if (q->asked & bit(i) || !(may & bit(i)))
 			continue;
 		if (dns->servers[i].down_until_ns <= *dns->now_ns)
 			return (int)i;
@@ -143,7 +185,7 @@ static void new_round(struct dns_query *q, unsigned round)
 /* All were asked: once more, or is there no hope? Then false. */
 static bool next_round(const struct dns *dns, struct dns_query *q)
 {
-	const bool hopeless = q->failed == bit(dns->n_servers) - 1;
+	const bool hopeless = q->failed == dns_servers_of(dns, q->zone);
 
 	if (hopeless && (q->full || q->rcode || q->round >= TCP_ROUND))
 		return false;
@@ -155,7 +197,7 @@ static void try_next(struct dns *dns, struct dns_query *q)
 {
 	int server;
 
-	while (dns->n_servers && *dns->now_ns < q->give_up_ns) {
+	while (dns_servers_of(dns, q->zone) && *dns->now_ns < q->give_up_ns) {
 		server = pick(dns, q);
 		if (server < 0) {
 			if (!next_round(dns, q))
@@ -257,10 +299,14 @@ bool dns_upstream_take(struct dns *dns, struct dns_query *q, unsigned server,
 	return true;
 }
 
-static int server_at(const struct dns *dns, const struct endpoint *at)
+static int server_at(const struct dns *dns, const struct dns_query *q,
+		     const struct endpoint *at)
 {
-	for (unsigned i = 0; i < dns->n_servers; i++)
-		if (ip_equal(&at->ip, &dns->servers[i].at.ip) &&
+	const unsigned may = dns_servers_of(dns, q->zone);
+
+	for (unsigned i = 0; i < DNS_SERVERS_ALL; i++)
+		if (may & bit(i) &&
+		    ip_equal(&at->ip, &dns->servers[i].at.ip) &&
 		    at->port == dns->servers[i].at.port)
 			return (int)i;
 	return -1;
@@ -301,7 +347,7 @@ static bool recv_udp(struct dns *dns, struct dns_query *q, int sock)
 		for (size_t at = 0; at < (size_t)len; at += step) {
 			const size_t left = (size_t)len - at;
 
-			if (take_udp(dns, q, server_at(dns, &from), msg + at,
+			if (take_udp(dns, q, server_at(dns, q, &from), msg + at,
 				     left < step ? left : step))
 				return true;
 		}
@@ -319,7 +365,7 @@ static unsigned recv_errors(struct dns *dns, const struct dns_query *q,
 
 	while (dns->env.ops->dgram_error(dns->env.ctx, sock, &e, quote,
 					 sizeof(quote))) {
-		const int server = server_at(dns, &e.to);
+		const int server = server_at(dns, q, &e.to);
 
 		if (server >= 0)
 			failed |= bit((unsigned)server) & q->asked_udp;
@@ -341,7 +387,7 @@ static void udp_event(struct dns *dns, struct dns_query *q, unsigned events)
 			return;
 	}
 	/* The one asked last comes last: that may end the query. */
-	for (unsigned i = 0; i < dns->n_servers; i++)
+	for (unsigned i = 0; i < DNS_SERVERS_ALL; i++)
 		if (failed & bit(i) && i != last)
 			dns_upstream_failed(dns, q, i, false);
 	if (failed & bit(last))

@@ -287,3 +287,36 @@ def put(guest, port, data):
                   % len(data) + data)
         answer = s.makefile("rb").read()
     return answer.split(b"\r\n\r\n")[-1].decode()
+
+
+def test_a_domain_has_a_server_of_its_own(root, scene, world):
+    """Split DNS: the VPN's server alone answers for its names."""
+    assert world
+    with contextlib.closing(root.guest("--dns-domain",
+                                       f"office.test={PEER4}")) as guest:
+        def short(name):
+            return guest.sh(f"dig +short +time=8 +tries=1 @{guest.gateway4} "
+                            f"{name}").stdout.split()
+        with Vpn(scene, routes=()):
+            with scene.world:
+                office = Dns(PEER4, names={"files.office.test": "10.9.8.7"})
+            with office:
+                assert short("files.office.test") == ["10.9.8.7"]
+                assert short("web.test") == [FAR4]
+                assert "web.test" not in office.asked
+                assert "files.office.test" not in world.dns.asked
+
+
+def test_what_a_server_said_before_the_vpn_came_is_forgotten(root, scene,
+                                                             world):
+    """As with a stub: its address stays, and who is behind it does not."""
+    world.dns.names["moving.test"] = "192.0.2.1"
+    with contextlib.closing(root.guest()) as guest:
+        def short():
+            return guest.sh(f"dig +short +time=8 +tries=1 @{guest.gateway4} "
+                            "moving.test").stdout.strip()
+        assert short() == "192.0.2.1"
+        world.dns.names["moving.test"] = "192.0.2.2"
+        assert short() == "192.0.2.1", "it is kept"
+        with Vpn(scene, routes=("10.9.0.0/16",)):
+            until(lambda: short() == "192.0.2.2", 1, "the other answer")

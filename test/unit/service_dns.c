@@ -579,6 +579,57 @@ static void check_stream_without_memory(void)
 	end(p, "stream without memory");
 }
 
+/* Whom that question goes to, and nobody else. */
+static bool goes_to(struct play *p, const char *name, uint16_t id,
+		    const struct endpoint *at)
+{
+	bool right;
+
+	ask(p, name, id);
+	right = p->sock[p->last].open && p->sock[p->last].sent == 1 &&
+		ip_equal(&p->sock[p->last].to.ip, &at->ip);
+	say(p, p->last, at, DNS_NOERROR, 10);
+	return right && answers(p, name, id) && !p->open;
+}
+
+static void check_zones(void)
+{
+	static const struct dns_zone zones[] = {
+		{ .name = "corp.example", .n = 1,
+		  .at = { { .ip = { { [10] = 0xff, 0xff, 10, 0, 0, 1 } },
+			    .port = 53 } } },
+		{ .name = "lab.corp.example", .n = 2,
+		  .at = { { .ip = { { [10] = 0xff, 0xff, 10, 0, 0, 2 } },
+			    .port = 53 },
+			  { .ip = { { [10] = 0xff, 0xff, 192, 0, 2, 53 } },
+			    .port = 53 } } },
+	};
+	const struct endpoint *corp = zones[0].at, *lab = zones[1].at;
+	struct play *p = start(1);
+
+	dns_set_zones(p->dns, zones, 2);
+	CHECK("its own", goes_to(p, "corp.example", 1, corp));
+	CHECK("below it", goes_to(p, "WWW.Corp.example", 2, corp));
+	CHECK("the longer one", goes_to(p, "a.lab.corp.example", 3, lab));
+	CHECK("not half a label", goes_to(p, "xcorp.example", 4, server));
+	CHECK("others", goes_to(p, "example", 5, server));
+	ask(p, "b.lab.corp.example", 6);
+	pass(p, DNS_TRY_NS + SECOND / 100);
+	CHECK("the next of its own", ip_equal(&p->sock[p->last].to.ip,
+					      &lab[1].ip));
+	say(p, p->last, &lab[1], DNS_NOERROR, 10);
+	CHECK("who has two parts is known in both",
+	      answers(p, "b.lab.corp.example", 6) && !p->open);
+	ask(p, "c.corp.example", 7);
+	pass(p, 5 * SECOND);
+	CHECK("never another's", rcode_of(p) == DNS_SERVFAIL && !p->open);
+	dns_set_resolvers(p->dns, NULL, 0);
+	CHECK("without any other", goes_to(p, "d.corp.example", 8, corp));
+	ask(p, "www.example", 9);
+	CHECK("then nobody", p->answers == 1 && rcode_of(p) == DNS_SERVFAIL);
+	end(p, "zones");
+}
+
 void test_service_dns(void);
 void test_service_dns(void)
 {
@@ -601,6 +652,7 @@ void test_service_dns(void)
 	check_silence();
 	check_tcp();
 	check_new_servers();
+	check_zones();
 	check_hosts();
 	check_idle_stream();
 	check_greedy_stream();
