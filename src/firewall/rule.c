@@ -233,12 +233,23 @@ bool rule_equal(const struct rules *a, const struct rule *x,
 	return true;
 }
 
+/* Does it ask for programs, and for none that has a path here? */
+static bool is_for_others(const struct rules *set, const struct rule *r)
+{
+	const struct rule_item *first = rule_first(set, r, RULE_PROGRAMS);
+
+	for (const struct rule_item *p = first; p; p = rule_next(set, p))
+		if (set->text[p->text] == '/')
+			return false;
+	return first;
+}
+
 bool rule_is_inert(const struct rules *set, const struct rule *r)
 {
 	const struct rule_item *kept = rule_first(set, r, RULE_KEPT);
 	bool other_link = false, our_link = false;
 
-	if (r->action == RULE_BYPASS)
+	if (r->action == RULE_BYPASS || is_for_others(set, r))
 		return true;
 	for (; kept; kept = rule_next(set, kept)) {
 		struct view value = word_of(set->text + kept->text);
@@ -276,6 +287,18 @@ uint32_t rules_find(const struct rules *set, const char *name)
 		if (word_equal(word_of(set->text + set->rule[i].name), wanted))
 			return i;
 	return n;
+}
+
+bool rules_ask_programs(const struct rules *set)
+{
+	for (uint32_t i = 0; i < set->used.rules; i++) {
+		const struct rule *r = &set->rule[i];
+
+		if (r->enabled && !rule_is_inert(set, r) &&
+		    rule_first(set, r, RULE_PROGRAMS))
+			return true;
+	}
+	return false;
 }
 
 bool rule_name_matches(const char *pattern, const char *name)

@@ -190,8 +190,9 @@ bool rule_equal(const struct rules *a, const struct rule *x,
 		const struct rules *b, const struct rule *y);
 
 /*
- * A condition of Windows' that nothing here fulfils (a service, a package,
- * an authenticated user …), or ByPass: the rule is kept and never matches.
+ * A condition of Windows' that nothing here fulfils (a service, a package, an
+ * authenticated user, programs none of which has a path here …), or ByPass:
+ * the rule is kept and never matches.
  */
 bool rule_is_inert(const struct rules *set, const struct rule *r);
 
@@ -200,6 +201,9 @@ bool rule_is_inert(const struct rules *set, const struct rule *r);
  * set->used.rules if there is none.
  */
 uint32_t rules_find(const struct rules *set, const char *name);
+
+/* Is there an enabled rule that asks for a program? */
+bool rules_ask_programs(const struct rules *set);
 
 /* Does a pattern ("*.a.test", "a.test", "*") hold for a name? Both are
  * lower case and without a final dot. "*.a.test" does not for "a.test". */

@@ -72,6 +72,11 @@ static const struct {
 	{ "unknown program", BLOCK IN "program = /usr/bin/python3\n",
 	  RULE_PRIVATE, NET_IN, 8000, "web", NULL, NULL, true, BY_DEFAULT, NO,
 	  true },
+	{ "unknown, but of another system", BLOCK IN "program = C:\\x.exe\n",
+	  RULE_PRIVATE, NET_IN, 8000, "web", NULL, NULL, true, BY_DEFAULT, NO },
+	{ "unknown, of either", BLOCK IN "program = C:\\x.exe, /p\n",
+	  RULE_PRIVATE, NET_IN, 8000, "web", NULL, NULL, true, BY_DEFAULT, NO,
+	  true },
 	{ "unknown, and no matter", BLOCK IN BLOCK IN "program = /p\n",
 	  RULE_PRIVATE, NET_IN, 8000, "web", NULL, NULL, false, BY_BLOCK, 0 },
 	{ "the network's own", ALLOW IN "remoteAddress = LocalSubnet\n",
@@ -137,6 +142,29 @@ static void check_cases(void)
 		CHECK(name, v.rule == cases[i].rule);
 		CHECK(name, (v.unsure != NO) == cases[i].unsure);
 		free(fw);
+		free(set.rule);
+	}
+}
+
+static void check_asks(void)
+{
+	static const struct {
+		const char *name, *rules;
+		bool want;
+	} sets[] = {
+		{ "no rule", "", false },
+		{ "no program", BLOCK IN ALLOW OUT, false },
+		{ "one", BLOCK IN ALLOW OUT "program = /p\n", true },
+		{ "one that is off", BLOCK IN "program = /p\nenabled = no\n",
+		  false },
+		{ "of another system", BLOCK IN "program = C:\\x.exe\n",
+		  false },
+	};
+	struct rules set;
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		CHECK(sets[i].name, set_read(&set, sets[i].rules, NULL) == 0);
+		CHECK(sets[i].name, rules_ask_programs(&set) == sets[i].want);
 		free(set.rule);
 	}
 }
@@ -260,6 +288,8 @@ static const struct {
 	{ "a package", BLOCK OUT "windows = AppPkgId=S-1-15-2-1\n",
 	  RULE_NEVER, 0 },
 	{ "bypass", "[rule y]\naction = bypass\n" IN, RULE_NEVER, 0 },
+	{ "programs of another system", BLOCK IN "program = C:\\x.exe\n",
+	  RULE_NEVER, 0 },
 	{ "another link", BLOCK IN "windows = IFType=Wireless\n", RULE_NEVER,
 	  0 },
 	{ "our link too", BLOCK IN
@@ -294,4 +324,5 @@ void test_firewall_decide(void)
 	check_why();
 	check_names();
 	check_findings();
+	check_asks();
 }
