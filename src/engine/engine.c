@@ -77,7 +77,7 @@ void *engine_reserve(size_t bytes)
 	return p;
 }
 
-static bool watch(const struct engine *e, int fd, uint32_t slot,
+bool engine_watch(const struct engine *e, int fd, uint32_t slot,
 		  uint32_t events)
 {
 	struct epoll_event ev = {
@@ -137,18 +137,18 @@ static bool open_link(struct engine *e)
 	if (s->link == LINK_TAP) {
 		l->no_uso = !tap_takes_uso(s->offloads);
 		l->fd = s->link_fd;
-		return watch(e, l->fd, SLOT_LINK, EPOLLIN);
+		return engine_watch(e, l->fd, SLOT_LINK, EPOLLIN);
 	}
 	if (s->link == LINK_DATAGRAM) {
 		l->fd = s->link_fd;
 		framesocket_init(l->socket, l->fd, true);
-		return watch(e, l->fd, SLOT_LINK,
-			     EPOLLIN | EPOLLOUT | EPOLLET);
+		return engine_watch(e, l->fd, SLOT_LINK,
+				    EPOLLIN | EPOLLOUT | EPOLLET);
 	}
 	if (s->link == LINK_VHOST)
 		prepare_vhost(e);
 	l->listen_fd = s->link_fd;
-	return watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
+	return engine_watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
 }
 
 /*
@@ -162,8 +162,8 @@ static void next_machine(struct engine *e)
 	if (fd < 0)
 		return;
 	if (!(e->setup.link == LINK_VHOST ?
-	      watch(e, fd, SLOT_MACHINE, EPOLLIN) :
-	      watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET))) {
+	      engine_watch(e, fd, SLOT_MACHINE, EPOLLIN) :
+	      engine_watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET))) {
 		link_hang_up(&e->host.link);
 		return;
 	}
@@ -253,15 +253,17 @@ static int prepare(struct engine *e, struct fail *fail)
 		return fail_set(fail, "the engine cannot start: a timer: %s",
 				strerror(errno));
 	if (!open_link(e) ||
-	    !watch(e, e->timer_fd, SLOT_TIMER, EPOLLIN | EPOLLET) ||
-	    !watch(e, e->setup.keeper_ch, SLOT_KEEPER, EPOLLIN) ||
-	    !watch(e, netlink_fd(e->addresses), SLOT_ADDRESSES, EPOLLIN) ||
+	    !engine_watch(e, e->timer_fd, SLOT_TIMER, EPOLLIN | EPOLLET) ||
+	    !engine_watch(e, e->setup.keeper_ch, SLOT_KEEPER, EPOLLIN) ||
+	    !engine_watch(e, netlink_fd(e->addresses), SLOT_ADDRESSES,
+			  EPOLLIN) ||
 	    (e->setup.host_fd >= 0 &&
-	     !watch(e, e->setup.host_fd, SLOT_HOST, EPOLLIN)) ||
+	     !engine_watch(e, e->setup.host_fd, SLOT_HOST, EPOLLIN)) ||
 	    (e->setup.inside_ch >= 0 &&
-	     !watch(e, e->setup.inside_ch, SLOT_INSIDE, EPOLLIN)))
+	     !engine_watch(e, e->setup.inside_ch, SLOT_INSIDE, EPOLLIN)))
 		return fail_set(fail, "the engine cannot start: epoll: %s",
 				strerror(errno));
+	rules_begin(e);
 	e->net = network_init(engine_reserve(network_bytes(&ns)), &ns, &env,
 			      engine_now_ns());
 	e->relays = relays_init(engine_reserve(relays_bytes()),
@@ -346,6 +348,9 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 		return engine_keeper_message(e);
 	case SLOT_INSIDE:
 		return engine_inside_message(e);
+	case SLOT_OWNERS:
+		(void)!owners_event(&e->owners, now);	/* the keeper logs */
+		return true;
 	default:
 		break;
 	}
@@ -444,6 +449,8 @@ static int set_alarm(struct engine *e, uint64_t now)
 		return 0;
 	if (idle < next)
 		next = idle;
+	if (owners_next_timer(&e->owners) < next)
+		next = owners_next_timer(&e->owners);
 	if (e->host.pool.cached && e->active_ns + QUIET_NS < next)
 		next = e->active_ns + QUIET_NS;
 	if (next <= now)
@@ -475,6 +482,7 @@ static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 	if (network_next_timer(e->net) <= now)
 		network_timers(e->net, now);
 	exchanges_expire(e->exchanges, now);
+	owners_expire(&e->owners, now);
 	network_turn_end(e->net, now);
 	link_flush(&e->host.link);
 	relays_turn_end(e->relays);

@@ -132,6 +132,8 @@ bool engine_keeper_message(struct engine *e)
 		send_flows(e, m.flows.from);
 	else if (m.kind == MSG_FIREWALL && n == sizeof(m.firewall))
 		rules_take(e, &m.firewall, n_fds ? fds[0] : -1);
+	else if (m.kind == MSG_OWNERS && n_fds == 1)
+		rules_take_helper(e, fds[--n_fds]);
 	else if (m.kind == MSG_HITS_GET && n == sizeof(m.hits))
 		rules_send_hits(e, m.hits.from);
 	while (n_fds)

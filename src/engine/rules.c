@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include "engine/state.h"
@@ -18,10 +19,36 @@ static struct engine *engine_of(void *host)
 
 static bool ask_program(void *ctx, uint32_t id, const struct env_socket *what)
 {
-	(void)ctx;
-	(void)id;
-	(void)what;
-	return false;
+	const struct owners_socket socket = {
+		.in_guest = what->in_guest, .listens = what->listens,
+		.protocol = what->protocol,
+		.local = what->local, .remote = what->remote,
+	};
+
+	return owners_ask(&engine_of(ctx)->owners, id, &socket,
+			  engine_now_ns());
+}
+
+static void told(void *ctx, uint32_t id, enum owners_answer answer,
+		 const char *path, uint64_t now_ns)
+{
+	struct engine *e = ctx;
+
+	(void)answer;
+	network_program(e->net, id, path, now_ns);
+}
+
+void rules_begin(struct engine *e)
+{
+	owners_init(&e->owners, told, e);
+}
+
+void rules_take_helper(struct engine *e, int ch)
+{
+	owners_set_helper(&e->owners, ch, engine_now_ns());
+	if (!engine_watch(e, ch, SLOT_OWNERS, EPOLLIN))
+		engine_log(e, LOG_ERROR, "the helper that tells programs "
+			   "cannot be heard; start the guest again");
 }
 
 static void judged(void *ctx, uint32_t ticket, bool pass)

@@ -33,6 +33,12 @@ struct engine_rules {
  */
 void rules_ops(struct env_ops *ops, const struct env_ops *base);
 
+/* Nobody can be asked for a program yet. */
+void rules_begin(struct engine *e);
+
+/* ch (taken) leads to the helper that can be. */
+void rules_take_helper(struct engine *e, int ch);
+
 /* fd: the file, borrowed; -1: none came. What makes no sense is logged. */
 void rules_take(struct engine *e, const struct msg_firewall *m, int fd);
 

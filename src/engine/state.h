@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "engine/engine.h"
 #include "engine/exchanges.h"
+#include "engine/owners.h"
 #include "engine/patience.h"
 #include "engine/relay.h"
 #include "engine/rules.h"
@@ -27,6 +29,7 @@
 #define SLOT_HOST	0xf0000005u
 #define SLOT_ADDRESSES	0xf0000006u
 #define SLOT_MACHINE	0xf0000007u
+#define SLOT_OWNERS	0xf0000008u
 
 struct engine {
 	struct engine_setup setup;
@@ -43,6 +46,7 @@ struct engine {
 	struct view hosts;		/* mapped; .p NULL: none */
 	struct env_ops ops;
 	struct engine_rules rules;
+	struct owners owners;
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
 	struct framesocket socket;
 	struct vhost vhost;
@@ -56,6 +60,10 @@ void engine_log(void *ctx, enum log_level level, const char *text);
 
 /* Memory that costs nothing until it is touched. Ends us on failure. */
 void *engine_reserve(size_t bytes);
+
+/* Be told of events at fd, as one of the slots above. false with errno set. */
+MUST bool engine_watch(const struct engine *e, int fd, uint32_t slot,
+		       uint32_t events);
 
 /* One message of the keeper's. false: it is gone. */
 bool engine_keeper_message(struct engine *e);

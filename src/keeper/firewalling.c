@@ -81,10 +81,13 @@ static int send_rules(struct keeper *k)
 		.off = !f->on, .refuse = firewalling_refuses(k),
 		.keep_flows = f->keep_flows,
 	};
+	const struct rules *set = &f->book.all.set;
 	struct rules_size size;
-	const int fd = rules_file(&f->book.all.set, &size);
-	int rc;
+	int rc = rules_ask_programs(set) ? whose_want(k) : 0, fd;
 
+	if (rc < 0)
+		return rc;
+	fd = rules_file(set, &size);
 	if (fd < 0)
 		return fd;
 	m.rules = size.rules;
