@@ -221,19 +221,25 @@ static struct guard_waiting *slot_for(struct guard *g,
 	return same < GUARD_SAME_MAX ? slot : NULL;
 }
 
+/* The same port of that side's own loopback. */
+static struct endpoint on_loopback(const struct endpoint *at)
+{
+	return (struct endpoint){
+		.ip = ip_is4(&at->ip) ? ip_from_v4(0x7f000001) :
+					(struct ip){ .b[15] = 1 },
+		.port = at->port,
+	};
+}
+
 /* Who is the host's socket: the gateway's address is its loopback. */
 static struct endpoint host_socket(const struct network *net,
 				   const struct guard_flow *f,
 				   enum guard_kind kind)
 {
-	struct endpoint at = f->peer;
-
-	if (!ip_equal(&at.ip, proto_gateway(&net->p, &at.ip)) ||
+	if (!ip_equal(&f->peer.ip, proto_gateway(&net->p, &f->peer.ip)) ||
 	    (kind == GUARD_GUEST_PACKET && net->setup.host_port))
-		return at;
-	at.ip = ip_is4(&at.ip) ? ip_from_v4(0x7f000001) :
-				 (struct ip){ .b[15] = 1 };
-	return at;
+		return f->peer;
+	return on_loopback(&f->peer);
 }
 
 static bool ask(struct network *net, uint32_t id, const struct guard_flow *f,
@@ -241,13 +247,19 @@ static bool ask(struct network *net, uint32_t id, const struct guard_flow *f,
 {
 	const struct env *env = &net->p.env;
 	const bool host_end = end == GUARD_HOST_END;
-	const struct env_socket what = {
+	struct env_socket what = {
 		.in_guest = !host_end,
 		.listens = host_end || !leaves_guest(f->path),
 		.protocol = f->protocol,
 		.local = host_end ? host_socket(net, f, kind) : f->guest,
 		.remote = host_end ? f->guest : f->peer,
 	};
+
+	/* What the driver relays is on the guest's loopback, with both ends. */
+	if (kind == GUARD_TICKET && !host_end) {
+		what.local = on_loopback(&f->guest);
+		what.remote = on_loopback(&f->peer);
+	}
 
 	return env->ops->ask_program(env->ctx, id, &what);
 }

@@ -305,6 +305,8 @@ static void two_ends(void)
 	first = c.rig.fake->asked;
 	CHECK("the guest's own socket", what->in_guest && !what->listens &&
 	      what->local.port == 5000 && what->remote.port == OPEN);
+	CHECK("on its loopback", ip_is_loopback(&what->local.ip) &&
+				 ip_is_loopback(&what->remote.ip));
 	network_program(c.rig.net, first, "/bin/true", c.now);
 	CHECK("once more", c.rig.fake->asked != first &&
 			   c.rig.fake->passed == 0);
@@ -344,6 +346,24 @@ static void both_must_agree(void)
 	rig_end(&c.rig, "both");
 }
 
+/* What is relayed from the host reaches the guest's loopback. */
+static void on_the_guests_loopback(void)
+{
+	struct scene c = begin(FAKE_RULES_PROGRAMS);
+	const struct network_relay relay = { .client_port = 5000,
+					     .port = OPEN, .v6 = true };
+	const struct env_socket *what = &c.rig.fake->asked_about;
+
+	CHECK("waits", network_judge(c.rig.net, &relay, FAKE_TICKET, c.now) ==
+		       NETWORK_WAIT);
+	CHECK("who listens there", what->in_guest && what->listens &&
+	      what->local.port == OPEN && ip_is_loopback(&what->local.ip) &&
+	      !ip_is4(&what->local.ip));
+	network_program(c.rig.net, c.rig.fake->asked, "/bin/true", c.now);
+	CHECK("passes", c.rig.fake->passed == 1);
+	rig_end(&c.rig, "the guest's loopback");
+}
+
 /* Who waits in the guest is asked for, not who calls. */
 static void the_guests_listener(void)
 {
@@ -352,7 +372,8 @@ static void the_guests_listener(void)
 
 	CHECK("waits", !offer_passes(&c, "127.0.0.1"));
 	CHECK("the guest's", what->in_guest && what->listens &&
-			     what->local.port == OPEN);
+			     what->local.port == OPEN &&
+			     !ip_is_loopback(&what->local.ip));
 	network_program(c.rig.net, c.rig.fake->asked, FAKE_PROGRAM, c.now);
 	CHECK("is reset", sockets(&c) == 0 && c.rig.fake->blocked == 1);
 	CHECK("waits", !offer_passes(&c, "127.0.0.1"));
@@ -451,6 +472,7 @@ void test_network_guard(void)
 	so_many_wait();
 	two_ends();
 	both_must_agree();
+	on_the_guests_loopback();
 	the_guests_listener();
 	machines_are_kept_out();
 	flows_that_live(false);
