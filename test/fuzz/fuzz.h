@@ -22,6 +22,7 @@
 	X(dhcp4)							\
 	X(dhcp6)							\
 	X(dns)								\
+	X(doctor)							\
 	X(eth)								\
 	X(firewall)							\
 	X(firewall_import)						\

@@ -28,6 +28,7 @@ unsigned test_failures;
 	X(control_http)							\
 	X(control_status)						\
 	X(doctor_report)						\
+	X(doctor_windows)						\
 	X(engine_owners)						\
 	X(engine_patience)						\
 	X(firewall_decide)						\
