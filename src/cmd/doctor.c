@@ -4,7 +4,8 @@
  *
  * In a guest nothing can be asked of the host but by the guest's own means;
  * of `run`, whose files are the host's, its control socket answers, too. On
- * the host each guest is entered, as by `exec`.
+ * the host each guest is entered, as by `exec`. A distribution of WSL is a
+ * guest of Windows', and may be a host as well.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +122,10 @@ static int examine(struct doctor *d, const char *name)
 		in_guest(d, &f);
 		return 0;
 	}
-	doctor_host(d);
+	if (doctor_is_wsl())
+		doctor_wsl(d);
+	else
+		doctor_host(d);
 	return all_instances(d);
 }
 

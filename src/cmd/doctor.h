@@ -28,6 +28,9 @@ struct doctor {
 /* The host itself: its way to the world, and what `run` needs of it. */
 void doctor_host(struct doctor *d);
 
+/* Of that: default route, servers of resolv.conf, sizes of packets. */
+void doctor_network(struct doctor *d);
+
 /* DNS servers (n, borrowed), which are those of whom. */
 void doctor_servers(struct doctor *d, const struct ip *at, unsigned n,
 		    const char *whom);
@@ -44,5 +47,11 @@ void doctor_words(struct doctor *d, enum report_state state, const char *id,
 
 /* What the host's firewall does with a port of TCP, if it drops it. */
 bool doctor_hostfw(struct doctor *d, uint16_t port, const char *tried);
+
+/* Is this a distribution of WSL? */
+bool doctor_is_wsl(void);
+
+/* That, and Windows beside it. */
+void doctor_wsl(struct doctor *d);
 
 #endif

@@ -222,19 +222,24 @@ static void check_userns(struct doctor *d)
 			    "root");
 }
 
-void doctor_host(struct doctor *d)
+void doctor_network(struct doctor *d)
 {
 	struct resolvconf rc = { .n = 0 };
 	char text[8192];
 
-	report_place(&d->report, "host", "this host", "");
-	check_tun(d);
-	check_userns(d);
 	check_route(d);
 	if (procfile_read("/etc/resolv.conf", text, sizeof(text)) >= 0)
 		resolvconf_parse(text, &rc);
 	doctor_servers(d, rc.at, rc.n, "/etc/resolv.conf");
 	check_paths(d, &rc);
+}
+
+void doctor_host(struct doctor *d)
+{
+	report_place(&d->report, "host", "this host", "");
+	check_tun(d);
+	check_userns(d);
+	doctor_network(d);
 }
 
 /* "8000 is published, but WHO drops it: …; COMMAND", if it is. */

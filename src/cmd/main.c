@@ -66,8 +66,9 @@ static const struct command {
 	  "try the network, and say what is broken and how to mend it",
 	  "Tries what should work, in both directions, and tells of each thing\n"
 	  "what was seen and what to do: in a guest; on the host, with the guests\n"
-	  "that run, or with NAME alone. Changes nothing. Exits with 1 if anything\n"
-	  "is broken." },
+	  "that run, or with NAME alone; and in WSL2, where it reads the rules of\n"
+	  "Windows' firewall, too. Changes nothing. Exits with 1 if anything is\n"
+	  "broken." },
 	{ "host-ip", FOR_HOST_IP, true, cmd_host_ip, "",
 	  "the address at which this guest reaches its host",
 	  "Prints the gateway of the IPv4 default route: in a guest, and in\n"

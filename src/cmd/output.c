@@ -3,17 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define WAIT_MS 2000
+#define INTEROP	"WSL_INTEROP"	/* where WSL's interop listens */
 
 static int64_t now_ms(void)
 {
@@ -37,14 +41,36 @@ static bool wait_for(int fd, int64_t end_ms)
 	}
 }
 
+/* To the folder of a program, unless it is looked for in PATH. */
+static int go_beside(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+
+	if (!slash)
+		return 0;
+	snprintf(dir, sizeof(dir), "%.*s/", (int)(slash - path), path);
+	return chdir(dir);
+}
+
+/* PATH and LC_ALL, and of what there was only what WSL needs. */
+static int clean_environment(void)
+{
+	const char *interop = getenv(INTEROP);
+	char *kept = interop ? strdup(interop) : NULL;
+
+	return clearenv() || setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin",
+				    1) < 0 || setenv("LC_ALL", "C", 1) < 0 ||
+	       (kept && setenv(INTEROP, kept, 1) < 0) ? -1 : 0;
+}
+
 static void become(const char *const argv[], int out)
 {
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
-	    dup2(null, 2) < 0 || clearenv() ||
-	    setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1) < 0 ||
-	    setenv("LC_ALL", "C", 1) < 0)
+	    dup2(null, 2) < 0 || clean_environment() < 0 ||
+	    go_beside(argv[0]) < 0)
 		_exit(127);
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(127);
@@ -101,7 +127,12 @@ static int end_of(pid_t pid, bool kill_it, int64_t end_ms)
 
 int output_of(const char *const argv[], char **text)
 {
-	const int64_t end_ms = now_ms() + WAIT_MS;
+	return output_beside(argv, WAIT_MS, text);
+}
+
+int output_beside(const char *const argv[], int wait_ms, char **text)
+{
+	const int64_t end_ms = now_ms() + wait_ms;
 	int fds[2], status;
 	pid_t pid;
 	char *all;

@@ -20,4 +20,14 @@
  */
 MUST int output_of(const char *const argv[], char **text);
 
+/**
+ * output_beside() - the same of a program that is named by its path
+ * @argv:	the first is a path with a folder
+ * @wait_ms:	for how long it may run
+ *
+ * It runs in its folder, and, if it is one of Windows' in WSL, finds its way
+ * there by $WSL_INTEROP.
+ */
+MUST int output_beside(const char *const argv[], int wait_ms, char **text);
+
 #endif

@@ -108,6 +108,7 @@ struct config {
 	const char *attach;		/* of attach: its operand, likewise */
 	const char *pid_file;		/* --pid-file, likewise */
 	uint16_t doctor_port;		/* --port; 0: none */
+	const char *doctor_program;	/* --program; borrowed; NULL */
 	bool has_doctor_peer;
 	struct ip doctor_peer;		/* --peer */
 	bool background;

@@ -556,6 +556,14 @@ const char *value_doctor_port(struct config *c, const char *text)
 	return NULL;
 }
 
+const char *value_doctor_program(struct config *c, const char *text)
+{
+	if (!*text)
+		return "empty";
+	c->doctor_program = text;
+	return NULL;
+}
+
 const char *value_doctor_peer(struct config *c, const char *text)
 {
 	if (!ip_parse(text, &c->doctor_peer))

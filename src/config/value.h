@@ -48,7 +48,7 @@ value_fn value_root, value_once, value_quiet, value_verbose, value_json;
 value_fn value_help, value_version;
 value_fn value_ready_fd;
 value_fn value_pid_file, value_background;
-value_fn value_doctor_port, value_doctor_peer;
+value_fn value_doctor_port, value_doctor_program, value_doctor_peer;
 
 /* May this be an instance's name? For names that come as operands. */
 bool value_is_name(const char *text);

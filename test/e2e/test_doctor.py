@@ -524,6 +524,7 @@ def test_colours_at_a_terminal(root, world, env, colour):
     (("--port", "0"), 2, "not a port; give a port from 1 to 65535"),
     (("--port", "http"), 2, "not a port"),
     (("--peer", "example.test"), 2, "not an address"),
+    (("--program", ""), 2, "empty"),
 ])
 def test_wrong_usage(root, args, status, about):
     done = root("doctor", *args)
