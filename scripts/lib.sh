@@ -10,7 +10,8 @@ PACKAGES_PLAY="python3 curl iproute2 iputils-ping bind9-dnsutils
 	util-linux"
 PACKAGES_TEST="bash python3-pytest python3-scapy iperf3 nftables procps
 	bubblewrap qemu-system-x86 traceroute iputils-tracepath dropbear-bin
-	knot-dnsutils mtr-tiny ncat ngtcp2-client ngtcp2-server openssl"
+	knot-dnsutils mtr-tiny ncat ngtcp2-client ngtcp2-server openssl openvpn
+	wireguard-go wireguard-tools"
 PACKAGES_BENCH="iperf3 nftables passt slirp4netns strace"
 
 # The same as commands and pkg-config modules, for other distributions.
