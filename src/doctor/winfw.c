@@ -50,6 +50,23 @@ static struct import_result read_rules(struct rules *set, struct view file,
 	return got;
 }
 
+/*
+ * A rule for a program that has no path of this system holds for nothing here.
+ * These are to hold where they are from, for some program or other: none but
+ * ASKED is ever asked about, so they only have to look like a path.
+ */
+static void bring_home(struct rules *set)
+{
+	for (uint32_t i = 0; i < set->used.rules; i++) {
+		const struct rule_item *p = rule_first(set, &set->rule[i],
+						       RULE_PROGRAMS);
+
+		for (; p; p = rule_next(set, p))
+			if (p->text)
+				set->text[p->text] = '/';
+	}
+}
+
 /* false: too long, or no memory. free() set.rule. */
 static bool load(const struct winfw_texts *t, const char *program, bool local,
 		 struct loaded *out)
@@ -77,6 +94,7 @@ static bool load(const struct winfw_texts *t, const char *program, bool local,
 	out->n_local = out->set.used.rules;
 	out->errors += read_rules(&out->set, policy, &maps,
 				  b.scratch_bytes).errors;
+	bring_home(&out->set);
 	return true;
 }
 
