@@ -24,9 +24,13 @@ static bool ask_program(void *ctx, uint32_t id, const struct env_socket *what)
 		.protocol = what->protocol,
 		.local = what->local, .remote = what->remote,
 	};
+	struct owners *o = &engine_of(ctx)->owners;
 
-	return owners_ask(&engine_of(ctx)->owners, id, &socket,
-			  engine_now_ns());
+	if (o->ch < 0)
+		return false;
+	/* What there is no room to ask is dropped in time, and comes again. */
+	(void)!owners_ask(o, id, &socket, engine_now_ns());
+	return true;
 }
 
 static void told(void *ctx, uint32_t id, enum owners_answer answer,
@@ -34,8 +38,10 @@ static void told(void *ctx, uint32_t id, enum owners_answer answer,
 {
 	struct engine *e = ctx;
 
-	(void)answer;
-	network_program(e->net, id, path, now_ns);
+	if (answer == OWNER_LATE)
+		network_program_late(e->net, id, now_ns);
+	else
+		network_program(e->net, id, path, now_ns);
 }
 
 void rules_begin(struct engine *e)

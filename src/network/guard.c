@@ -544,6 +544,33 @@ static void take_up(struct network *net, const struct guard_waiting *w)
 	}
 }
 
+/* Without a verdict nothing passes: whoever began it may try again. */
+static void let_go(struct network *net, const struct guard_waiting *w)
+{
+	const struct env *env = &net->p.env;
+	const struct guard_cause *c = &w->cause;
+	const uint64_t n = c->kind == GUARD_DATAGRAM ? c->datagram.n : 1;
+
+	switch (c->kind) {
+	case GUARD_DATAGRAM:
+	case GUARD_GUEST_PACKET: case GUARD_HOST_PACKET:
+		net->p.drops[DROP_OK] -= n;
+		net->p.drops[DROP_LIMIT] += n;
+		break;
+	case GUARD_STREAM:
+		env->ops->tcp.close(env->ctx, c->stream.id, true);
+		break;
+	case GUARD_TICKET:
+		env->ops->judged(env->ctx, c->ticket, false);
+		break;
+	case GUARD_LIVING:		/* by what is known of it */
+		judge_living(net, w);
+		break;
+	case GUARD_NOTHING:
+		break;
+	}
+}
+
 /* The one that waits longest, of a question, or of all (id 0); NULL: none. */
 static struct guard_waiting *oldest(struct guard *g, uint32_t id)
 {
@@ -559,8 +586,12 @@ static struct guard_waiting *oldest(struct guard *g, uint32_t id)
 	return first;
 }
 
-/* All that wait for that answer, in their order. path is borrowed. */
-static void answered(struct network *net, uint32_t id, const char *path)
+/*
+ * All that wait for that answer, in their order. path is borrowed; late: there
+ * is none.
+ */
+static void answered(struct network *net, uint32_t id, const char *path,
+		     bool late)
 {
 	struct guard *g = &net->guard;
 	struct guard_waiting *slot;
@@ -575,7 +606,10 @@ static void answered(struct network *net, uint32_t id, const char *path)
 		w.known.asked[w.end] = true;
 		w.known.path[w.end] = path;
 		g->again = &w;
-		take_up(net, &w);
+		if (late)
+			let_go(net, &w);
+		else
+			take_up(net, &w);
 		g->again = NULL;
 		free_block(net, &w);
 	}
@@ -588,7 +622,14 @@ void network_program(struct network *net, uint32_t id, const char *path,
 	if (path && (path[0] != '/' || strlen(path) >= PROGRAM_BYTES))
 		path = NULL;
 	if (id)
-		answered(net, id, path);
+		answered(net, id, path, false);
+}
+
+void network_program_late(struct network *net, uint32_t id, uint64_t now_ns)
+{
+	net->p.now_ns = now_ns;
+	if (id)
+		answered(net, id, NULL, true);
 }
 
 void guard_timer(struct network *net)
@@ -597,7 +638,7 @@ void guard_timer(struct network *net)
 	const struct guard_waiting *w;
 
 	while ((w = oldest(g, 0)) && w->until_ns <= net->p.now_ns)
-		answered(net, w->id, NULL);
+		answered(net, w->id, NULL, true);
 	g->sweep_stuck = false;
 	if (w)
 		wheel_arm(&net->p.wheel, &g->timer, w->until_ns);

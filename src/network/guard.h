@@ -21,9 +21,10 @@
  * find out, but not at once. Only where the answer would change the verdict
  * is it asked for (firewall_verdict.unsure); what began the flow *waits*
  * meanwhile: a packet, an accepted stream, a datagram, or a ticket of the
- * driver's own. With the answer, or without one after GUARD_PATIENCE_NS, it
- * is taken up again as if it had come just then, and asks here again. Other
- * flows go on.
+ * driver's own. With the answer it is taken up again as if it had come just
+ * then, and asks here again; without one after GUARD_PATIENCE_NS it is
+ * dropped: there is no verdict, and a guest may have seen to that, by so many
+ * processes and files that nobody can be found among them. Other flows go on.
  *
  * When rules change, a *sweep* asks for each flow that lives; those that may
  * not be any more are reset, so many in a turn. A flow whose program has to

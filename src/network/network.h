@@ -191,6 +191,12 @@ void network_program(struct network *net, uint32_t id, const char *path,
 		     uint64_t now_ns);
 
 /*
+ * The same if it could not be found out in time: what waits does not pass, as
+ * a guest may have seen to that.
+ */
+void network_program_late(struct network *net, uint32_t id, uint64_t now_ns);
+
+/*
  * May that be relayed, or go on after a change of rules? NETWORK_WAIT: env's
  * judged() will say so for the ticket.
  */

@@ -686,6 +686,7 @@ static void judged(void *ctx, uint32_t ticket, bool pass)
 
 	expect(f, ticket == FAKE_TICKET, "a ticket of nobody's");
 	f->passed += pass;
+	f->refused += !pass;
 }
 
 static void blocked(void *ctx, const struct network_blocked *what)

@@ -76,7 +76,8 @@ struct fake {
 					   script */
 	uint32_t asked;			/* whose program is it? the last */
 	struct env_socket asked_about;
-	uint64_t passed, blocked;	/* tickets; flows */
+	uint64_t passed, refused;	/* tickets */
+	uint64_t blocked;		/* flows */
 	struct network_blocked last_blocked;
 	size_t frame_len;		/* of the last one */
 	struct frame_meta meta;		/* likewise */

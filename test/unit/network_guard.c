@@ -238,19 +238,50 @@ static void waits_for_its_program(const char *program, bool passes)
 	}
 }
 
-static void nobody_answers(void)
+/* Without a verdict it does not pass; what comes again is asked about again. */
+static void nobody_answers(bool told)
 {
 	struct scene c = begin(FAKE_RULES_PROGRAMS);
+	uint32_t first;
 
 	says(&c, false, PROTO_TCP, 5000, OPEN);
+	first = c.rig.fake->asked;
 	later(&c, GUARD_PATIENCE_NS / 2);
-	CHECK("waits", sockets(&c) == 0);
-	later(&c, GUARD_PATIENCE_NS);
-	CHECK("is taken for unknown", sockets(&c) == 1);
-	network_program(c.rig.net, c.rig.fake->asked, FAKE_PROGRAM, c.now);
+	CHECK("waits", sockets(&c) == 0 && c.rig.net->guard.waiting == 1);
+	if (told)
+		network_program_late(c.rig.net, first, c.now);
+	else
+		later(&c, GUARD_PATIENCE_NS);
+	CHECK("is dropped", sockets(&c) == 0 &&
+			    c.rig.net->guard.waiting == 0);
+	CHECK("as a limit, not by a rule", dropped(&c, DROP_LIMIT) == 1 &&
+	      dropped(&c, DROP_OK) == 0 && c.rig.fake->blocked == 0);
+	network_program(c.rig.net, first, "/bin/true", c.now);
 	turn(&c);
-	CHECK("too late", sockets(&c) == 1);
+	CHECK("too late", sockets(&c) == 0);
+	says(&c, false, PROTO_TCP, 5000, OPEN);
+	CHECK("is asked about again", c.rig.fake->asked != first);
+	network_program(c.rig.net, c.rig.fake->asked, "/bin/true", c.now);
+	turn(&c);
+	CHECK("passes", sockets(&c) == 1);
 	rig_end(&c.rig, "nobody answers");
+}
+
+/* The same of what is not a packet. */
+static void nobody_answers_for_others(void)
+{
+	struct scene c = begin(FAKE_RULES_PROGRAMS);
+	const struct network_relay relay = { .port = OPEN };
+
+	CHECK("waits", !offer_passes(&c, "127.0.0.1"));
+	network_program_late(c.rig.net, c.rig.fake->asked, c.now);
+	CHECK("a stream is reset", sockets(&c) == 0);
+	CHECK("waits", network_judge(c.rig.net, &relay, FAKE_TICKET, c.now) ==
+		       NETWORK_WAIT);
+	network_program_late(c.rig.net, c.rig.fake->asked, c.now);
+	CHECK("a ticket is refused", c.rig.fake->passed == 0 &&
+	      c.rig.fake->refused == 1 && c.rig.net->guard.waiting == 0);
+	rig_end(&c.rig, "nobody answers for others");
 }
 
 /* A SYN sent again joins the first; what is of other flows goes its way. */
@@ -467,7 +498,9 @@ void test_network_guard(void)
 	waits_for_its_program(NULL, true);
 	waits_for_its_program("true", true);	/* no full path: unknown */
 	waits_for_its_program(FAKE_PROGRAM, false);
-	nobody_answers();
+	nobody_answers(false);
+	nobody_answers(true);
+	nobody_answers_for_others();
 	they_wait_together();
 	so_many_wait();
 	two_ends();
