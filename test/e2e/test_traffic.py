@@ -15,7 +15,7 @@ import pytest
 from scene import (FAR4, FAR6, HOST4, LONG, PROGRAM, SILENT4, SMALL, UNREACHABLE4,
                    UNREACHABLE6, WORLD4, WORLD6, Netns, in_thread, need, sh,
                    sysctl, until)
-from servers import Server, UdpEcho, echo, listener
+from servers import Server, UdpEcho, datagram, echo, listener
 
 ALL = [WORLD4, WORLD6, FAR4, FAR6]
 RESET = struct.pack("ii", 1, 0)                 # SO_LINGER: close sends RST
@@ -88,29 +88,36 @@ def test_unreachable_is_unreachable_soon(guest, address):
     assert time.monotonic() - start < 2
 
 
+@pytest.mark.parametrize("address", ["198.18.99.1", "2001:db8:99::1"],
+                         ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("kind, error", [
     ("unreachable", errno.EHOSTUNREACH), ("throw", errno.ENETUNREACH),
     ("prohibit", errno.EHOSTUNREACH)])
-def test_what_the_host_itself_cannot_reach(guest, kind, error):
+def test_what_the_host_itself_cannot_reach(guest, address, kind, error):
     """No router says so, but the host's own routes: TCP and UDP hear it."""
-    address = "198.18.99.1"
-    sh(f"ip route add {kind} {address}; ip route add {kind} default "
-       "table 100; ip rule add to 198.18.99.1 table 100")
+    six = ":" in address
+    if six and kind == "prohibit":
+        error = errno.EACCES            # as IPv6 has it (RFC 4443)
+    ip = "ip -6" if six else "ip"
+    sh(f"{ip} route add {kind} {address}; {ip} route add {kind} default "
+       f"table 100; {ip} rule add to {address} table 100")
     try:
         with pytest.raises(OSError) as info:
             connect(guest, address, 80)
         assert info.value.errno == error
-        with guest, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        with guest, socket.socket(socket.AF_INET6 if six else
+                                  socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(3)
-            s.setsockopt(socket.IPPROTO_IP, 11, 1)      # IP_RECVERR
+            s.setsockopt(*((socket.IPPROTO_IPV6, 25, 1) if six else
+                           (socket.IPPROTO_IP, 11, 1)))     # RECVERR
             s.connect((address, 9))
             s.send(b"x")
             with pytest.raises(OSError) as info:
                 s.recv(1)
         assert info.value.errno == error
     finally:
-        sh(f"ip rule del to 198.18.99.1 table 100; ip route del {kind} "
-           f"{address}; ip route del {kind} default table 100")
+        sh(f"{ip} rule del to {address} table 100; {ip} route del {kind} "
+           f"{address}; {ip} route del {kind} default table 100")
 
 
 def test_silence_is_silence(guest):
@@ -401,6 +408,29 @@ def test_udp_to_the_hosts_loopback(guest, four):
     with UdpEcho("127.0.0.1" if four else "::1") as server:
         answer = ask(guest, gateway, server.port, b"ahoy")
         assert answer == (b"ahoy", (gateway, server.port))
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("address", [WORLD4, WORLD6])
+def test_empty_datagrams_are_carried(guest, scene, address):
+    """Both ways, alone and among others of the same moment."""
+    with scene.world:
+        far = datagram(address)
+    far.settimeout(5)
+    with far, guest, socket.socket(far.family, socket.SOCK_DGRAM) as near:
+        near.settimeout(5)
+        near.sendto(b"", far.getsockname())
+        data, peer = far.recvfrom(10)
+        assert data == b""
+        far.sendto(b"", peer)
+        assert near.recv(10) == b""
+        row = [b"", b"one", b"", b"", b"two", b""]
+        for data in row:
+            near.sendto(data, far.getsockname())
+        assert [far.recv(10) for _ in row] == row
+        for data in row:
+            far.sendto(data, peer)
+        assert [near.recv(10) for _ in row] == row
 
 
 def test_one_udp_socket_speaks_to_many(guest, world):
