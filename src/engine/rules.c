@@ -132,6 +132,7 @@ static struct firewall *open_rules(struct engine *e, struct engine_rules *r,
 	};
 
 	*r = (struct engine_rules){ .generation = m->generation };
+	snprintf(r->guest, sizeof(r->guest), "%.63s", m->network);
 	r->file_bytes = rules_bytes(&size);
 	if (fd >= 0)
 		r->file = mmap(NULL, r->file_bytes, PROT_READ, MAP_PRIVATE, fd,
@@ -154,6 +155,7 @@ void rules_take(struct engine *e, const struct msg_firewall *m, int fd)
 	};
 
 	rules.firewall = open_rules(e, &e->rules, m, fd);
+	rules.guest = e->rules.guest;
 	rules.hits = rules.firewall ? e->rules.hits : NULL;
 	if (!rules.firewall)
 		engine_log(e, LOG_ERROR, "the firewall's rules cannot be "

@@ -25,6 +25,7 @@ struct engine_rules {
 	size_t file_bytes, compiled_bytes;
 	uint64_t *hits;			/* of each rule; in `compiled` */
 	uint32_t generation;
+	char guest[64];			/* its name in rules: the network's */
 };
 
 /*

@@ -52,7 +52,7 @@ static enum guard_end end_of(const struct guard_flow *f, bool in)
 
 const char *guard_guest_name(const struct network *net)
 {
-	return net->setup.guest_name[0] ? net->setup.guest_name : NULL;
+	return net->guard.rules.guest;
 }
 
 static struct firewall_verdict ask_rules(const struct network *net,

@@ -52,6 +52,7 @@ struct network_setup {
 struct network_rules {
 	const struct firewall *firewall;	/* NULL: nothing passes */
 	uint64_t *hits;			/* of each rule: counted on; NULL */
+	const char *guest;		/* as rules name it; NULL: no name */
 	uint32_t generation;		/* told with what is blocked */
 	bool off;			/* everything passes */
 	bool refuse;			/* who is blocked is told so */
