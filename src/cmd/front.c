@@ -22,6 +22,7 @@ union keeper_msg {
 	struct front_head head;
 	struct front_ready ready;
 	struct front_failed failed;
+	struct front_summary summary;
 };
 
 /* Of several errors each is told; what is passed over, if that is wanted. */
@@ -150,6 +151,9 @@ void front_bye(int ch)
 
 		while (n_fds)
 			close(fds[--n_fds]);
+		if (n == sizeof(m.summary) && m.kind == FRONT_SUMMARY)
+			fprintf(stderr, "%.*s", (int)sizeof(m.summary.text),
+				m.summary.text);
 		if (n <= 0 || m.kind == FRONT_GONE || m.kind == FRONT_FAILED)
 			return;
 	}

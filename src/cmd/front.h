@@ -35,7 +35,10 @@ MUST int front_start(const struct config *c, char *const *command,
 /* What the keeper has to say, for struct session. */
 enum link_word front_event(int ch, struct fail *fail);
 
-/* The end: tell the keeper and wait until name, files and ports are free. */
+/*
+ * The end: tell the keeper and wait until name, files and ports are free. What
+ * it has to say of an allow list goes to stderr.
+ */
 void front_bye(int ch);
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/api.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct api_call calls[API_MAX] = {
@@ -46,6 +47,46 @@ static const struct api_call calls[API_MAX] = {
 		"With `Upgrade: " API_UPGRADE "`: a line of JSON with the "
 		"descriptors of the guest's namespaces (SCM_RIGHTS). The "
 		"connection closes when the guest ends." },
+	[API_FIREWALL] = { "GET", "/v1/firewall", "",
+		"name, generation, profile, mode, on, off_for_s, "
+		"block_action, keep_flows, defaults: {in_from_guest, "
+		"in_from_host, in_from_lan, out}, blocked, not_told, log, "
+		"rules: [{name, id, from, kept, changed, text, enabled, hits, "
+		"finding, by}]",
+		"The rules in force, in their order, and what holds where "
+		"there is none. `from` is a file, or added, allow, publish; "
+		"`hits` counts since the rules last changed; `finding` is "
+		"works, off, elsewhere, never or shadowed." },
+	[API_FIREWALL_ADD] = { "POST", "/v1/firewall/add",
+		"text, once, replace, keep_flows", "generation, rules",
+		"Add the rules of a text, all or none. `once`: for this run. "
+		"`replace`: those that were added before, and have the same "
+		"id or name, go." },
+	[API_FIREWALL_CHANGE] = { "POST", "/v1/firewall/change",
+		"rule, change, from: [...], once, keep_flows",
+		"generation, rules",
+		"enable, disable, delete or except each rule of that id or "
+		"name. `from` are the words of a rule's `except`. Rules of "
+		"files are changed beside the file, and cannot be deleted." },
+	[API_FIREWALL_PROFILE] = { "POST", "/v1/firewall/profile",
+		"profile, once, keep_flows", "generation, profile",
+		"The network is private, public or domain, from now on." },
+	[API_FIREWALL_SWITCH] = { "POST", "/v1/firewall/switch",
+		"on, for_s, keep_flows", "generation, on, off_for_s",
+		"Off, for so many seconds if `for_s` is not 0, or on again. "
+		"Never kept for the next run." },
+	[API_FIREWALL_WHY] = { "POST", "/v1/firewall/why",
+		"protocol, from, to, name, program",
+		"allowed, protocol, from, to, checks: [{direction, origin, "
+		"allowed, reason, rule, program, blocks, allows, excepted, "
+		"unsure}], change: {kind, command, commands}",
+		"What the rules say of a flow, which of them decide, and the "
+		"narrowest change to the contrary. `protocol` is tcp, udp, "
+		"icmp, icmpv6, or dns: may `to` be asked for?" },
+	[API_FIREWALL_BLOCKED] = { "GET", "/v1/firewall/blocked", "",
+		"blocked: [{time, direction, origin, protocol, from, to, "
+		"name, rule, told, count}]",
+		"The last 64 that were blocked, newest first." },
 };
 
 const struct api_call *api_call(enum api_op op)
@@ -83,16 +124,17 @@ json_t *api_index(void)
 json_t *api_text(const char *text)
 {
 	json_t *j = json_string(text);
-	char ascii[1024];
-	size_t n;
+	char *ascii;
 
 	if (j)
 		return j;
-	n = strnlen(text, sizeof(ascii) - 1);
-	for (size_t i = 0; i < n; i++)
-		ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-	ascii[n] = '\0';
-	return json_string(ascii);
+	ascii = strdup(text);
+	for (char *p = ascii; p && *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	j = ascii ? json_string(ascii) : NULL;
+	free(ascii);
+	return j;
 }
 
 json_t *api_problem(int status, const char *detail)

@@ -180,6 +180,15 @@ static bool take_target(struct http_text target, struct http_text *path)
 	return true;
 }
 
+/* Rules may be many. */
+static size_t body_max(struct http_text path)
+{
+	const size_t n = sizeof(HTTP_LARGE_PATH) - 1;
+
+	return path.len > n && !memcmp(path.p, HTTP_LARGE_PATH, n) ?
+	       HTTP_BODY_LARGE : HTTP_BODY_MAX;
+}
+
 int http_request_parse(const char *buf, size_t len, struct http_request *out)
 {
 	struct http_request r = { 0 };
@@ -202,7 +211,7 @@ int http_request_parse(const char *buf, size_t len, struct http_request *out)
 		return 400;		/* RFC 9112 section 3.2 */
 	if (h.has_coding)
 		return 501;
-	if (h.length > HTTP_BODY_MAX)
+	if (h.length > body_max(r.path))
 		return 413;
 	if (len - h.bytes < h.length)
 		return HTTP_MORE;

@@ -22,6 +22,8 @@
 
 #define HTTP_HEAD_MAX	8192u		/* bytes, the empty line included */
 #define HTTP_BODY_MAX	65536u
+#define HTTP_BODY_LARGE	(8u << 20)	/* of rules, below HTTP_LARGE_PATH */
+#define HTTP_LARGE_PATH	"/v1/firewall/"
 #define HTTP_MORE	(-1)
 
 /* Bytes lent from the buffer that was read; NULL and 0 if absent. */

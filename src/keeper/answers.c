@@ -5,10 +5,12 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "keeper/firewall_calls.h"
 #include "keeper/flows.h"
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
 #include "keeper/publishing.h"
+#include "keeper/why.h"
 #include "linux/channel.h"
 #include "linux/netlink.h"
 
@@ -169,6 +171,27 @@ void answers_want(void *ctx, struct client *cl)
 		break;
 	case API_EXEC:
 		want_exec(k, cl);
+		break;
+	case API_FIREWALL:
+		hits_want(k);
+		break;
+	case API_FIREWALL_ADD:
+		firewall_calls_add(k, cl);
+		break;
+	case API_FIREWALL_CHANGE:
+		firewall_calls_change(k, cl);
+		break;
+	case API_FIREWALL_PROFILE:
+		firewall_calls_profile(k, cl);
+		break;
+	case API_FIREWALL_SWITCH:
+		firewall_calls_switch(k, cl);
+		break;
+	case API_FIREWALL_WHY:
+		why_answer(k, cl);
+		break;
+	case API_FIREWALL_BLOCKED:
+		firewall_calls_blocked(k, cl);
 		break;
 	case API_NONE: case API_MAX:
 		break;		/* clients_turn() hands out no such thing */

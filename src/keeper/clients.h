@@ -15,7 +15,7 @@
  *   HELD      nothing more is said; end of file is all that counts
  *
  * Limits. CLIENTS_MAX at a time, further ones wait in the backlog.
- * HTTP_HEAD_MAX and HTTP_BODY_MAX for a request. Only the same user and root
+ * HTTP_HEAD_MAX and HTTP_BODY_MAX, of rules HTTP_BODY_LARGE, for a request. Only the same user and root
  * are heard.
  */
 #ifndef KEEPER_CLIENTS_H

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "firewall/word.h"
@@ -18,6 +19,8 @@ enum rule_profile firewalling_profile(const struct keeper *k)
 {
 	const struct config *c = k->in.config;
 
+	if (k->firewall.profile)
+		return k->firewall.profile;
 	if (c->profile_given)
 		return c->profile;
 	if (k->firewall.book.now.profile)
@@ -25,8 +28,7 @@ enum rule_profile firewalling_profile(const struct keeper *k)
 	return c->profile ? c->profile : RULE_PRIVATE;
 }
 
-/* Is the guest held to a list? */
-static bool has_list(const struct keeper *k)
+bool firewalling_has_list(const struct keeper *k)
 {
 	return k->in.config->allow.set.rule;
 }
@@ -36,7 +38,7 @@ struct firewall_defaults firewalling_defaults(const struct keeper *k)
 	struct firewall_defaults d =
 		firewall_defaults(firewalling_profile(k));
 
-	d.out = d.out && !has_list(k);
+	d.out = d.out && !firewalling_has_list(k);
 	return d;
 }
 
@@ -45,7 +47,7 @@ bool firewalling_refuses(const struct keeper *k)
 	const struct config *c = k->in.config;
 
 	/* A command that is held to a list is to fail, not to hang. */
-	return c->has_block_action ? c->block_refuse : has_list(k);
+	return c->has_block_action ? c->block_refuse : firewalling_has_list(k);
 }
 
 /* ---- to the engine ---- */
@@ -99,8 +101,24 @@ static int send_rules(struct keeper *k)
 	return rc;
 }
 
-/* One more generation; what cannot be sent now will be. */
-static void tell_engine(struct keeper *k, bool keep_flows)
+/* Somebody has to tell whose a socket is, if a rule asks for that. */
+static void want_owners(struct keeper *k)
+{
+	const struct rules *set = &k->firewall.book.all.set;
+	bool wanted = false;
+	int rc;
+
+	for (uint32_t i = 0; i < set->used.rules && !wanted; i++)
+		wanted = rule_first(set, &set->rule[i], RULE_PROGRAMS);
+	rc = wanted ? whose_want(k) : 0;
+	if (rc < 0)
+		log_print(&k->in.log, LOG_WARN, "nobody can tell which program "
+			  "a flow is of: %s; rules that name one do not match",
+			  strerror(-rc));
+}
+
+/* What cannot be sent now will be. */
+void firewalling_tell(struct keeper *k, bool keep_flows)
 {
 	struct firewalling *f = &k->firewall;
 	const bool waits = f->again_ns != NEVER;
@@ -112,20 +130,12 @@ static void tell_engine(struct keeper *k, bool keep_flows)
 	/* What the engine did not hear of may be more than this. */
 	f->keep_flows = keep_flows && (!waits || f->keep_flows);
 	f->generation++;
+	want_owners(k);
 	rc = send_rules(k);
 	f->again_ns = rc < 0 ? keeper_now_ns() + FIREWALLING_AGAIN_NS : NEVER;
 	if (rc < 0 && rc != -EAGAIN)
 		log_print(&k->in.log, LOG_WARN, "the rules of the firewall "
 			  "are not in force yet: %s", strerror(-rc));
-}
-
-const char *firewalling_renew(struct keeper *k, bool keep_flows)
-{
-	const char *why = rulebook_merge(&k->firewall.book);
-
-	if (!why)
-		tell_engine(k, keep_flows);
-	return why;
 }
 
 /* Again, what it did not take. */
@@ -144,7 +154,7 @@ uint64_t firewalling_tick(struct keeper *k, uint64_t now_ns)
 	if (f->on_ns <= now_ns) {
 		f->on = true;
 		f->on_ns = NEVER;
-		tell_engine(k, false);
+		firewalling_tell(k, false);
 		log_write(&k->in.log, LOG_INFO, "the firewall is on again");
 	}
 	if (f->again_ns <= now_ns)
@@ -205,8 +215,10 @@ static bool publish_all(struct keeper *k)
 void firewalling_published(struct keeper *k)
 {
 	const bool ok = publish_all(k);
-	const char *why = firewalling_renew(k, true);
+	const char *why = rulebook_merge(&k->firewall.book);
 
+	if (!why)
+		firewalling_tell(k, true);
 	if (!ok || why)
 		log_print(&k->in.log, LOG_WARN, "what is published is not all "
 			  "in the rules of the firewall: %s",
@@ -250,18 +262,52 @@ int firewalling_save(const struct keeper *k)
 	return rc;
 }
 
+/* Where the log goes. NULL: nowhere. */
+static const char *log_path(const struct keeper *k, char *buf, size_t cap)
+{
+	const struct config *c = k->in.config;
+
+	if (!c->log_blocked)
+		return NULL;
+	if (c->log_file[0])
+		return c->log_file;
+	return state_log_path(k->in.name, buf, cap) ? buf : NULL;
+}
+
+void firewalling_blocked(struct keeper *k, const struct network_blocked *what)
+{
+	const struct rules *set = &k->firewall.book.all.set;
+	const bool had_failed = k->blocked.log.failed;
+	const char *rule = "";
+
+	/* A number of an earlier generation is no rule of this one's. */
+	if (what->generation == k->firewall.generation &&
+	    what->rule < set->used.rules)
+		rule = set->text + set->rule[what->rule].name;
+	blocked_note(&k->blocked, what, rule, time(NULL));
+	if (k->blocked.log.failed && !had_failed)
+		log_print(&k->in.log, LOG_WARN, "%s cannot be written: what "
+			  "the firewall blocks is not logged; set [firewall] "
+			  "log", k->blocked.path);
+}
+
 int firewalling_begin(struct keeper *k, struct fail *fail)
 {
 	struct firewalling *f = &k->firewall;
 	const struct config *c = k->in.config;
 	const char *why = "no memory";
+	char path[CONFIG_PATH_BYTES];
 
+	blocked_init(&k->blocked, log_path(k, path, sizeof(path)),
+		     c->log_bytes, firewalling_has_list(k));
 	f->book.files = &c->rules;
 	f->book.allow = &c->allow;
 	f->on = c->firewall;
 	f->on_ns = f->again_ns = NEVER;
 	if (load(k) && publish_all(k))
-		why = firewalling_renew(k, true);
+		why = rulebook_merge(&f->book);
+	if (!why)
+		firewalling_tell(k, true);
 	return why ? fail_set(fail, "the firewall has no rules: %s; remove "
 			      "some of those of the files, or what slipway "
 			      "firewall has kept", why) : 0;

@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+#include "base/network_blocked.h"
 #include "firewall/firewall.h"
 #include "keeper/rulebook.h"
 
@@ -35,6 +36,7 @@ struct firewalling {
 	bool keep_flows;		/* at this generation */
 	uint64_t on_ns;			/* when it is on again; NEVER */
 	uint64_t again_ns;		/* when to send it again; NEVER */
+	enum rule_profile profile;	/* said in this run; 0: not */
 	/* For the keeper's own questions; NULL: not compiled yet. */
 	struct firewall *compiled;
 	uint64_t *block;		/* owned */
@@ -46,11 +48,8 @@ struct firewalling {
  */
 MUST int firewalling_begin(struct keeper *k, struct fail *fail);
 
-/*
- * Make one set of the rules and tell the engine. NULL, or why that cannot
- * be; then the one before stays in force.
- */
-MUST const char *firewalling_renew(struct keeper *k, bool keep_flows);
+/* Tell the engine what is in force from now on: one more generation. */
+void firewalling_tell(struct keeper *k, bool keep_flows);
 
 /* What is published has changed. */
 void firewalling_published(struct keeper *k);
@@ -61,11 +60,17 @@ uint64_t firewalling_tick(struct keeper *k, uint64_t now_ns);
 /* The profile in force, and what holds where no rule does. */
 enum rule_profile firewalling_profile(const struct keeper *k);
 struct firewall_defaults firewalling_defaults(const struct keeper *k);
+/* Is the guest held to an allow list? */
+bool firewalling_has_list(const struct keeper *k);
 /* Is who is blocked told so? */
 bool firewalling_refuses(const struct keeper *k);
 
 /* The rules compiled, as the engine does; NULL: no memory. */
 const struct firewall *firewalling_compiled(struct keeper *k);
+
+/* The engine has blocked something. */
+void firewalling_blocked(struct keeper *k,
+			 const struct network_blocked *what);
 
 /* Write the state. 0 or -errno. */
 MUST int firewalling_save(const struct keeper *k);

@@ -20,6 +20,7 @@ enum front_kind {
 	FRONT_READY = 1,	/* struct front_ready + namespaces */
 	FRONT_FAILED,		/* struct front_failed: it is over */
 	FRONT_STOP,		/* struct front_head: end the command */
+	FRONT_SUMMARY,		/* struct front_summary: for the terminal */
 	FRONT_GONE,		/* struct front_head: answer to BYE */
 	/* front -> keeper */
 	FRONT_BYE,		/* struct front_head: the command has ended */
@@ -51,6 +52,14 @@ struct front_ready {
 	char name[CONFIG_NAME_BYTES];
 	struct ip guest4, gateway4;
 	uint32_t namespaces;	/* which descriptors came, see nsfds.h */
+};
+
+#define FRONT_SUMMARY_BYTES 4096
+
+/* What the command's user should know now that it has ended. */
+struct front_summary {
+	uint32_t kind;
+	char text[FRONT_SUMMARY_BYTES];	/* whole lines, NUL-terminated */
 };
 
 struct front_failed {

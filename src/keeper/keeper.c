@@ -18,6 +18,7 @@
 
 #include "engine/engine.h"
 #include "keeper/answers.h"
+#include "keeper/ending.h"
 #include "keeper/flows.h"
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
@@ -29,7 +30,6 @@
 #include "linux/netlink.h"
 
 #define STOP_NS		(2500 * MS_NS)
-#define END_NS		(500 * MS_NS)
 #define FDS_OWN		(CLIENTS_MAX + 64u)	/* not for ports of guests */
 
 enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS,
@@ -435,6 +435,8 @@ union engine_msg {
 	struct msg_log log;
 	struct msg_stats stats;
 	struct msg_flows flows;
+	struct msg_blocked blocked;
+	struct msg_hits hits;
 };
 
 static void engine_log(struct keeper *k, const struct msg_log *m)
@@ -469,6 +471,11 @@ static void engine_event(struct keeper *k)
 		answers_status(k, &m.stats);
 	} else if (n == sizeof(m.flows) && m.kind == MSG_FLOWS) {
 		flows_take(k, &m.flows);
+	} else if (n == sizeof(m.blocked) && m.kind == MSG_BLOCKED) {
+		firewalling_blocked(k, &m.blocked.what);
+	} else if (n >= (ssize_t)offsetof(struct msg_hits, at) &&
+		   m.kind == MSG_HITS) {
+		hits_take(k, &m.hits, (uint32_t)n);
 	} else if (n <= 0) {
 		fatal_end(k, "the engine");
 	}
@@ -507,6 +514,8 @@ static int timers(struct keeper *k)
 		answers_status(k, NULL);
 	if (k->flows_ns <= now)
 		flows_expire(k);
+	if (k->hits.ns <= now)
+		hits_expire(k);
 	if (k->route.due_ns <= now)
 		host_changed(k);
 	if (k->stop_ns <= now) {
@@ -526,6 +535,7 @@ static int timers(struct keeper *k)
 	}
 	next = k->stats_ns < next ? k->stats_ns : next;
 	next = k->flows_ns < next ? k->flows_ns : next;
+	next = k->hits.ns < next ? k->hits.ns : next;
 	next = k->route.due_ns < next ? k->route.due_ns : next;
 	next = k->stop_ns < next ? k->stop_ns : next;
 	return next == NEVER ? -1 : (int)((next - now) / MS_NS) + 1;
@@ -576,58 +586,6 @@ static void turn(struct keeper *k)
 	if (k->phase != OVER)
 		clients_turn(&k->clients, p + P_CLIENTS, n, keeper_now_ns(),
 			     answers_want, k);
-}
-
-/* ---- end ---- */
-
-/* Wait for a child until then; true if it has gone. */
-static bool reap(const struct keeper *k, pid_t pid, uint64_t until_ns)
-{
-	struct pollfd p = { .fd = k->signal_fd, .events = POLLIN };
-	struct signalfd_siginfo si;
-
-	for (;;) {
-		const uint64_t now = keeper_now_ns();
-
-		if (pid <= 0 || waitpid(pid, NULL, WNOHANG) != 0)
-			return true;
-		if (now >= until_ns)
-			return false;
-		poll(&p, 1, (int)((until_ns - now) / MS_NS) + 1);
-		while (read(k->signal_fd, &si, sizeof(si)) > 0)
-			;
-	}
-}
-
-static void end(struct keeper *k)
-{
-	const struct front_head gone = { .kind = FRONT_GONE };
-	uint64_t until_ns;
-
-	forwards_shut(&k->forwards);
-	mirrors_shut(&k->mirrors);
-	published_shut(&k->published);
-	instance_close(&k->in, k->in.config->verbose || k->failed.kind);
-	if (k->failed.kind)
-		(void)!channel_send(k->front_ch, &k->failed,
-				    sizeof(k->failed), NULL, 0);
-	else if (k->bye)
-		(void)!channel_send(k->front_ch, &gone, sizeof(gone), NULL,
-				    0);
-	close(k->front_ch);
-	close(k->engine_ch);
-	close(k->inside_ch);
-	if (k->whose.ch >= 0)
-		close(k->whose.ch);
-	until_ns = keeper_now_ns() + END_NS;
-	if (!reap(k, k->engine, until_ns))
-		kill(k->engine, SIGKILL);
-	if (!reap(k, k->inside, until_ns))
-		kill(k->inside, SIGKILL);
-	if (!reap(k, k->whose.pid, until_ns))
-		kill(k->whose.pid, SIGKILL);
-	/* Clients of `stop` see end of file now: all is gone. */
-	_exit(0);
 }
 
 /* ---- the process ---- */
@@ -753,6 +711,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.hostif.fd = -1, .conflict.ch = -1,
 		.whose = { .end = -1, .ch = -1 }, .mirrors.diag = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
+		.hits.ns = NEVER,
 		.route.due_ns = NEVER,
 	};
 
@@ -766,7 +725,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 	begin(&k, config, front, command);
 	while (k.phase != OVER)
 		turn(&k);
-	end(&k);
+	ending(&k);
 	_exit(0);
 }
 

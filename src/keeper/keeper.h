@@ -19,7 +19,7 @@
  * which takes the kernel tens of milliseconds, comes after it.
  *
  * Limits. A command that is to stop has STOP_NS between SIGTERM and the
- * end of everything; engine and helper have END_NS to go by themselves.
+ * end of everything; engine and helper have half a second to go by themselves.
  */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H

@@ -7,11 +7,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "keeper/blocked.h"
 #include "keeper/clients.h"
 #include "keeper/conflict.h"
 #include "keeper/firewalling.h"
 #include "keeper/forwards.h"
 #include "keeper/front.h"
+#include "keeper/hits.h"
 #include "keeper/hostroute.h"
 #include "keeper/instance.h"
 #include "keeper/linkmtu.h"
@@ -38,6 +40,8 @@ struct keeper {
 	struct conflict conflict;
 	struct firewalling firewall;
 	struct whose whose;
+	struct blocked blocked;
+	struct hits hits;
 	struct guest_ns ns;
 	struct hostroute route;
 	struct linkmtu mtu;
