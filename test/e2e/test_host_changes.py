@@ -3,12 +3,15 @@
 
 import contextlib
 import errno
+import os
+import signal
 import socket
 import time
 
 import pytest
 
-from scene import FAR4, HOST4, HOST6, WORLD4, WORLD6, sh, until
+from scene import (FAR4, HOST4, HOST6, WORLD4, WORLD6, processes, sh,
+                   until)
 from servers import Server, echo, web
 from vpn import NEAR4, Vpn
 
@@ -240,3 +243,48 @@ def test_without_any_route_all_is_unreachable_but_the_host(root, scene):
             sh(f"ip route add default via {WORLD4};"
                f"ip -6 route add default via {WORLD6}")
             inside.close()
+
+
+def cpu_seconds(pids):
+    """Time that these have used, all together."""
+    ticks = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat") as f:
+            ticks += sum(int(t) for t in f.read().rsplit(")", 1)[1]
+                         .split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_host_that_slept(root, scene, far):
+    """Stopped for a while, and continued: no storm, and what lives goes on."""
+    with contextlib.closing(root.guest()) as guest:
+        with guest:
+            inside = Server("127.0.0.1", says)
+        lives, _ = connected(guest, FAR4, far.port)
+        dies, _ = connected(guest, FAR4, far.port)
+        until(lambda: not socket.socket().connect_ex(
+            ("127.0.0.1", inside.port)), 3, "localhost")
+        own = [pid for pid, name in processes().items()
+               if name.startswith("slipway-")]
+        for pid in own:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            lives.sendall(b"while it sleeps")
+            sh(f"ip addr add {OTHER4}/24 dev up0; ip addr del {OTHER4}/24 "
+               "dev up0")
+            time.sleep(3)               # the sleep that this is about
+        finally:
+            before = cpu_seconds(own)
+            for pid in own:
+                os.kill(pid, signal.SIGCONT)
+        lives.settimeout(10)
+        with lives, dies:
+            assert lives.recv(100) == b"while it sleeps"
+            for _ in range(200):
+                lives.sendall(b"?")
+                assert lives.recv(1) == b"?"
+        until(lambda: root.status()[0]["flows"]["tcp"] == 0, 5, "no flow")
+        with socket.create_connection(("127.0.0.1", inside.port), 5) as s:
+            assert s.recv(100)
+        assert cpu_seconds(own) - before < 1
+        inside.close()

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from scene import FAR4, FAR6, WORLD4, need, sh, until
-from servers import Dns, Server
+from servers import Dns, Server, web
 from vpn import PEER4, Vpn, status_warnings
 
 KINDS = {"declared": {"mtu": 1400, "takes": 1400},
@@ -320,3 +320,38 @@ def test_what_a_server_said_before_the_vpn_came_is_forgotten(root, scene,
         assert short() == "192.0.2.1", "it is kept"
         with Vpn(scene, routes=("10.9.0.0/16",)):
             until(lambda: short() == "192.0.2.2", 1, "the other answer")
+
+
+def test_a_vpn_that_takes_all_private_addresses(slipway, scene, world):
+    """172.16.0.0/12, our subnet with it: nothing is renumbered or lost."""
+    assert world
+    with contextlib.closing(slipway.guest(name="over")) as guest:
+        net = guest.gateway4.rsplit(".", 1)[0]
+        before = guest.address4, guest.gateway4
+        inner, outer = f"{net}.77", "172.31.255.7"
+        with Vpn(scene, routes=("172.16.0.0/12",)), \
+                Server("127.0.0.1", web) as ours:
+            with scene.world:
+                sh(f"ip addr add {inner}/32 dev vpn9;"
+                   f"ip addr add {outer}/32 dev vpn9")
+                servers = [Server(inner, web, 80), Server(outer, web, 80)]
+            try:
+                for url in (f"http://{inner}/a", f"http://{outer}/a",
+                            f"http://{FAR4}/a",
+                            f"http://{guest.gateway4}:{ours.port}/a"):
+                    done = guest.sh(f"curl -sf --max-time 5 {url}")
+                    assert done.stdout == "you asked for /a\n", url
+                status, = (s for s in slipway.status()
+                           if s["name"] == "over")
+                assert any("route over this subnet" in w
+                           for w in status["warnings"])
+                with contextlib.closing(slipway.guest(name="over2")) as other:
+                    assert other.address4
+            finally:
+                for s in servers:
+                    s.close()
+        with guest:
+            guest.addresses()
+        assert before == (guest.address4, guest.gateway4)
+        done = guest.sh(f"curl -sf --max-time 5 http://{FAR4}/a")
+        assert done.stdout == "you asked for /a\n"
