@@ -3,6 +3,7 @@
 """
 A VPN for the tests: a tun on the host, one in the world, and a process that
 carries, drops or rewrites what goes between them.
+As with WireGuard, what has another address than the tunnel's own is dropped.
 
     guest -- slipway -- vpn0 (host) <== this process ==> vpn9 (world)
                         10.66.0.2, fd66::2               10.66.0.1, fd66::1
@@ -21,6 +22,8 @@ import sys
 
 NEAR4, PEER4 = "10.66.0.2", "10.66.0.1"
 NEAR6, PEER6 = "fd66::2", "fd66::1"
+ROUTER4, ROUTER6 = "10.66.0.9", "fd66::9"       # who says what is too big
+OWN = (socket.inet_aton(NEAR4), socket.inet_pton(socket.AF_INET6, NEAR6))
 HALVES = ("0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1")
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454ca, 1, 0x1000
 
@@ -83,11 +86,11 @@ def too_big(packet, takes):
         body = struct.pack("!BBHHH", 3, 4, 0, 0, takes) + packet[:28]
         body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
         head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 0, 0, 64,
-                           1, 0, socket.inet_aton(PEER4), packet[12:16])
+                           1, 0, socket.inet_aton(ROUTER4), packet[12:16])
         head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
         return head + body
     body = struct.pack("!BBHI", 2, 0, 0, takes) + packet[:1000]
-    source = socket.inet_pton(socket.AF_INET6, PEER6)
+    source = socket.inet_pton(socket.AF_INET6, ROUTER6)
     pseudo = source + packet[8:24] + struct.pack("!II", len(body), 58)
     body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
     return struct.pack("!IHBB", 6 << 28, len(body), 58, 64) + source + \
@@ -107,6 +110,11 @@ def fragments(packet, takes):
                       head[12:] + piece)
         at += step
     return pieces
+
+
+def is_own(packet):
+    """Of the host's address in the tunnel: no other is known at its end."""
+    return (packet[12:16] if packet[0] >> 4 == 4 else packet[8:24]) in OWN
 
 
 def carry(packet, source, sink, takes, says):
@@ -134,7 +142,9 @@ def main():
         for fd in ready:
             for _ in range(64):
                 try:
-                    carry(os.read(fd, 65536), fd, other[fd], takes, says)
+                    packet = os.read(fd, 65536)
+                    if fd == far or is_own(packet):
+                        carry(packet, fd, other[fd], takes, says)
                 except OSError:                 # no more, or down
                     break
 
