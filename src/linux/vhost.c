@@ -236,10 +236,16 @@ static enum outcome set_memory(struct vhost *v, const struct vhost_msg *m)
 	return DONE;
 }
 
+/*
+ * QEMU before 8.0 says both of these once for each pair of queues: the same
+ * region again is no other one, and what has gone may go again.
+ */
 static enum outcome add_memory(struct vhost *v, const struct vhost_msg *m)
 {
-	const int rc = guestmem_add(&v->mem, &m->region[0], v->fds[0]);
+	int rc;
 
+	(void)!guestmem_remove(&v->mem, &m->region[0]);
+	rc = guestmem_add(&v->mem, &m->region[0], v->fds[0]);
 	if (rc)
 		no_memory(v, rc);
 	place_again(v);
@@ -248,10 +254,9 @@ static enum outcome add_memory(struct vhost *v, const struct vhost_msg *m)
 
 static enum outcome remove_memory(struct vhost *v, const struct vhost_msg *m)
 {
-	const int rc = guestmem_remove(&v->mem, &m->region[0]);
-
+	(void)!guestmem_remove(&v->mem, &m->region[0]);
 	place_again(v);
-	return rc ? DECLINED : DONE;
+	return DONE;
 }
 
 static enum outcome set_log(struct vhost *v, const struct vhost_msg *m)

@@ -4,14 +4,16 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
-from scene import HOST4, WORLD4, WORLD6, until
-from servers import Server, web
+from scene import HOST4, WORLD4, WORLD6, processes, until
+from servers import Server, echo, web
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "vm"))
 from machine import Machine, datagrams, stream, vhost_user  # noqa: E402
@@ -29,21 +31,41 @@ pytestmark = [
 class Served:
     """slipway serve, and a machine in its network."""
 
-    def __init__(self, slipway, directory, name, *options, link="qemu"):
-        self.slipway, self.name = slipway, name
+    def __init__(self, slipway, directory, name, *options, link="qemu",
+                 **machine):
+        self.slipway, self.name, self.of_machine = slipway, name, machine
         self.socket = f"{directory}/qemu.sock"
         self.netdev = {"qemu": stream, "qemu-dgram": datagrams,
                        "vhost-user": vhost_user}[link]
-        self.front = slipway.popen("serve", "-q", "--name", name,
-                                   f"--{link}", self.socket, *options)
-        until(lambda: os.path.exists(self.socket), 5, "the socket")
+        self.options = f"--{link}", self.socket, *options
+        self.start()
         self.machine = None
         self.boot()
+
+    def start(self):
+        self.front = self.slipway.popen("serve", "-q", "--name", self.name,
+                                        *self.options)
+        until(lambda: self.name in self.slipway("status").stdout and
+              os.path.exists(self.socket), 5, "the network")
+
+    def kill(self):
+        """All of slipway's processes, at once."""
+        family = [self.front.pid]
+        for pid in family:
+            with open(f"/proc/{pid}/task/{pid}/children") as f:
+                family += map(int, f.read().split())
+        assert len(family) == 3
+        for pid in family:
+            os.kill(pid, signal.SIGKILL)
+        self.front.wait(5)
+        until(lambda: not any(pid in processes() for pid in family), 5,
+              "their end")
 
     def boot(self):
         if self.machine:
             self.machine.close()
-        self.machine = Machine(ASIDE, self.netdev(self.socket))
+        self.machine = Machine(ASIDE, self.netdev(self.socket),
+                               **self.of_machine)
 
     def sh(self, command, seconds=30):
         return self.machine.sh(command, seconds)
@@ -184,6 +206,52 @@ def test_a_link_of_datagrams(root, world, tmp_path):
         served.close()
     assert served.front.returncode == 0
     assert not os.path.exists(served.socket)
+
+
+def kernel_starts_again(again):
+    before = again.sh("cat /lease")[1]
+    again.machine.reboot()
+    assert again.sh("cat /lease")[1] == before
+    assert again.sh(f"ping -c1 -W3 {WORLD4}")[0] == 0
+    assert again.sh(f"wget -q -O - http://{WORLD4}/again")[1] == \
+        "you asked for /again\n"
+
+
+def slipway_starts_again(again):
+    """The machine joins by itself; what there was is over, and told so."""
+    before = again.sh("cat /lease")[1]
+    with again.slipway.scene.world:
+        server = Server(WORLD4, echo)
+    with server:
+        again.sh("(while echo x; do sleep 0.1; done | nc "
+                 f"{WORLD4} {server.port} >/heard; echo >/gone) & :")
+        until(lambda: again.sh("test -s /heard")[0] == 0, 10, "an answer",
+              0.2)
+        again.kill()
+        again.start()
+        started = time.monotonic()
+        until(lambda: again.sh(f"ping -c1 -W1 {WORLD4}")[0] == 0, 10,
+              "the network", 0.1)
+        took = time.monotonic() - started
+        until(lambda: again.sh("test -e /gone")[0] == 0, 10,
+              "the connection's end", 0.2)
+    assert took < 4, took       # QEMU waits 1 s; the rest is emulated
+    again.sh("udhcpc -i eth0 -s /udhcpc -q -n -t 5 -T 1 -O mtu -O search")
+    assert again.sh("cat /lease")[1] == before
+
+
+@pytest.mark.seconds(180)
+@pytest.mark.parametrize("card", ["", "packed=on", "mq=on"])
+def test_vhost_user_outlives_either_end(root, world, tmp_path, card):
+    again = Served(root, tmp_path, "again", link="vhost-user", card=card,
+                   processors=2, reboots=True)
+    try:
+        kernel_starts_again(again)
+        if card != "packed=on":     # QEMU cannot tell where such a ring is
+            slipway_starts_again(again)
+            kernel_starts_again(again)
+    finally:
+        again.close()
 
 
 @pytest.mark.parametrize("args, says", [

@@ -438,6 +438,26 @@ static void check_log(void)
 	unplug(m);
 }
 
+/* Regions by themselves, also such as come twice, and go twice. */
+static void check_regions(void)
+{
+	struct machine *m = plug(MODERN);
+	const uint64_t more[5] = { 0, MEM_BYTES, 65536, USER * 2, 0 };
+	const uint64_t over[5] = { 0, MEM_BYTES + 4096, 65536, USER * 3, 0 };
+
+	for (unsigned i = 0; i < 2; i++)
+		CHECK("added", hears(m, VHOST_ADD_MEM_REG, more, 40,
+				     m->mem_fd) && m->v->mem.n == 2);
+	CHECK("other", hears(m, VHOST_ADD_MEM_REG, over, 40, m->mem_fd) &&
+		       m->v->mem.n == 2 && strstr(m->last, "overlaps"));
+	for (unsigned i = 0; i < 2; i++)
+		CHECK("removed", hears(m, VHOST_REM_MEM_REG, more, 40, -1) &&
+				 m->v->mem.n == 1);
+	offer(m, 1, 2000);
+	CHECK("goes on", send_tcp(m, 100) == 0);
+	unplug(m);
+}
+
 /* Messages that break the protocol end it, and say why. */
 static void check_messages(void)
 {
@@ -487,4 +507,5 @@ void test_linux_vhost(void)
 	check_gone();
 	check_log();
 	check_messages();
+	check_regions();
 }

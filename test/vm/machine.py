@@ -31,7 +31,7 @@ class Shared:
     dies of a card with MSI-X whose link is vhost-user: hence no vectors.
     """
 
-    card = ",vectors=0"
+    card, queues = ",vectors=0", 1
 
     def __init__(self, path):
         self.path = path
@@ -42,7 +42,7 @@ class Shared:
                 "-chardev", f"socket,id=c,path={self.path},reconnect=1")
 
     def __str__(self):
-        return "vhost-user,id=n,chardev=c"
+        return f"vhost-user,id=n,chardev=c,queues={self.queues}"
 
 
 class Machine:
@@ -50,23 +50,25 @@ class Machine:
 
     def __init__(self, aside, netdev=None, mac="52:54:00:12:34:56",
                  seconds=60, initrd=None, mebibytes=256, processors=1,
-                 card=""):
+                 card="", reboots=False):
         kernel = next(pathlib.Path(aside).glob("boot/vmlinuz-*"))
         self.numbers = itertools.count(1)
         self.seen = ""
+        if "mq=on" in card:
+            netdev.queues = processors
         self.qemu = subprocess.Popen(
             ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-m",
              str(mebibytes), "-smp", str(processors), "-cpu", "max",
              "-nodefaults", "-no-user-config", "-display", "none",
-             "-serial", "stdio", "-no-reboot",
+             "-serial", "stdio", *(() if reboots else ("-no-reboot",)),
              "-kernel", kernel, "-initrd",
              initrd or f"{aside}/initramfs.gz",
              "-append", "console=ttyS0 quiet panic=-1 no_timer_check",
              *(netdev.options(mebibytes) if isinstance(netdev, Shared)
                else ()),
              *(("-netdev", str(netdev), "-device",
-                f"virtio-net-pci,netdev=n,mac={mac},romfile={card}"
-                f"{getattr(netdev, 'card', '')}")
+                f"virtio-net-pci,netdev=n,mac={mac},romfile="
+                f"{getattr(netdev, 'card', '')}{card and ',' + card}")
                if netdev else ())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
@@ -94,6 +96,11 @@ class Machine:
         said = self.until(mark, seconds)
         status = int(self.until(".", 5))
         return status, said.lstrip("\n")
+
+    def reboot(self, seconds=60):
+        self.qemu.stdin.write(b"reboot -f\n")
+        self.qemu.stdin.flush()
+        self.until("machine is up", seconds)
 
     def close(self):
         self.qemu.kill()
