@@ -23,11 +23,13 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
 
+from plug import Serve                               # noqa: E402
 from scene import (Guest, Netns, PROGRAM, Slipway, processes,  # noqa: E402
                    setup_namespace, sh, sysctl, until)
 
 BUILT = os.path.join(os.path.dirname(PROGRAM), "test", "bench")
 LOAD, TAPS = os.path.join(BUILT, "load"), os.path.join(BUILT, "taps")
+VM = os.path.join(BUILT, "vm")
 FORWARD_PORT = 5203             # of a server in the guest, on localhost
 
 TUNSETIFF, TUNSETOFFLOAD, TUNSETVNETHDRSZ = 0x400454ca, 0x400454d0, 0x400454d8
@@ -87,6 +89,7 @@ class Contender:
     started_by = None           # a command that runs `true` in a new guest
     mtus = (1500, 65520)
     delayed = False             # takes part where the path has a delay
+    machine = None              # by which link a virtual machine joins
 
     def __init__(self, scene, mtu):
         self.process = None
@@ -249,6 +252,35 @@ class Ours(Contender):
         self.home.cleanup()
 
 
+class VhostUser(Contender):
+    """A virtual machine that is none (test/bench/vm.c) and its network."""
+    name = machine = "vhost-user"
+
+    def __init__(self, scene, mtu):
+        super().__init__(scene, mtu)
+        self.netns = Netns("/proc/self/ns/net")
+        self.home = tempfile.TemporaryDirectory()
+        self.slipway = Slipway(scene, pathlib.Path(self.home.name))
+        self.serve = Serve(self.slipway, self.home.name, "bench", "--mtu",
+                           str(mtu or 1500), link=self.machine)
+        status = self.serve.status()
+        self.argv = [VM, self.machine, self.serve.socket,
+                     status["guest"]["ipv4"], status["gateway"]["ipv4"]]
+
+    def relays(self):
+        return Ours.relays(self)
+
+    def close(self):
+        self.serve.close()
+        self.slipway.gone(5)
+        self.home.cleanup()
+        super().close()
+
+
+class QemuStream(VhostUser):
+    name, machine = "QEMU stream", "qemu"
+
+
 def found():
     """Those that this machine has, the ones to compare with first."""
     yield Direct
@@ -261,6 +293,8 @@ def found():
     if OtherPasta.program:
         yield OtherPasta
     yield Ours
+    yield VhostUser
+    yield QemuStream
 
 
 def version(kind):

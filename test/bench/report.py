@@ -5,7 +5,8 @@ import statistics
 
 COLOURS = {"direct": "#9aa5b1", "kernel NAT": "#616e7c", "relay": "#cbd2d9",
            "slirp4netns": "#e3b341", "pasta": "#d9822b", "PASTA": "#b35900",
-           "slipway": "#2470c7"}
+           "slipway": "#2470c7", "vhost-user": "#17497f",
+           "QEMU stream": "#7fb2e5"}
 
 
 class Results:
@@ -67,6 +68,18 @@ def bars(results):
         for way in ("up", "down"):
             yield way, pattern.format(way)
 
+    for way, row in each_way("link of a guest, {}, MTU 1500"):
+        yield least(f"vhost-user {way}, of the tap", 1.2,
+                    ratio(row, "slipway", of="vhost-user"))
+    for way, row in each_way("link of a guest, {}, MTU 65520"):
+        yield least(f"QEMU's stream {way}", 8,
+                    results.median(row, "QEMU stream"), "Gbit/s")
+    rr = "link of a guest, request/response, p50"
+    taps, machines = (results.median(rr, of)
+                      for of in ("slipway", "vhost-user"))
+    yield most("vhost-user's request/response, beyond the tap's", 10,
+               None if taps is None or machines is None else
+               machines - taps, "µs")
     for way, row in each_way("TCP 1 stream {}, MTU 1500"):
         yield least(f"one stream {way}, of kernel NAT", 0.45,
                     ratio(row, "kernel NAT"))

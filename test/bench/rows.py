@@ -31,7 +31,7 @@ class Row:
     unit: str
     run: typing.Callable
     mtu: int | None = None              # None: each one's own default
-    only: typing.Callable = lambda kind: True
+    only: typing.Callable = lambda kind: not kind.machine
     digits: int = 2
 
 
@@ -319,8 +319,36 @@ def shares(down):
     return run
 
 
+def link(mode):
+    """
+    One stream, or request and response, over a virtual machine's link, by
+    test/bench/vm.c; over the tap by a program in a namespace, as it is used.
+    """
+    def run(bench, c):
+        with load_server(bench):
+            port = LOAD_PORT + (mode != "rr")
+            before = cpu_seconds(c.relays())
+            if c.machine:
+                client = c.in_guest([*c.argv, mode, FAR4, str(port),
+                                     str(bench.seconds)],
+                                    stdout=subprocess.PIPE)
+                got = words(client.communicate(timeout=60)[0])
+            elif mode == "rr":
+                got = ask(c, mode, FAR4, port, bench.seconds)
+            else:
+                got = ask(c, "share-" + mode, FAR4, port, bench.seconds, 1)
+            used = cpu_seconds(c.relays()) - before
+        if not got or mode == "rr":
+            return got and got | {"value": got["p50_us"]}
+        # Both measure after a start, of which the tap's is as long again.
+        ran = bench.seconds * (1.25 if c.machine else 2)
+        gib = got["gbit_s"] * 1e9 / 8 * ran / GIB
+        return got | {"value": got["gbit_s"], "cpu_s_per_gib": used / gib}
+    return run
+
+
 def is_relay(kind):
-    return kind.name not in ("direct", "kernel NAT")
+    return not kind.machine and kind.name not in ("direct", "kernel NAT")
 
 
 def is_one_of(*names):
@@ -364,6 +392,13 @@ def rows():
                   lambda kind: kind.delayed)
     yield Row("TCP up, 0.1 % lost over 20 ms", "Mbit/s",
               lossy, 1500, lambda kind: kind.delayed)
+    for mtu, kinds in ((1500, ("slipway", "vhost-user")),
+                       (65520, ("slipway", "QEMU stream"))):
+        for way in ("up", "down"):
+            yield Row(f"link of a guest, {way}, MTU {mtu}", "Gbit/s",
+                      link(way), mtu, is_one_of(*kinds))
+    yield Row("link of a guest, request/response, p50", "µs", link("rr"),
+              1500, is_one_of("slipway", "vhost-user"))
     for way in ("to", "from"):
         yield Row(f"localhost {way} the guest", "Gbit/s",
                   localhost(way == "from"), None,
