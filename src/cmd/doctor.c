@@ -67,19 +67,36 @@ static json_t *own_status(const struct guest_facts *f)
 	return found;
 }
 
+/* By the rules of its network, as far as the guest can ask for them. */
+static bool is_blocked(struct doctor *d, const struct guest_facts *f,
+		       const char *name, uint16_t port,
+		       enum report_state state, const char *id,
+		       const char *tried)
+{
+	const struct endpoint to = { f->gateway4, port };
+
+	return f->told && f->to_host &&
+	       doctor_firewall_blocks(d, name, &f->guest4, &to, state, id,
+				      tried);
+}
+
 static void in_guest(struct doctor *d, struct guest_facts *f)
 {
+	const uint16_t port = d->config->doctor_port;
 	json_t *status = own_status(f);
+	const char *name = text_at(status, NULL, "name");
 
 	if (status)
 		doctor_facts(status, f);
-	report_place(&d->report, "guest", status ?
-		     text_at(status, NULL, "name") : "here", "in a guest of "
-		     "slipway");
+	report_place(&d->report, "guest", status ? name : "here", "in a "
+		     "guest of slipway");
 	guest_check(&d->report, f);
-	guest_check_loop(&d->report, f);
-	if (d->config->doctor_port)
-		guest_check_port(&d->report, f, d->config->doctor_port);
+	if (!f->localhost || !is_blocked(d, f, name, 0, REPORT_SKIPPED,
+					 "both-ways", "to the host and back"))
+		guest_check_loop(&d->report, f);
+	if (port && !is_blocked(d, f, name, port, REPORT_BROKEN, "port",
+				"port"))
+		guest_check_port(&d->report, f, port);
 	json_decref(status);
 }
 

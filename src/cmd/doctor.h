@@ -48,6 +48,18 @@ void doctor_words(struct doctor *d, enum report_state state, const char *id,
 /* What the host's firewall does with a port of TCP, if it drops it. */
 bool doctor_hostfw(struct doctor *d, uint16_t port, const char *tried);
 
+/* The firewall of a guest's network: is it on, and what is in force. */
+void doctor_firewall(struct doctor *d, const char *name);
+
+/*
+ * Does it block TCP between these ends? Then that is told, as `state', with
+ * the rule and the commands that change it.
+ */
+bool doctor_firewall_blocks(struct doctor *d, const char *name,
+			    const struct ip *from, const struct endpoint *to,
+			    enum report_state state, const char *id,
+			    const char *tried);
+
 /* Is this a distribution of WSL? */
 bool doctor_is_wsl(void);
 

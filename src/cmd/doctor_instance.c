@@ -148,6 +148,7 @@ static void check_to_guest(struct visit *v)
 								   "port"));
 	const struct endpoint at4 = { LOOPBACK4, (uint16_t)port };
 	const struct endpoint at6 = { LOOPBACK6, (uint16_t)port };
+	struct endpoint to = { .ip = v->facts.guest4 };
 	int err4, err6;
 
 	if (!v->facts.localhost) {
@@ -157,6 +158,11 @@ static void check_to_guest(struct visit *v)
 		return;
 	}
 	if (port < 1 || port > 65535)
+		return;
+	to.port = (uint16_t)port;
+	if (doctor_firewall_blocks(v->d, v->name, &v->facts.gateway4, &to,
+				   REPORT_SKIPPED, "host-to-guest",
+				   "host to guest"))
 		return;
 	err4 = probe_tcp_soon(&at4, v->word, SOON_MS);
 	err6 = probe_tcp_soon(&at6, v->word, SOON_MS);
@@ -243,6 +249,7 @@ static void port_of_host(struct visit *v, const char *tried, uint16_t port)
 		v->found, "to_gateway"));
 	const int err4 = listens(LOOPBACK4, port);
 	const int err6 = listens(LOOPBACK6, port);
+	const struct endpoint to = { v->facts.gateway4, port };
 	struct report *r = &v->d->report;
 	char gateway[IP_TEXT_BYTES];
 
@@ -262,7 +269,9 @@ static void port_of_host(struct visit *v, const char *tried, uint16_t port)
 		report_add(r, REPORT_BROKEN, "port", tried, "the host "
 			   "listens, but the guest is not to reach it");
 		report_todo(r, "--host-access %u, or gateway for all", port);
-	} else {
+	} else if (!doctor_firewall_blocks(v->d, v->name, &v->facts.guest4,
+					   &to, REPORT_BROKEN, "port",
+					   tried)) {
 		report_add(r, REPORT_BROKEN, "port", tried, "the host "
 			   "listens; from the guest, %s:%u: %s", gateway, port,
 			   guest_why(to_gateway));
@@ -343,6 +352,17 @@ static void send_in(struct visit *v)
 		continue;
 }
 
+/* What its rules block, to whatever server of ours, is not broken. */
+static void ask_firewall(struct visit *v)
+{
+	const struct endpoint to = { v->facts.gateway4, v->facts.port4 };
+
+	v->facts.blocked = v->facts.to_host && to.port &&
+		doctor_firewall_blocks(v->d, v->name, &v->facts.guest4, &to,
+				       REPORT_SKIPPED, "guest-to-host",
+				       "guest to host");
+}
+
 /* With a server on the host's localhost for the child to reach. */
 static void try_both(struct visit *v)
 {
@@ -358,6 +378,7 @@ static void try_both(struct visit *v)
 	v->facts.port6 = fds[n] < 0 ? 0 : at6.port;
 	n += fds[n] >= 0;
 	v->facts.word = v->word;
+	ask_firewall(v);
 	server = probe_serve(fds, n, v->word);
 	if (server < 0)
 		v->facts.port4 = v->facts.port6 = 0;
@@ -441,6 +462,7 @@ void doctor_instance(struct doctor *d, const char *name, json_t *status)
 	report_place(&d->report, "instance", name, about);
 	tell_warnings(&v);
 	check_servers(&v);
+	doctor_firewall(d, name);
 	if (enter(&v)) {
 		v.facts.own_files = v.ns.mnt >= 0;
 		try_both(&v);

@@ -338,8 +338,8 @@ static void check_to_host(struct report *r, const struct guest_facts *f)
 	char text[ENDPOINT_TEXT_BYTES];
 	int err4, err6;
 
-	if (!f->port4)
-		return;
+	if (!f->port4 || f->blocked)
+		return;			/* who blocks, says who asked */
 	if (!f->to_host) {
 		report_add(r, REPORT_SKIPPED, "guest-to-host",
 			   "guest to host", "off, as it is set: "

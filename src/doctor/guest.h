@@ -23,6 +23,7 @@ struct guest_facts {
 	struct ip guest4, gateway6;
 	unsigned mtu;
 	bool to_host;		/* host access: the gateway leads to the host */
+	bool blocked;		/* … but the firewall does not let it there */
 	bool localhost;		/* what listens here is on the host's */
 	bool own_files;		/* /etc/resolv.conf here is the guest's */
 	/* A server on the host's 127.0.0.1 and ::1 that says word; 0: none. */

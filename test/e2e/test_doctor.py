@@ -488,6 +488,57 @@ def test_a_rule_of_the_host_drops_what_is_published(root, world, scene):
         sh("nft flush ruleset")
 
 
+# ---- what the firewall of the network does, as it is to ----
+
+def test_an_allow_list_is_not_broken(root, world):
+    with contextlib.closing(root.guest("--allow", "*.example.test",
+                                       name="few")):
+        f = doctor(root)
+        assert f.exit == 0, f.broken
+        assert f.one("names")["state"] == "note"
+        assert "allow list" in f.one("firewall")["seen"]
+        f = doctor_inside("few", root)
+        assert f.exit == 0 and f.one("names")["state"] == "note"
+
+
+def test_a_profile_that_lets_nobody_in(root, world):
+    with contextlib.closing(root.guest("--profile", "public",
+                                       name="public")) as g:
+        f = doctor(root)
+        assert f.exit == 0, f.broken
+        assert f.one("firewall")["seen"].startswith("public, 0 rules")
+        assert f.one("host-to-guest")["state"] == "ok"
+        check = f.one("guest-to-host")
+        assert check["state"] == "skipped"
+        assert "blocked by default" in check["seen"]
+        assert check["todo"][0].startswith("slipway firewall add action=allow")
+        with Server("127.0.0.1", web, 8124):
+            f = doctor(root, "--port", "8124")
+            assert f.broken == {"port"}
+            assert "localPort=8124" in port_of(f)["todo"][0]
+            assert g.address4 in port_of(f)["todo"][0]
+            f = doctor_inside("public", root, "--port", "8124")
+            assert f.broken == {"port"}
+            assert "localPort=8124" in port_of(f)["todo"][0]
+            assert f.one("both-ways")["state"] == "skipped"
+
+
+def test_a_rule_is_named(root, world, tmp_path):
+    (tmp_path / "c").write_text(
+        "[rule it's mine]\naction = block\ndirection = in\n"
+        "protocol = tcp\nlocalPort = 8124\n")
+    with contextlib.closing(root.guest("--config", tmp_path / "c",
+                                       name="ruled")), \
+            Server("127.0.0.1", web, 8124):
+        f = doctor(root, "--port", "8124")
+        assert f.broken == {"port"}
+        check = port_of(f)
+        assert "by the rule 'it's mine' of slipway's own" in check["seen"]
+        words = shlex.split(check["todo"][0])
+        assert words[:4] == ["slipway", "firewall", "except", "it's mine"]
+        assert f.one("guest-to-host")["state"] == "ok", "another port"
+
+
 # ---- how it is told ----
 
 def test_how_it_looks(root, rooted):
