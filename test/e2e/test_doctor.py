@@ -6,15 +6,15 @@ import json
 import os
 import re
 import shlex
-import socket
+import signal
 import subprocess
 
 import pytest
 
 from plug import Plug, Serve
-from scene import (FAR4, HOST4, PROGRAM, SILENT4, WORLD4, WORLD6, Typist,
-                   need, sh, sysctl, until)
-from servers import Dns, Server, web
+from scene import (FAR4, PROGRAM, SILENT4, WORLD4, WORLD6, Typist, need,
+                   processes, sh, sysctl, until)
+from servers import Server, web
 from test_attach import Container
 from test_routers import BEYOND4, BEYOND6, NARROW, beyond  # noqa: F401
 
@@ -581,6 +581,22 @@ def test_wrong_usage(root, args, status, about):
     done = root("doctor", *args)
     assert done.returncode == status and about in done.stderr, done
     assert done.stdout == ""
+
+
+def test_a_gateway_that_stands_still(root, rooted):
+    """Whatever does not answer is told, and in the time that is told."""
+    engine, = (pid for pid, comm in processes().items()
+               if comm == "slipway-engine")
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        f = doctor(root)
+        inside = doctor_inside("sick", root)
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    assert f.broken == {"gateway", "host-to-guest"}
+    assert "by UDP: no answer; by TCP: no answer" in f.one("gateway")["seen"]
+    assert "gateway" in inside.broken
+    assert doctor(root).exit == 0
 
 
 def test_a_guest_that_ends_meanwhile(root, world):
