@@ -13,6 +13,7 @@
 
 #define MOUNTS_BYTES	(256u << 10)
 #define CONFIG_BYTES	(64u << 10)
+#define REG		"reg.exe"
 #define REG_MS		10000		/* the first one may wake Windows */
 #define WORDS_MAX	12
 
@@ -59,7 +60,7 @@ bool windows_find(struct windows *w)
 
 	*w = (struct windows){ .mounts = file_text("/proc/mounts",
 						   MOUNTS_BYTES) };
-	if (!windows_in_path("reg.exe", path, sizeof(path)) &&
+	if (!windows_in_path(REG, path, sizeof(path)) &&
 	    (!w->mounts || !win_path(w->mounts,
 				     "C:\\Windows\\System32\\reg.exe", path,
 				     sizeof(path)) || !is_program(path)))
@@ -74,13 +75,16 @@ void windows_fini(struct windows *w)
 	free(w->mounts);
 }
 
-char *windows_run(const struct windows *w, const char *program, int wait_ms,
+char *windows_run(struct windows *w, const char *program, int wait_ms,
 		  const char *const words[])
 {
 	const char *argv[WORDS_MAX + 2];
 	char path[PATH_MAX + 64], *text = NULL;
 	unsigned n = 1;
+	int status;
 
+	if (w->dead)
+		return NULL;
 	snprintf(path, sizeof(path), "%s/%s", w->system32, program);
 	argv[0] = path;
 	while (words[n - 1] && n <= WORDS_MAX) {
@@ -88,21 +92,23 @@ char *windows_run(const struct windows *w, const char *program, int wait_ms,
 		n++;
 	}
 	argv[n] = NULL;
-	if (output_beside(argv, wait_ms, &text) == 0)
+	status = output_beside(argv, wait_ms, &text);
+	if (status == 0)
 		return text;
 	free(text);
+	w->dead = status < 0 && !strcmp(program, REG);
 	return NULL;
 }
 
-char *windows_reg(const struct windows *w, const char *key, const char *value)
+char *windows_reg(struct windows *w, const char *key, const char *value)
 {
 	const char *const words[] = { "query", key, value ? "/v" : NULL,
 				      value, NULL };
 
-	return windows_run(w, "reg.exe", REG_MS, words);
+	return windows_run(w, REG, REG_MS, words);
 }
 
-char *windows_wslconfig(const struct windows *w)
+char *windows_wslconfig(struct windows *w)
 {
 	char *text = windows_reg(w, "HKCU\\Volatile Environment",
 				 "USERPROFILE");

@@ -19,6 +19,8 @@
 struct windows {
 	char system32[PATH_MAX];	/* where reg.exe is, without a slash */
 	char *mounts;			/* the text of /proc/mounts */
+	bool dead;			/* reg.exe had to be killed, or cannot be
+					   run: nothing is asked any more */
 };
 
 /* Find it. false: no reg.exe is there. windows_fini() in any case. */
@@ -29,13 +31,13 @@ void windows_fini(struct windows *w);
 bool windows_in_path(const char *name, char *out, size_t cap);
 
 /* What `reg query KEY [/v VALUE]` prints; free it. NULL: no such key. */
-char *windows_reg(const struct windows *w, const char *key, const char *value);
+char *windows_reg(struct windows *w, const char *key, const char *value);
 
 /* What another program beside it prints, by its words (NULL-terminated). */
-char *windows_run(const struct windows *w, const char *program, int wait_ms,
+char *windows_run(struct windows *w, const char *program, int wait_ms,
 		  const char *const words[]);
 
 /* Its file, %USERPROFILE%\.wslconfig; free it. NULL: there is none. */
-char *windows_wslconfig(const struct windows *w);
+char *windows_wslconfig(struct windows *w);
 
 #endif

@@ -77,7 +77,7 @@ static enum wsl_mode told_mode(void)
 	return mode;
 }
 
-static unsigned long build_of(const struct windows *w)
+static unsigned long build_of(struct windows *w)
 {
 	char *text = windows_reg(w, VERSION, "CurrentBuildNumber");
 	char number[16];
@@ -98,6 +98,7 @@ static void learn(struct wsl *w)
 	if (w->interop) {
 		w->build = build_of(&w->windows);
 		text = windows_wslconfig(&w->windows);
+		w->interop = !w->windows.dead;
 	}
 	w->has_config = text;
 	wslconfig_parse(text ? text : "", &w->config);
@@ -180,7 +181,7 @@ static void check_mode(struct wsl *w)
 /* ---- from Windows to here ---- */
 
 /* Does Windows get our word at its own localhost? 0, -ENOENT: no curl.exe */
-static int try_curl(const struct windows *w, uint16_t port, const char *word)
+static int try_curl(struct windows *w, uint16_t port, const char *word)
 {
 	char url[64], program[PATH_MAX + 16];
 	/* In NAT mode WSL looks for new listeners once a second. */
@@ -402,7 +403,7 @@ static char *or_empty(char *text)
 
 static void check_rules(struct wsl *w)
 {
-	const struct windows *win = &w->windows;
+	struct windows *win = &w->windows;
 	char *rules = windows_reg(win, FW "FirewallRules", NULL);
 	char *profile = or_empty(windows_reg(win, FW "PublicProfile", NULL));
 	char *policy = or_empty(windows_reg(win, POLICY "FirewallRules",
@@ -446,8 +447,9 @@ static void on_windows(struct wsl *w)
 	if (!w->interop) {
 		report_place(&w->d->report, "windows", "Windows", "");
 		report_add(&w->d->report, REPORT_SKIPPED, "interop",
-			   "interop", "no reg.exe is found: the rules of "
-			   "Windows' firewall cannot be read");
+			   "interop", "%s: the rules of Windows' firewall "
+			   "cannot be read", w->windows.dead ? "reg.exe does "
+			   "not run, or does not end" : "no reg.exe is found");
 		report_todo(&w->d->report, "enabled=true in [interop] of "
 			    "/etc/wsl.conf, then wsl --shutdown");
 		return;
