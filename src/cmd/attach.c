@@ -188,6 +188,7 @@ static int with_words(char **argv, char **words)
 	if (fail.text[0])
 		cmd_fail(&fail, status);
 	background_tell(a.behind, status);
+	config_fini(&c);
 	return status;
 }
 

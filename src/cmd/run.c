@@ -91,6 +91,7 @@ int cmd_run(char **argv)
 	s.as_root = c.as_root;
 	status = with_keeper(&c, &s, command == shell, &fail);
 	free(shell[0]);
+	config_fini(&c);
 	if (fail.text[0])
 		cmd_fail(&fail, status);
 	return status;

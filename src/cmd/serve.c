@@ -121,6 +121,7 @@ int cmd_serve(char **argv)
 		return cmd_fail(&fail, EXIT_FAILED);
 	status = serve(&c, &s, &fail);
 	vmsocket_close(&s);
+	config_fini(&c);
 	if (fail.text[0])
 		cmd_fail(&fail, status);
 	return status;

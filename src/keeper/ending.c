@@ -96,6 +96,8 @@ _Noreturn void ending(struct keeper *k)
 		kill(k->engine, SIGKILL);
 	if (!reap(k, k->inside, until_ns))
 		kill(k->inside, SIGKILL);
+	if (!reap(k, k->blocked.log.pid, until_ns))
+		kill(k->blocked.log.pid, SIGKILL);
 	if (!reap(k, k->whose.pid, until_ns))
 		kill(k->whose.pid, SIGKILL);
 	/* Clients of `stop` see end of file now: all is gone. */

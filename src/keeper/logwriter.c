@@ -41,10 +41,12 @@ static bool open_file(struct file *f)
 {
 	struct stat st;
 
-	f->fd = open(f->w->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-		     0600);
+	/* What is no file may have a reader who is yet to come. */
+	f->fd = open(f->w->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+		     O_NONBLOCK, 0600);
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)
 		return false;
+	(void)!fcntl(f->fd, F_SETFL, O_APPEND);
 	f->regular = S_ISREG(st.st_mode);
 	f->bytes = f->regular ? (uint64_t)st.st_size : 0;
 	if (!f->bytes)
@@ -107,6 +109,7 @@ static bool start(struct logwriter *w)
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_NAME, "slipway-log");
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		w->fd = ends[0];
 		keeper_keep_only(kept, 1);
 		write_lines(w, w->fd);
@@ -117,6 +120,7 @@ static bool start(struct logwriter *w)
 		return false;
 	}
 	w->fd = ends[1];
+	w->pid = pid;
 	return true;
 }
 

@@ -5,7 +5,8 @@
  * A process of its own writes them, out of a pipe. Whatever its disk does,
  * the keeper never waits: what the pipe does not take is counted, and the
  * count is a line of the file once there is room again. It is started with
- * the first line, and ends when the keeper does.
+ * the first line, ends when the pipe has no more, and does not outlive the
+ * keeper.
  *
  * When the file has reached max bytes it is put aside as FILE.old, in place
  * of the one before, and begun anew with the head.
@@ -32,6 +33,7 @@ struct logwriter {
 	uint32_t max;			/* bytes of it */
 	/* The caller sets the members above; fd to -1, the rest to 0. */
 	int fd;				/* our end of the pipe */
+	pid_t pid;			/* 0: not started; to be waited for */
 	bool failed;			/* there is no more writing */
 	uint64_t lost;			/* lines since the last one written */
 };

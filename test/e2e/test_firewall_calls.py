@@ -393,6 +393,28 @@ def test_the_log_is_put_aside(start, world, tmp_path):
     assert old.read_text().endswith('"no web"\n')
 
 
+def test_a_log_that_takes_nothing(slipway, start, world, tmp_path):
+    """A pipe that is full: the guest does not notice, nor does its end."""
+    conf, log = tmp_path / "s.conf", tmp_path / "pipe"
+    os.mkfifo(log)
+    os.chmod(log, 0o666)
+    os.chmod(tmp_path, 0o777)
+    conf.write_text(f"[firewall]\nlog = {log}\nblockAction = refuse\n"
+                    + BLOCK_WEB)
+    reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        guest = start("--config", str(conf))
+        for _ in range(3000):
+            assert not reaches(guest, timeout=3)
+        began = time.monotonic()
+        assert rules(guest)[1]["no web"]["hits"] >= 3000
+        assert slipway("stop", "ctl").returncode == 0
+        assert time.monotonic() - began < 3
+        assert os.read(reader, 100).startswith(b"#Version: 1.5\n")
+    finally:
+        os.close(reader)
+
+
 @pytest.mark.parametrize("path,body,status,about", [
     ("add", {}, 400, '"text" is missing'),
     ("add", {"text": 1}, 400, '"text" is missing'),

@@ -36,6 +36,7 @@ unsigned test_failures;
 	X(firewall_random)						\
 	X(firewall_text)						\
 	X(flow_table)							\
+	X(keeper_blocked)						\
 	X(keeper_conflict)						\
 	X(keeper_etctext)						\
 	X(keeper_forwards)						\
