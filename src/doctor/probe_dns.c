@@ -5,12 +5,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/rd.h"
 #include "base/wr.h"
 #include "doctor/clock.h"
+#include "doctor/dnsanswer.h"
 #include "doctor/probe.h"
 #include "linux/dial.h"
 #include "wire/dns.h"
-#include "wire/dns_records.h"
 
 #define ANSWER_BYTES	4096
 #define FLAG_RD		0x0100
@@ -54,76 +55,11 @@ static void make(struct query *q, const char *name, uint16_t type)
 	wr_be16(&w, (uint16_t)q->len);
 }
 
-/* A name that is not compressed, dotted; "" if it does not fit. */
-static void take_name(struct rd data, char out[PROBE_NAME_BYTES])
-{
-	size_t n = 0;
-
-	for (;;) {
-		const uint8_t len = rd_u8(&data);
-		const uint8_t *label = rd_bytes(&data, len);
-
-		if (!label || len > 63 || n + len + 2 > PROBE_NAME_BYTES)
-			break;
-		if (!len) {
-			out[n ? n - 1 : 0] = '\0';
-			return;
-		}
-		memcpy(out + n, label, len);
-		n += len;
-		out[n++] = '.';
-	}
-	out[0] = '\0';
-}
-
-static void take_record(const struct dns_record *rec,
-			struct probe_answer *out)
-{
-	struct rd data = rec->data;
-	struct ip ip = { 0 };
-
-	if (rec->class == CLASS_IN && rec->type == DNS_PTR && !*out->name)
-		take_name(data, out->name);
-	if (out->n == PROBE_ADDRESSES || rec->class != CLASS_IN)
-		return;
-	if (rec->type == DNS_A && data.left == 4)
-		ip = ip_from_v4(rd_be32(&data));
-	else if (rec->type == DNS_AAAA && data.left == 16)
-		memcpy(ip.b, rd_bytes(&data, 16), 16);
-	else
-		return;
-	out->ip[out->n++] = ip;
-}
-
-/* false: that does not answer q. */
 static bool parse(const struct query *q, const uint8_t *msg, size_t len,
 		  struct probe_answer *out)
 {
-	const struct view asked = { q->bytes + 2, q->len };
-	struct rd r = rd(msg, len);
-	struct dns_record rec;
-	struct probe_answer got = { .n = 0 };
-	unsigned n;
-
-	if (len < q->len ||
-	    !dns_answers_folded((struct view){ msg, len }, asked)) {
-		/* An error may come without the question. */
-		if (len < DNS_HEADER_BYTES || len >= q->len ||
-		    memcmp(msg, q->bytes + 2, 2) || !(msg[2] & 0x80) ||
-		    !(msg[3] & 0x0f))
-			return false;
-		*out = (struct probe_answer){ .rcode = msg[3] & 0x0f };
-		return true;
-	}
-	rd_bytes(&r, 3);
-	got.rcode = rd_u8(&r) & 0x0f;
-	rd_bytes(&r, 2);
-	n = rd_be16(&r);
-	rd_bytes(&r, q->len - 8);
-	while (n-- && dns_next_record(&r, &rec))
-		take_record(&rec, &got);
-	*out = got;
-	return true;
+	return dnsanswer_parse((struct view){ msg, len },
+			       (struct view){ q->bytes + 2, q->len }, out);
 }
 
 static int over_udp(int fd, const struct query *q, int64_t end, int64_t again,

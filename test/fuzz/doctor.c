@@ -3,12 +3,14 @@
  * test/fuzz/doctor.c - what programs of Windows print, for slipway doctor
  *
  * The input is several texts, each ended by a NUL: rules, profile, rules and
- * profile of group policy, netstat, tasklist, mounts, .wslconfig, Hyper-V's.
+ * profile of group policy, netstat, tasklist, mounts, .wslconfig, Hyper-V's;
+ * and the whole is an answer of DNS.
  * Whatever they say: it ends; the report is JSON that nothing of a terminal
  * is in; a name within a command is quoted, so that no command follows it.
  */
 #include <string.h>
 
+#include "doctor/dnsanswer.h"
 #include "doctor/powershell.h"
 #include "doctor/winfw.h"
 #include "doctor/wintext.h"
@@ -109,10 +111,30 @@ static void read_texts(char *text[TEXTS])
 		PROPERTY(strlen(out) < sizeof(out));
 }
 
+/* The input as an answer to a query of its own first bytes, and of ours. */
+static void answer(const uint8_t *data, size_t size)
+{
+	static const uint8_t query[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0"
+		"\1a\0\0\1\0\1";
+	const struct view msg = { data, size };
+	const struct view own = { query, sizeof(query) - 1 };
+	const struct view echo = { data, size < 19 ? size : 19 };
+	struct probe_answer a = { .n = 99 };
+
+	if (!dnsanswer_parse(msg, own, &a))
+		PROPERTY(a.n == 99);
+	else
+		PROPERTY(a.n <= PROBE_ADDRESSES && a.rcode <= 15 &&
+			 strnlen(a.name, sizeof(a.name)) < sizeof(a.name));
+	if (size >= 17 && dnsanswer_parse(msg, echo, &a))
+		PROPERTY(a.n <= PROBE_ADDRESSES);
+}
+
 void fuzz_doctor(const uint8_t *data, size_t size)
 {
 	char *text[TEXTS];
 
+	answer(data, size);
 	split(data, size, text);
 	read_texts(text);
 	judge(text, 8000, "python.exe");

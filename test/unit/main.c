@@ -27,6 +27,7 @@ unsigned test_failures;
 	X(control_hostfw)						\
 	X(control_http)							\
 	X(control_status)						\
+	X(doctor_dnsanswer)						\
 	X(doctor_report)						\
 	X(doctor_windows)						\
 	X(engine_owners)						\
