@@ -157,12 +157,17 @@ struct asked {
 	uint32_t inode;			/* the first of them */
 	bool answered, late;
 	bool differ;			/* more than one program has it */
+	int dir;			/* of a process that has it; -1 */
+	unsigned fd;			/* and there it is */
 	struct msg_owner answer;
 };
 
 struct kept {
 	bool in_guest;
 	uint32_t inode;			/* 0: none */
+	int dir;			/* of a process that has it, owned; -1:
+					   unknown, and that until then */
+	unsigned fd;
 	uint64_t until_ns;
 	struct msg_owner answer;
 };
@@ -197,6 +202,7 @@ static bool take_all(const struct ownerhelper *o)
 		if (n != sizeof(a->what) || a->what.kind != MSG_OWNER_ASK)
 			continue;
 		a->sockets = 0;
+		a->dir = -1;
 		a->answered = a->late = a->differ = false;
 		a->answer.kind = MSG_OWNER;
 		a->answer.known = a->answer.late = false;
@@ -222,33 +228,52 @@ static bool answer(const struct ownerhelper *o, struct asked *a)
 	return rc == 0;
 }
 
-/* ---- what was said a moment ago ---- */
+/* ---- what was said before ---- */
 
 static bool may_keep(const struct asked *a)
 {
 	return a->what.listens && a->sockets == 1;
 }
 
+static void forget(struct kept *k)
+{
+	if (k->inode && k->dir >= 0)
+		close(k->dir);
+	k->inode = 0;
+}
+
+/* Whose that socket was, if he still has it; NULL: nothing is known of it. */
 static const struct kept *recall(const struct asked *a, uint64_t now)
 {
 	for (unsigned i = 0; i < OWNERHELPER_KEPT; i++) {
-		const struct kept *k = &desk.kept[i];
+		struct kept *k = &desk.kept[i];
 
-		if (k->inode == a->inode && now < k->until_ns &&
-		    k->in_guest == a->what.in_guest)
+		if (k->inode != a->inode || k->in_guest != a->what.in_guest)
+			continue;
+		if (k->dir < 0 ? now < k->until_ns :
+		    procscan_still(k->dir, k->fd, k->inode, k->answer.path))
 			return k;
+		forget(k);
 	}
 	return NULL;
 }
 
-static void keep(const struct asked *a, uint64_t now)
+static void keep(struct asked *a, uint64_t now)
 {
-	if (!may_keep(a) || a->answer.late || recall(a, now))
+	struct kept *k = &desk.kept[desk.next_kept % OWNERHELPER_KEPT];
+
+	if (!may_keep(a) || a->answer.late ||
+	    (a->answer.known && a->dir < 0) || recall(a, now))
 		return;
-	desk.kept[desk.next_kept++ % OWNERHELPER_KEPT] = (struct kept){
+	desk.next_kept++;
+	forget(k);
+	*k = (struct kept){
 		.in_guest = a->what.in_guest, .inode = a->inode,
+		.dir = a->answer.known ? a->dir : -1, .fd = a->fd,
 		.until_ns = now + OWNERHELPER_KEPT_NS, .answer = a->answer,
 	};
+	if (a->answer.known)
+		a->dir = -1;
 }
 
 /* ---- one side's ---- */
@@ -282,11 +307,15 @@ static bool find_socket(const struct ownerhelper *o,
 	return true;
 }
 
-static void hit(void *ctx, uint32_t of, const char *path)
+static void hit(void *ctx, uint32_t of, const char *path, int dir, unsigned fd)
 {
 	struct asked *a = &desk.asked[of];
 
 	(void)ctx;
+	if (may_keep(a) && a->dir < 0) {
+		a->dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+		a->fd = fd;
+	}
 	if (!path || (a->answer.known && strcmp(a->answer.path, path))) {
 		a->differ = true;
 		return;
@@ -317,7 +346,8 @@ static void look(const struct ownerhelper *o, uint64_t until_ns)
 static bool serve_side(const struct ownerhelper *o, bool guest)
 {
 	const struct ownerhelper_side *side = guest ? &o->guest : &o->host;
-	const uint64_t until_ns = now_ns() + OWNERHELPER_LOOK_NS;
+	const uint64_t until_ns = now_ns() + (guest ? OWNERHELPER_GUEST_NS :
+						      OWNERHELPER_HOST_NS);
 	uint64_t now;
 
 	desk.net.n = 0;
@@ -342,6 +372,8 @@ static bool serve_side(const struct ownerhelper *o, bool guest)
 		if (!a->answer.known)
 			a->answer.path[0] = '\0';
 		keep(a, now);
+		if (a->dir >= 0)
+			close(a->dir);
 		if (!answer(o, a))
 			return false;
 	}

@@ -22,16 +22,21 @@
  * port (SO_REUSEPORT) count as one, as which of them will be chosen is not
  * known.
  *
- * What was said of a socket that takes clients holds for OWNERHELPER_KEPT_NS: a
- * busy server is not looked for with each of its clients.
+ * What was said of a socket that takes clients is kept, so that a server is not
+ * looked for with each of its clients: it holds while the process that was
+ * found has that socket and runs that program, which is quick to see. That
+ * others get it, too, is not seen meanwhile. That it is unknown holds for
+ * OWNERHELPER_KEPT_NS.
  *
  * What to believe. The guest's end is as honest as the guest: whoever may
  * mount there may have any path, and whoever may send raw packets any port.
  * The host's end is what the host's own user runs.
  *
- * Limits. Both steps together last OWNERHELPER_LOOK_NS at most for each side,
- * then what is not answered is `late`. So the host's end is answered in time,
- * within two looks, however slow the guest makes it to look at its own.
+ * Limits. Both steps together last OWNERHELPER_HOST_NS and OWNERHELPER_GUEST_NS
+ * at most, then what is not answered is `late`. So the host's end is answered
+ * in time, however slow the guest makes it to look at its own; the sum of both
+ * is less than the engine waits. A process costs some 3 microseconds, and as
+ * much for each file that it has open, if it is of the network asked about.
  */
 #ifndef LINUX_OWNERHELPER_H
 #define LINUX_OWNERHELPER_H
@@ -42,9 +47,10 @@
 #include "linux/sockfind.h"
 
 #define OWNERHELPER_BATCH	256	/* as many as may wait */
-#define OWNERHELPER_LOOK_NS	UINT64_C(300000000)
-#define OWNERHELPER_KEPT	16	/* answers */
-#define OWNERHELPER_KEPT_NS	UINT64_C(200000000)
+#define OWNERHELPER_HOST_NS	UINT64_C(600000000)	/* of looking */
+#define OWNERHELPER_GUEST_NS	UINT64_C(300000000)
+#define OWNERHELPER_KEPT	64	/* answers */
+#define OWNERHELPER_KEPT_NS	UINT64_C(200000000)	/* of unknown ones */
 
 /* One side's network namespace. */
 struct ownerhelper_side {

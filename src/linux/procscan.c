@@ -89,16 +89,41 @@ bool procscan_path(char *link)
 	return true;
 }
 
+static bool read_path(int dir, char *buf, size_t cap)
+{
+	return read_link(dir, "exe", buf, cap) && procscan_path(buf);
+}
+
 static const char *path_of(struct process *p)
 {
 	if (!p->read) {
 		p->read = true;
-		if (!read_link(p->dir, "exe", p->path, sizeof(p->path)) ||
-		    !procscan_path(p->path) ||
+		if (!read_path(p->dir, p->path, sizeof(p->path)) ||
 		    strlen(p->path) >= p->scan->path_max)
 			p->path[0] = '\0';
 	}
 	return p->path[0] ? p->path : NULL;
+}
+
+/* Which socket is that? 0: it is none, or cannot be told. */
+static uint32_t socket_at(int at, const char *name)
+{
+	static const char kind[] = "socket:[";
+	char link[LINK_BYTES];
+
+	if (!read_link(at, name, link, sizeof(link)) ||
+	    strncmp(link, kind, sizeof(kind) - 1))
+		return 0;
+	return (uint32_t)strtoul(link + sizeof(kind) - 1, NULL, 10);
+}
+
+bool procscan_still(int dir, unsigned fd, uint32_t inode, const char *path)
+{
+	char name[32], now[PATH_MAX];
+
+	snprintf(name, sizeof(name), "fd/%u", fd);
+	return socket_at(dir, name) == inode &&
+	       read_path(dir, now, sizeof(now)) && !strcmp(now, path);
 }
 
 /* Shell's sort: libc's may allocate, and asks the system how much. */
@@ -136,20 +161,15 @@ static size_t first_want(const struct procscan_net *net, uint32_t inode)
 
 static bool look_at_fd(void *arg, const char *name)
 {
-	static const char kind[] = "socket:[";
 	struct process *p = arg;
 	struct procscan_net *net = p->scan->net;
-	char link[LINK_BYTES];
-	uint32_t inode;
+	const uint32_t inode = socket_at(p->fds, name);
 
-	if (!read_link(p->fds, name, link, sizeof(link)) ||
-	    strncmp(link, kind, sizeof(kind) - 1))
-		return true;
-	inode = (uint32_t)strtoul(link + sizeof(kind) - 1, NULL, 10);
 	for (size_t i = first_want(net, inode);
 	     i < net->n && net->want[i].inode == inode; i++) {
 		net->want[i].found = true;
-		p->scan->hit(p->scan->ctx, net->want[i].of, path_of(p));
+		p->scan->hit(p->scan->ctx, net->want[i].of, path_of(p), p->dir,
+			     (unsigned)strtoul(name, NULL, 10));
 	}
 	return true;
 }

@@ -37,9 +37,11 @@ struct procscan_net {
 
 /*
  * A process has one that is wanted. path: of its executable, borrowed; NULL:
- * it has none, or a longer one than the caller cares for.
+ * it has none, or a longer one than the caller cares for. dir: the process's
+ * directory, borrowed, and fd: the number of the descriptor there.
  */
-typedef void procscan_hit_fn(void *ctx, uint32_t of, const char *path);
+typedef void procscan_hit_fn(void *ctx, uint32_t of, const char *path,
+			     int dir, unsigned fd);
 
 /* What the name of a namespace is, by any descriptor of it. false: "". */
 MUST bool procscan_name(int ns, char name[PROCSCAN_NET_BYTES]);
@@ -59,6 +61,13 @@ void procscan_sort(struct procscan_net *net);
  */
 MUST bool procscan(int proc, struct procscan_net *net, size_t path_max,
 		   uint64_t until_ns, procscan_hit_fn *hit, void *ctx);
+
+/*
+ * Has the process whose directory that is still this socket there, and this
+ * path? Needs readlinkat() only.
+ */
+MUST bool procscan_still(int dir, unsigned fd, uint32_t inode,
+			 const char *path);
 
 /*
  * The path in a link of /proc/PID/exe, in place: what the kernel says of a

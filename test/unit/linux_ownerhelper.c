@@ -399,20 +399,34 @@ struct holder {
 	int stop;			/* to be closed */
 };
 
-_Noreturn static void hold(int s, int stop, int began, bool elsewhere)
+enum how { PLAIN, FOREIGN_USER, ELSEWHERE };
+
+static bool become(enum how how)
+{
+	switch (how) {
+	case FOREIGN_USER:
+		return setresuid(FOREIGN, FOREIGN, FOREIGN) == 0;
+	case ELSEWHERE:
+		return unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+	case PLAIN:
+		break;
+	}
+	return true;
+}
+
+_Noreturn static void hold(int s, int stop, int began, enum how how)
 {
 	char *const argv[] = { (char *)(uintptr_t)"cat", NULL };
 
 	dup2(stop, STDIN_FILENO);
 	fcntl(s, F_SETFD, 0);
-	if (elsewhere ? unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 :
-			setresuid(FOREIGN, FOREIGN, FOREIGN) == 0)
+	if (become(how))
 		execv("/bin/cat", argv);
 	(void)!write(began, "", 1);
 	_exit(1);
 }
 
-static bool start_holder(struct holder *h, int s, bool elsewhere)
+static bool start_holder(struct holder *h, int s, enum how how)
 {
 	int stop_pipe[2], began[2];
 	char byte;
@@ -422,7 +436,7 @@ static bool start_holder(struct holder *h, int s, bool elsewhere)
 		abort();
 	h->pid = fork();
 	if (h->pid == 0)
-		hold(s, stop_pipe[0], began[1], elsewhere);
+		hold(s, stop_pipe[0], began[1], how);
 	close(stop_pipe[0]);
 	close(began[1]);
 	h->stop = stop_pipe[1];
@@ -449,7 +463,7 @@ static void check_users(const struct guest *none)
 	if (geteuid() || !realpath("/bin/cat", cat))
 		return;
 	s = listen_at(&at);
-	CHECK("another user", start_holder(&child, s, false));
+	CHECK("another user", start_holder(&child, s, FOREIGN_USER));
 	close(s);
 	start(&h, none, 0);
 	CHECK("root", is_told(&h, false, true, &at, &other, cat));
@@ -472,7 +486,7 @@ static void check_shared(const struct guest *none)
 	a = listen_at(&at);
 	b = listen_at(&at);
 	CHECK("both", is_told(&h, false, true, &at, &other, self));
-	if (start_holder(&child, b, true)) {
+	if (start_holder(&child, b, ELSEWHERE)) {
 		CHECK("both, and another has one, too",
 		      is_told(&h, false, true, &at, &other, self));
 		close(b);
@@ -484,6 +498,86 @@ static void check_shared(const struct guest *none)
 	close(a);
 	if (b >= 0)
 		close(b);
+	stop(&h, true);
+}
+
+/* A server that hands its socket on is the one until it lets go of it. */
+static void check_kept(const struct guest *none)
+{
+	struct endpoint at = loopback, other = { .port = 9 };
+	char cat[PATH_MAX];
+	struct holder child;
+	struct helper h;
+	int s;
+
+	if (!realpath("/bin/cat", cat))
+		return;
+	start(&h, none, 0);
+	s = listen_at(&at);
+	CHECK("its own", is_told(&h, false, true, &at, &other, self));
+	CHECK("handed on", start_holder(&child, s, PLAIN));
+	CHECK("still its own", is_told(&h, false, true, &at, &other, self));
+	close(s);
+	CHECK("the other's", is_told(&h, false, true, &at, &other, cat));
+	stop_holder(&child);
+	CHECK("nobody's", is_told(&h, false, true, &at, &other, NULL));
+	stop(&h, true);
+}
+
+/* How many files has it open? For root to see. */
+static unsigned files_of(pid_t pid)
+{
+	char path[32];
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* More than can be kept, each with a directory of /proc. */
+static void check_full(const struct guest *none)
+{
+	enum { N = 3 * OWNERHELPER_KEPT };
+	struct endpoint at[N], other = { .port = 9 };
+	struct holder child;
+	struct helper h;
+	unsigned before = 0;
+	int s[N];
+
+	start(&h, none, 0);
+	for (unsigned i = 0; i < N; i++) {
+		at[i] = loopback;
+		s[i] = listen_at(&at[i]);
+		CHECK("one of many", is_told(&h, false, true, &at[i], &other,
+					     self));
+		fcntl(s[i], F_SETFD, 0);
+	}
+	CHECK("so many are kept", files_of(h.pid) < OWNERHELPER_KEPT + 32);
+	stop(&h, true);
+	/* Now another program has them all, too. */
+	start(&h, none, 0);
+	for (unsigned i = 0; i < N; i++) {
+		close(s[i]);
+		at[i] = loopback;
+		s[i] = listen_at(&at[i]);
+		fcntl(s[i], F_SETFD, 0);
+	}
+	CHECK("handed on", start_holder(&child, s[0], PLAIN));
+	for (unsigned i = 0; i < N; i++) {
+		CHECK("two have it", is_told(&h, false, true, &at[i], &other,
+					     NULL));
+		before = i ? before : files_of(h.pid);
+	}
+	CHECK("none is kept", files_of(h.pid) == before);
+	for (unsigned i = 0; i < N; i++)
+		close(s[i]);
+	stop_holder(&child);
 	stop(&h, true);
 }
 
@@ -503,6 +597,8 @@ void test_linux_ownerhelper(void)
 	check_nonsense(&none);
 	check_users(&none);
 	check_shared(&none);
+	check_kept(&none);
+	check_full(&none);
 	make_guest(&g);
 	if (g.pid)
 		check_guest(&g);

@@ -56,14 +56,23 @@ static void check_link(size_t i)
 /* What is told of one socket. */
 struct told {
 	unsigned n;
+	uint32_t inode;			/* of the socket */
 	bool nameless;
 	char path[PATH_BYTES];		/* of the last */
 	bool differ;
 };
 
-static void tell(void *ctx, uint32_t of, const char *path)
+static void tell(void *ctx, uint32_t of, const char *path, int dir,
+		 unsigned fd)
 {
 	struct told *t = (struct told *)ctx + of;
+
+	if (path)
+		CHECK("still", procscan_still(dir, fd, t->inode, path) &&
+			       !procscan_still(dir, fd + 1000, t->inode,
+					       path) &&
+			       !procscan_still(dir, fd, t->inode + 1, path) &&
+			       !procscan_still(dir, fd, t->inode, "/x"));
 
 	if (!path) {
 		t->nameless = true;
@@ -98,7 +107,7 @@ static struct told scan(const struct scene *s)
 	struct procscan_want want[] = { { .of = 1 }, { .of = 0 },
 					{ .of = 1 } };
 	struct procscan_net net = { .n = 3, .want = want };
-	struct told t[2] = { { .n = 0 }, { .n = 0 } };
+	struct told t[2] = { { .inode = s->inode }, { .n = 0 } };
 
 	want[0].inode = UINT32_MAX;
 	want[1].inode = s->inode;
