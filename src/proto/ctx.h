@@ -52,6 +52,7 @@ struct proto {
 	struct siphash_key isn_key;	/* RFC 6528 */
 	uint32_t ip_id;
 	uint32_t half_open;		/* TCP flows not yet established */
+	struct tcp *half_oldest, *half_newest;	/* by when they began */
 	struct crowd up, down;		/* TCP flows with bulk */
 	struct tcp *owed;		/* flows with work for the turn's end */
 	uint32_t called;		/* UDP exchanges that peers began, now */

@@ -55,7 +55,10 @@
  *
  * Limits. TCP_UP_MAX and TCP_DOWN_MAX bytes per flow, RANGES_MAX holes;
  * TCP_HALF_OPEN_MAX handshakes at once, so that a flood of SYNs does not
- * use up the host's ports, whose search gets slow long before.
+ * use up the host's ports, whose search gets slow long before. Where there
+ * is no room the oldest handshake goes, if it has had a second at least and
+ * thus most likely meets silence: a guest that scans what does not answer
+ * bars itself from nothing, and repeats its SYNs where it still cares.
  */
 #ifndef PROTO_TCP_H
 #define PROTO_TCP_H
@@ -108,6 +111,7 @@ struct tcp {
 	struct timer timer;
 	uint64_t due_ns;		/* when the timer means it; 0 never */
 	struct tcp *owed_next, **owed_prev;	/* in struct proto's list */
+	struct tcp *half_next, *half_prev;	/* likewise, if half open */
 
 	const struct stream_ops *host;
 	void *host_ctx;
@@ -314,6 +318,8 @@ int64_t tcp_to_host(struct proto *p, struct tcp *t, uint32_t seq,
 bool tcp_flush_up(struct proto *p, struct tcp *t);	/* false: t is gone */
 bool tcp_closing(struct proto *p, struct tcp *t, enum tcp_close_event ev);
 void tcp_free(struct proto *p, struct tcp *t, bool reset_host);
+/* The handshake is over: well, or t is about to go. */
+void tcp_shaken(struct proto *p, struct tcp *t);
 /* All was said and heard: the socket goes, the entry stays a little. */
 void tcp_linger(struct proto *p, struct tcp *t);
 MUST bool tcp_reserve(struct proto *p, struct store *s, uint32_t need,

@@ -15,6 +15,7 @@
 #define TURN_BYTES	(512u << 10)	/* read per flow and turn */
 #define DOWN_FIRST	(16u << 10)
 #define NO_MEMORY_NS	UINT64_C(10000000)
+#define HALF_OPEN_LEAST_S 2u	/* of the clock: one, at least, has passed */
 #define MSS_MIN		48u		/* taken for less, if the MTU lets it */
 
 void tcp_owe(struct proto *p, struct tcp *t)
@@ -57,10 +58,27 @@ void tcp_release(struct proto *p, struct store *s)
 	store_release(s, &p->env);
 }
 
+static void begin_handshake(struct proto *p, struct tcp *t)
+{
+	t->half_prev = p->half_newest;
+	*(t->half_prev ? &t->half_prev->half_next : &p->half_oldest) = t;
+	p->half_newest = t;
+	p->half_open++;
+}
+
+void tcp_shaken(struct proto *p, struct tcp *t)
+{
+	*(t->half_prev ? &t->half_prev->half_next : &p->half_oldest) =
+		t->half_next;
+	*(t->half_next ? &t->half_next->half_prev : &p->half_newest) =
+		t->half_prev;
+	p->half_open--;
+}
+
 void tcp_free(struct proto *p, struct tcp *t, bool reset_host)
 {
 	if (t->phase < TCP_ESTABLISHED)
-		p->half_open--;
+		tcp_shaken(p, t);
 	if (t->host_id >= 0)
 		t->host->close(t->host_ctx, t->host_id, reset_host);
 	wheel_cancel(&p->wheel, &t->timer);
@@ -476,22 +494,36 @@ static uint16_t guest_mss(const struct proto *p, const struct tcp_segment *seg,
 	return (uint16_t)((theirs < ours ? theirs : ours) - options);
 }
 
+/* Let the oldest handshake go, as silently as it went; false: too soon. */
+static bool make_room(struct proto *p)
+{
+	struct tcp *t = p->half_oldest;
+
+	if (!t || proto_seconds(p) - t->flow.begun_s < HALF_OPEN_LEAST_S)
+		return false;
+	p->drops[DROP_LIMIT]++;
+	tcp_abort(p, t, false);
+	return true;
+}
+
 /* A flow in its first phase; NULL with the reason. target: or NULL. */
 static struct tcp *begin(struct proto *p, const struct flow_key *key,
 			 const struct tcp_target *target, enum drop *why)
 {
 	struct tcp *t;
 
-	if (p->half_open >= TCP_HALF_OPEN_MAX) {
+	if (p->half_open >= TCP_HALF_OPEN_MAX && !make_room(p)) {
 		*why = DROP_LIMIT;
 		return NULL;
 	}
 	t = (struct tcp *)(void *)flow_alloc(&p->flows, key);
+	if (!t && make_room(p))
+		t = (struct tcp *)(void *)flow_alloc(&p->flows, key);
 	if (!t) {
 		*why = DROP_FLOWS;
 		return NULL;
 	}
-	p->half_open++;
+	begin_handshake(p, t);
 	t->flow.begun_s = proto_seconds(p);
 	t->iss = first_sequence(p, key, target);
 	t->snd_una = t->snd_nxt = t->snd_max = t->iss;

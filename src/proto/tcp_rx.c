@@ -129,7 +129,7 @@ static void begin_established(struct proto *p, struct tcp *t,
 			      const struct tcp_segment *seg, uint32_t window)
 {
 	t->phase = TCP_ESTABLISHED;
-	p->half_open--;
+	tcp_shaken(p, t);
 	t->snd_wnd = t->wnd_max = window;
 	t->snd_edge = seg->ack + window;
 	t->wnd_seq = seg->seq;

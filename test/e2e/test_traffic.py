@@ -5,6 +5,8 @@ import contextlib
 import errno
 import hashlib
 import os
+import resource
+import select
 import socket
 import struct
 import subprocess
@@ -222,6 +224,34 @@ def test_a_slow_guest_gets_all(ends):
         got += near.recv(1 << 20)
     done(10)
     assert got == data
+
+
+def test_who_scans_what_is_silent_may_still_connect(root, scene, world):
+    """More handshakes under way than there is room for, all to nobody."""
+    with contextlib.closing(root.guest()) as guest:
+        room = min(root.status()[0]["flows"]["max"], 4096)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < room + 1000:
+            pytest.skip("not enough descriptors")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        silent = []
+        with guest:
+            for _ in range(room + 500):
+                silent.append(socket.socket())
+                silent[-1].setblocking(False)
+                silent[-1].connect_ex((SILENT4, 80))
+        until(lambda: root.status()[0]["flows"]["tcp"] >= room, 5, "a crowd")
+        for address in (WORLD4, WORLD6):
+            with connect(guest, address, 7, 20) as s:
+                s.sendall(b"ahoy")
+                assert s.recv(10) == b"ahoy"
+        poll = select.poll()
+        for s in silent:
+            poll.register(s, 0)
+        assert not poll.poll(0), "silence is told as an error"
+        for s in silent:
+            s.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def send_hashed(s, total):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test/unit/proto_tcp_host.c - what the host is told of who shares memory. */
+/* test/unit/proto_tcp_host.c - many connections at once: memory and room. */
 #include "network/state.h"
 #include "proto/tcp.h"
 #include "rig.h"
@@ -86,8 +86,72 @@ static bool is_told_later(struct rig *r, struct tcp **t, unsigned n,
 	return is_told(r, t, n, what, times);
 }
 
-void test_proto_tcp_host(void);
-void test_proto_tcp_host(void)
+static struct flow_key key_of(const struct rig *r, uint16_t port)
+{
+	return (struct flow_key){
+		.guest_ip = r->fake->setup.guest4, .guest_port = port,
+		.peer_ip = ip_from_v4(0xc0000201), .peer_port = 80,
+		.kind = FLOW_TCP,
+	};
+}
+
+/* A SYN of the guest's; the host stays silent. */
+static enum drop opens(struct rig *r, uint16_t port)
+{
+	const struct flow_key key = key_of(r, port);
+	const struct tcp_segment syn = {
+		.src_port = port, .dst_port = 80, .flags = TCP_SYN,
+		.window = 1000, .wscale = TCP_NO_WSCALE,
+	};
+	const struct tcp_target target = {
+		.to = { .ip = key.peer_ip, .port = 80 },
+	};
+
+	return tcp_open(&r->net->p, &key, &syn, &target);
+}
+
+static struct tcp *find(struct rig *r, uint16_t port)
+{
+	const struct flow_key key = key_of(r, port);
+
+	return (struct tcp *)(void *)flow_find(&r->net->p.flows, &key);
+}
+
+/* The oldest handshake makes room, but not in its first second. */
+static void check_room(void)
+{
+	struct network_setup setup = fake_setup();
+	struct proto *p;
+	struct rig r;
+
+	setup.max_flows = 4;
+	r = rig_start(&setup);
+	p = &r.net->p;
+	p->now_ns = RIG_START_NS + UINT64_C(900000000);	/* late in a second */
+	for (uint16_t port = 1; port <= 4; port++)
+		CHECK("room", opens(&r, port) == DROP_OK);
+	p->now_ns += UINT64_C(990000000);
+	CHECK("too soon", opens(&r, 5) == DROP_FLOWS && find(&r, 1));
+	p->now_ns += UINT64_C(1110000000);
+	CHECK("late enough", opens(&r, 5) == DROP_OK && find(&r, 5));
+	CHECK("the oldest", !find(&r, 1) && find(&r, 2) && find(&r, 3));
+	CHECK("told nobody", !r.fake->frames && p->drops[DROP_LIMIT] == 1);
+	tcp_abort(p, find(&r, 3), false);	/* out of the middle */
+	CHECK("a free one", opens(&r, 6) == DROP_OK && find(&r, 2));
+	find(&r, 2)->phase = TCP_ESTABLISHED;
+	tcp_shaken(p, find(&r, 2));
+	CHECK("none that is open", opens(&r, 7) == DROP_OK && find(&r, 2) &&
+				   !find(&r, 4));
+	CHECK("the rest is new", opens(&r, 8) == DROP_FLOWS);
+	CHECK("counted", p->half_open == 3);
+	for (uint16_t port = 5; port <= 7; port++)
+		tcp_abort(p, find(&r, port), false);
+	CHECK("all are gone", !p->half_open && !p->half_oldest &&
+			      !p->half_newest);
+	rig_end(&r, "room");
+}
+
+static void check_crowd(void)
 {
 	const struct network_setup setup = fake_setup();
 	const struct env_ops ops = with_bulk();
@@ -110,4 +174,11 @@ void test_proto_tcp_host(void)
 	for (unsigned i = 0; i < FLOWS; i++)
 		tcp_free(&r.net->p, t[i], false);
 	rig_end(&r, "crowd");
+}
+
+void test_proto_tcp_host(void);
+void test_proto_tcp_host(void)
+{
+	check_crowd();
+	check_room();
 }
