@@ -228,8 +228,11 @@ def test_a_slow_guest_gets_all(ends):
 
 def test_who_scans_what_is_silent_may_still_connect(root, scene, world):
     """More handshakes under way than there is room for, all to nobody."""
-    with contextlib.closing(root.guest()) as guest:
-        room = min(root.status()[0]["flows"]["max"], 4096)
+    def flows():
+        return next(s["flows"] for s in root.status() if s["name"] == "scan")
+
+    with contextlib.closing(root.guest(name="scan")) as guest:
+        room = min(flows()["max"], 4096)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard < room + 1000:
             pytest.skip("not enough descriptors")
@@ -240,7 +243,7 @@ def test_who_scans_what_is_silent_may_still_connect(root, scene, world):
                 silent.append(socket.socket())
                 silent[-1].setblocking(False)
                 silent[-1].connect_ex((SILENT4, 80))
-        until(lambda: root.status()[0]["flows"]["tcp"] >= room, 5, "a crowd")
+        until(lambda: flows()["tcp"] >= room, 5, "a crowd")
         for address in (WORLD4, WORLD6):
             with connect(guest, address, 7, 20) as s:
                 s.sendall(b"ahoy")
