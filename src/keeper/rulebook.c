@@ -142,30 +142,42 @@ static bool take_except(struct rules *set, struct rule *r, const char *words,
 	return true;
 }
 
+/* Changes of a rule, in its copy; what is for this run, last. */
+static bool apply_changes(const struct rulebook *b, const struct rules *set,
+			  const struct rule *of, struct rules *all,
+			  struct rule *copy)
+{
+	const struct rulebook_change *c;
+	struct text_error error;
+	bool any = false;
+
+	for (unsigned once = 0; once < 2; once++)
+		for (size_t at = 0; (c = next_change(b, set, of, &at));) {
+			if (c->kept == once)
+				continue;
+			any = true;
+			if (c->enabled >= 0)
+				copy->enabled = c->enabled;
+			/* It was read once: it can be again. */
+			if (c->except && copy->action == RULE_BLOCK)
+				ASSERT(take_except(all, copy, c->except,
+						   &error));
+		}
+	return any;
+}
+
 /* Copy a set into @all; there is room. */
 static void append(const struct rulebook *b, const struct ruleset *s,
 		   struct rulebook_origin origin, struct rules *all,
 		   struct rulebook_origin *origins)
 {
-	struct text_error error;
-
 	for (uint32_t i = 0; s->set.rule && i < s->set.used.rules; i++) {
 		const struct rule *of = &s->set.rule[i];
 		struct rulebook_origin o = origin;
-		const struct rulebook_change *c;
 		struct rule r;
-		size_t at = 0;
 
 		ASSERT(rules_copy(all, &s->set, of, &r));
-		while ((c = next_change(b, &s->set, of, &at))) {
-			o.changed = true;
-			if (c->enabled >= 0)
-				r.enabled = c->enabled;
-			/* It was read once: it can be again. */
-			if (c->except && r.action == RULE_BLOCK)
-				ASSERT(take_except(all, &r, c->except,
-						   &error));
-		}
+		o.changed = apply_changes(b, &s->set, of, all, &r);
 		if (o.source == SOURCE_FILE)
 			o.file = s->set.text + s->from[i];
 		origins[all->used.rules] = o;

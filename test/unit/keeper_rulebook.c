@@ -206,6 +206,15 @@ static void check_change(void)
 	/* What is kept takes the place of what was for this run. */
 	CHECK("enable", change(&r, VERB_ENABLE, "file", NULL, false, &n) ==
 			CHANGE_DONE && r.book.all.set.rule[0].enabled);
+	/* Whichever came first, what was said last counts. */
+	CHECK("kept", change(&r, VERB_DISABLE, "pass", NULL, false, &n) ==
+		      CHANGE_DONE);
+	CHECK("once", change(&r, VERB_ENABLE, "pass", NULL, true, &n) ==
+		      CHANGE_DONE && r.book.all.set.rule[1].enabled);
+	CHECK("kept", change(&r, VERB_DISABLE, "pass", NULL, false, &n) ==
+		      CHANGE_DONE && !r.book.all.set.rule[1].enabled);
+	CHECK("once", change(&r, VERB_DISABLE, "file", NULL, true, &n) ==
+		      CHANGE_DONE && !r.book.all.set.rule[0].enabled);
 	/* For this run, of a rule that is kept. */
 	CHECK("once", change(&r, VERB_ENABLE, "two", NULL, true, &n) ==
 		      CHANGE_DONE && r.book.all.set.rule[2].enabled &&
