@@ -340,3 +340,80 @@ print(got)
         passes, blocked = [run().stdout.strip() for run in runs]
     assert passes == "{'served': 150}"
     assert blocked == "{'ConnectionRefusedError': 150}"
+
+
+# ---- guests that would rather not be found ----
+
+HIDE = """
+import os, resource, socket, time
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+most = min(hard, 4000)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+s = socket.socket()
+for i in range(most - 20):
+    os.dup(s.fileno())
+for i in range(40):
+    if os.fork() == 0:
+        time.sleep(1000)
+print("hidden", flush=True)
+input()
+os.killpg(0, 9)
+"""
+FORK = """
+import os, sys, threading
+threading.Thread(target=lambda: (input(), os._exit(0))).start()
+print("forking", flush=True)
+while True:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+
+
+@contextlib.contextmanager
+def inside(slipway, name, code, word):
+    """Something that goes on in that guest, until it reads a line."""
+    child = slipway.popen("exec", name, "setsid", "-w", PYTHON, "-c", code)
+    try:
+        assert child.stdout.readline() == word + "\n"
+        yield
+    finally:
+        child.stdin.write("\n")
+        child.stdin.close()
+        child.wait(20)
+        child.stdout.close()
+
+
+def test_many_files_hide_nobody(root, rules, named):
+    """
+    With 160,000 files its own end may be found too late; so it gets through
+    to nobody, and never to who is blocked at the host's end.
+    """
+    options = rules(block("in", named), block("out", "/bin/nobody"))
+    g = root.guest("--name", "hider", *options)
+    with contextlib.closing(g), server(named, "127.0.0.1") as port, \
+            server(PYTHON, "127.0.0.1") as free:
+        def gets(at):
+            return root("exec", "hider", PYTHON, "-c", ASK,
+                        "host.slipway.internal", at, TCP).stdout.strip()
+        with inside(root, "hider", HIDE, "hidden"):
+            for _ in range(3):
+                assert gets(port) in (*REFUSED, "TimeoutError")
+        until(lambda: gets(free) == "served", 20)
+        assert gets(port) in REFUSED
+
+
+def test_forks_hide_nobody(root, rules, named):
+    options = rules(block("in", named), block("out", named))
+    g = root.guest("--name", "forker", *options)
+    with contextlib.closing(g), server(named, "127.0.0.1") as port, \
+            server(PYTHON, "127.0.0.1") as free:
+        def gets(program, at):
+            return root("exec", "forker", program, "-c", ASK,
+                        "host.slipway.internal", at, TCP).stdout.strip()
+        with inside(root, "forker", FORK, "forking"):
+            for _ in range(5):
+                assert gets(PYTHON, port) in REFUSED
+                assert gets(named, free) in REFUSED
+                assert gets(PYTHON, free) == "served"
