@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/notify.h"
 #include "config/file.h"
 #include "config/options.h"
 #include "config/settings.h"
@@ -175,6 +176,7 @@ void front_tell_ready(int fd)
 {
 	void (*was)(int);
 
+	notify("READY=1");
 	if (fd < 0)
 		return;
 	/* Its reader may have gone; the guest is up all the same. */

@@ -48,7 +48,8 @@ void front_bye(int ch);
 int front_take_signals(void);
 
 /*
- * --ready-fd: a line to fd, which is closed. fd < 0: nothing. Nor is it an
+ * The guest is up: a service manager is told (cmd/notify.h), and, by
+ * --ready-fd, fd gets a line and is closed. fd < 0: nothing. Nor is it an
  * error that nobody reads there any more. Changes SIGPIPE's action meanwhile.
  */
 void front_tell_ready(int fd);

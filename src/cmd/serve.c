@@ -10,6 +10,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/front.h"
+#include "cmd/notify.h"
 #include "cmd/vmsocket.h"
 #include "config/settings.h"
 
@@ -73,6 +74,7 @@ static int serve(const struct config *c, struct vmsocket *s,
 		greet(s, &ready);
 	front_tell_ready(c->ready_fd);
 	status = wait_for_end(link, signals, s, fail);
+	notify("STOPPING=1");
 	if (!fail->text[0])
 		front_bye(link);
 	return status;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/notify.h"
 #include "keeper/watch.h"
 
 #define WAITING		4	/* streams; there is but one machine */
@@ -103,10 +104,32 @@ static int open_datagrams(struct vmsocket *s, const char *text,
 	return s->fd < 0 ? -1 : 0;
 }
 
+/* It has to be what it is said to be: that cannot be seen later. */
+static int check_given(const struct vmsocket *s, const char *option,
+		       struct fail *fail)
+{
+	struct sockaddr_un at = { 0 };
+	socklen_t len = sizeof(at) - 1, int_len = sizeof(int);
+	int listens = 0, type = 0;
+
+	if (getsockname(s->fd, (struct sockaddr *)&at, &len) == 0 &&
+	    getsockopt(s->fd, SOL_SOCKET, SO_TYPE, &type, &int_len) == 0 &&
+	    getsockopt(s->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
+		       &int_len) == 0 &&
+	    at.sun_family == AF_UNIX && type == SOCK_STREAM && listens &&
+	    !strcmp(at.sun_path, s->own.sun_path) &&
+	    fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) | O_NONBLOCK) == 0)
+		return 0;
+	close(s->fd);
+	return fail_set(fail, "%s %s: the service manager's socket is another "
+			"one; give ListenStream= the same path", option,
+			s->own.sun_path);
+}
+
 int vmsocket_open(struct vmsocket *s, const struct config *c,
 		  struct fail *fail)
 {
-	const char *path;
+	const char *path, *option;
 
 	*s = (struct vmsocket){ .fd = -1, .watch_fd = -1 };
 	if (c->qemu_dgram)
@@ -114,8 +137,12 @@ int vmsocket_open(struct vmsocket *s, const struct config *c,
 	s->vhost_user = c->vhost_user;
 	path = s->vhost_user ? c->vhost_user : c->qemu;
 	s->own = address_of(path, strlen(path));
-	s->fd = bind_at(&s->own, SOCK_STREAM,
-			s->vhost_user ? "--vhost-user" : "--qemu", fail);
+	option = s->vhost_user ? "--vhost-user" : "--qemu";
+	s->fd = notify_take_socket();
+	s->given = s->fd >= 0;
+	if (s->given)
+		return check_given(s, option, fail);
+	s->fd = bind_at(&s->own, SOCK_STREAM, option, fail);
 	return s->fd < 0 ? -1 : 0;
 }
 
@@ -175,7 +202,8 @@ void vmsocket_close(struct vmsocket *s)
 		close(s->fd);
 	if (s->watch_fd >= 0)
 		close(s->watch_fd);
-	unlink(s->own.sun_path);
+	if (!s->given)
+		unlink(s->own.sun_path);
 }
 
 void vmsocket_print(const struct vmsocket *s, FILE *out)

@@ -25,11 +25,15 @@ struct vmsocket {
 	char peer[PATH_MAX];	/* the machine's own; "": it connects to us */
 	int watch_fd;		/* readable when peer may have changed; or -1 */
 	unsigned tries;		/* since then */
+	bool given;		/* by a service manager: its to remove */
 	bool vhost_user;	/* what comes there speaks that, not frames */
 	bool told;		/* that peer cannot be used */
 };
 
-/* Make it. 0, or -1 with fail set. */
+/*
+ * Make it, or take the one that a service manager has made for us, which is
+ * to be a listening one at that path. 0, or -1 with fail set.
+ */
 MUST int vmsocket_open(struct vmsocket *s, const struct config *c,
 		       struct fail *fail);
 

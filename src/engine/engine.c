@@ -46,6 +46,7 @@
 #define FRAMES_PER_TURN	64
 #define BYTES_PER_TURN	(512u << 10)	/* of frames: others wait for it */
 #define EVENTS_PER_TURN	128
+#define TELL_AGAIN_NS	UINT64_C(60000000000)
 #define QUIET_NS	UINT64_C(1000000000)	/* then spare memory goes back */
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
 
@@ -151,11 +152,8 @@ static bool open_link(struct engine *e)
 	return engine_watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
 }
 
-/*
- * A machine may connect: the first one, or the next after one that went. While
- * there is one, what is yet to be read of it is not forgotten: its end, too.
- */
-static void next_machine(struct engine *e)
+/* The next of those that wait. */
+static void accept_machine(struct engine *e)
 {
 	const int fd = link_accept(&e->host.link);
 
@@ -169,6 +167,34 @@ static void next_machine(struct engine *e)
 	}
 	e->link_ready = true;
 	network_rejoined(e->net);
+}
+
+/* Whoever tries again and again is told of once a minute. */
+static void tell_turned_away(struct engine *e)
+{
+	const uint64_t now = engine_now_ns();
+
+	if (e->turned_away_ns && now - e->turned_away_ns < TELL_AGAIN_NS)
+		return;
+	e->turned_away_ns = now;
+	engine_log(e, LOG_WARN, "another virtual machine came and was turned "
+		   "away: one is connected; stop it, or serve the other at a "
+		   "socket of its own");
+}
+
+/*
+ * A machine may connect: the first one, or the next after one that went. While
+ * there is one, what is yet to be read of it is not forgotten: its end, too.
+ * Another one that comes meanwhile is not left to wait for nothing.
+ */
+static void next_machine(struct engine *e)
+{
+	const struct link *l = &e->host.link;
+
+	if (!link_is_held(l))
+		accept_machine(e);
+	if (link_is_held(l) && link_turn_away(l))
+		tell_turned_away(e);
 }
 
 /* Who that is: all zero where it cannot be told. */

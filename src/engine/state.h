@@ -50,6 +50,7 @@ struct engine {
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
 	struct framesocket socket;
 	struct vhost vhost;
+	uint64_t turned_away_ns;	/* when that was said last; 0: never */
 };
 
 /* Of the monotonic clock. */

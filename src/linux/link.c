@@ -2,6 +2,7 @@
 #include "linux/link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,12 +60,36 @@ int link_write(struct link *l, const struct frame_meta *meta,
 	return l->fd < 0 ? -EIO : framesocket_write(l->socket, meta, v, n);
 }
 
+bool link_is_held(const struct link *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLRDHUP };
+
+	return l->fd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+static int accept_one(const struct link *l)
+{
+	return accept4(l->listen_fd, NULL, NULL,
+		       SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+bool link_turn_away(const struct link *l)
+{
+	bool any = false;
+	int fd;
+
+	while ((fd = accept_one(l)) >= 0) {
+		close(fd);
+		any = true;
+	}
+	return any;
+}
+
 int link_accept(struct link *l)
 {
 	if (l->fd >= 0)
 		return -1;
-	l->fd = accept4(l->listen_fd, NULL, NULL,
-			SOCK_NONBLOCK | SOCK_CLOEXEC);
+	l->fd = accept_one(l);
 	if (l->fd >= 0 && l->kind == LINK_VHOST)
 		vhost_begin(l->vhost, l->fd);
 	else if (l->fd >= 0)

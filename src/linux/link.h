@@ -52,8 +52,14 @@ MUST ssize_t link_read(struct link *l, struct frame_meta *meta,
 MUST int link_write(struct link *l, const struct frame_meta *meta,
 		    const struct span *v, unsigned n);
 
+/* Is a machine connected, and has not gone yet, whether that was read or not? */
+bool link_is_held(const struct link *l);
+
 /* Take the next machine that waits: its socket, or -1. */
 int link_accept(struct link *l);
+
+/* Close the connection of each machine that waits. Was there one? */
+bool link_turn_away(const struct link *l);
 
 /*
  * Of datagrams: have frames come again, perhaps of another machine? Of

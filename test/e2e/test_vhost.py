@@ -7,6 +7,8 @@ import os
 import random
 import socket
 import struct
+import subprocess
+import sys
 import time
 
 import pytest
@@ -181,3 +183,85 @@ def test_it_keeps_no_descriptor(serve):
             bad.say(99, b"", bad.memory, bad.memory)
             assert not bad.is_served()
     until(lambda: held() <= before, 5, "as many descriptors as before")
+
+
+# ---- also for --qemu ----
+
+@pytest.fixture(params=["qemu", "vhost-user"])
+def served(request, root, world, tmp_path):
+    with contextlib.closing(Serve(root, tmp_path, "one",
+                                  link=request.param)) as s:
+        yield s
+
+
+def ends(sock):
+    sock.settimeout(5)
+    return sock.recv(1) == b""
+
+
+def connected(served):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(served.socket)
+    return sock
+
+
+def test_a_second_machine_is_turned_away(served):
+    with connected(served) as first:
+        for _ in range(3):
+            with connected(served) as second:
+                assert ends(second)
+        first.settimeout(0.2)
+        with pytest.raises(TimeoutError):       # it goes on
+            first.recv(1)
+    assert log(served).count("was turned away") == 1
+    with connected(served) as next_one:
+        next_one.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            next_one.recv(1)
+
+
+def test_a_service_manager_is_told(served, tmp_path):
+    """By serve, when the machine may come, and when it ends."""
+    served.close()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        served.slipway.env["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        try:
+            served.start()
+        finally:
+            del served.slipway.env["NOTIFY_SOCKET"]
+        assert manager.recv(99) == b"READY=1"
+        served.front.terminate()
+        assert manager.recv(99) == b"STOPPING=1"
+
+
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("path", ["there", "elsewhere"])
+def test_a_service_manager_makes_the_socket(root, world, tmp_path, path):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "there"))
+        made.listen(4)
+        front = subprocess.Popen(
+            [sys.executable, "-c", ACTIVATE, str(made.fileno()),
+             *root.argv("serve", "--name", "given", "--vhost-user",
+                        str(tmp_path / path))],
+            env=root.env, text=True, stderr=subprocess.PIPE,
+            pass_fds=(made.fileno(),))
+    with front:
+        if path == "elsewhere":
+            assert "ListenStream= the same path" in front.stderr.read()
+            assert front.wait(5) == 1
+            return
+        with contextlib.closing(FrontEnd(str(tmp_path / path))) as machine:
+            assert machine.is_served()
+        root("stop", "given")
+        assert front.wait(5) == 0
+    assert os.path.exists(tmp_path / path)      # it is the manager's
