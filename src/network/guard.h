@@ -187,4 +187,29 @@ void guard_timer(struct network *net);
 void guard_turn_end(struct network *net);
 bool guard_busy(const struct network *net);
 
+/* ---- between the files of this module ---- */
+
+#define GUARD_NO_SWEEP	UINT32_MAX
+
+static inline bool guard_leaves(enum guard_path path)
+{
+	return path == GUARD_TO_WORLD || path == GUARD_TO_HOST;
+}
+
+/* guard_wait.c: is it taken up again just now? */
+bool guard_is_again(const struct guard *g, const struct guard_flow *f);
+
+/*
+ * Keep it until the program at that end is known. GUARD_PASS: nobody can
+ * find that out.
+ */
+enum guard_verdict guard_keep(struct network *net,
+			      const struct guard_flow *f,
+			      const struct guard_cause *cause,
+			      const struct guard_programs *known,
+			      enum guard_end end);
+
+/* guard_sweep.c: its program is known now, if it will ever be. */
+void guard_judge_living(struct network *net, const struct guard_waiting *w);
+
 #endif
