@@ -141,7 +141,8 @@ static void send_sizes(struct network *net, struct path_probe *pr)
 
 	pr->tries++;
 	pr->sent_ns = net->p.now_ns;
-	for (unsigned i = 0; i < pr->n; i++) {
+	/* Without a socket, as where the host forbids it, nothing answers. */
+	for (unsigned i = 0; i < pr->n && pr->sock >= 0; i++) {
 		const size_t bytes = pr->size[i] - ip_header_bytes(&pr->to);
 		struct wr w = wr(buf, bytes);
 		const struct icmp_echo echo = {
@@ -221,7 +222,6 @@ static bool begin_probe(struct network *net, const struct ip *to,
 	if (pr->sock >= 0)
 		env->ops->dgram_fragment(env->ctx, pr->sock, !ip_is4(to),
 					 false);
-	/* Without a socket nothing will answer. */
 	begin_round(net, pr);
 	return true;
 }

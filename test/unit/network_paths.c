@@ -18,6 +18,7 @@ static struct {
 	unsigned loses;			/* so many of each size before one */
 	unsigned lost[PATHS_MOST + 1];
 	unsigned opened, sent;
+	bool forbidden;
 	struct handle owner;
 	bool open, v6;
 	struct ip to;
@@ -31,10 +32,12 @@ static struct {
 static int ping_open(void *ctx, bool v6, struct handle owner)
 {
 	(void)ctx;
+	path.opened++;
+	if (path.forbidden)
+		return -ENV_ACCESS;
 	path.open = true;
 	path.v6 = v6;
 	path.owner = owner;
-	path.opened++;
 	path.n = 0;
 	return SOCK;
 }
@@ -228,6 +231,27 @@ static void check_mute(void)
 	rig_end(&r, "mute");
 }
 
+static void check_forbidden(void)
+{
+	struct rig r = start(1500, 1500);
+	uint64_t now = RIG_START_NS;
+
+	path.forbidden = true;
+	CHECK("small", paths_mss(r.net, &four) == 1240 && path.opened == 1);
+	for (unsigned i = 0; i < 10; i++) {
+		const uint64_t next = network_next_timer(r.net);
+
+		if (next == UINT64_MAX)
+			break;
+		now = next > now ? next : now;
+		network_timers(r.net, now);
+	}
+	CHECK("it ends", network_next_timer(r.net) == UINT64_MAX);
+	CHECK("for a while", paths_mss(r.net, &four) == 1240 &&
+			     path.opened == 1 && !path.sent);
+	rig_end(&r, "forbidden");
+}
+
 static void check_no_tunnel(void)
 {
 	struct rig r = start(1500, 1400);
@@ -250,5 +274,6 @@ void test_network_paths(void)
 	}
 	check_known();
 	check_mute();
+	check_forbidden();
 	check_no_tunnel();
 }
