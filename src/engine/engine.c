@@ -511,6 +511,7 @@ static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 	owners_expire(&e->owners, now);
 	network_turn_end(e->net, now);
 	link_flush(&e->host.link);
+	relays_clamp(e->relays, network_narrowest(e->net));
 	relays_turn_end(e->relays);
 	if (e->host.pool.cached && now - e->active_ns >= QUIET_NS)
 		pool_trim(&e->host.pool);

@@ -65,6 +65,7 @@ struct relays {
 	uint32_t count, fresh, first_free, first_busy, forwards_used;
 	unsigned n_pipes, pipes_there;	/* in stock, and in all */
 	int pipes[PIPES_KEPT][2];
+	uint16_t mtu;			/* see relays_clamp(); 0: any */
 	struct forward forwards[RELAY_FORWARDS_MAX];
 	struct relay relays[RELAY_MAX];
 	uint8_t buf[COPY_BYTES];
@@ -666,6 +667,16 @@ void relays_turn_end(struct relays *r)
 	}
 }
 
+/* A listener gives it to whom it accepts. Headers: those of IPv6 and TCP. */
+static void clamp(const struct relays *r, const struct forward *f)
+{
+	const int mss = r->mtu ? r->mtu - 60 : 0;
+
+	if (f->way == RELAY_BY_FRAMES)
+		(void)!setsockopt(f->fd, IPPROTO_TCP, TCP_MAXSEG, &mss,
+				  sizeof(mss));
+}
+
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
 			const struct endpoint *to, enum relay_way way)
 {
@@ -682,6 +693,18 @@ void relays_forward_add(struct relays *r, uint32_t id, int fd,
 		r->forwards_used++;
 	r->forwards[i] = (struct forward){ .id = id, .fd = fd, .to = *to,
 					   .way = way };
+	if (r->mtu)
+		clamp(r, &r->forwards[i]);
+}
+
+void relays_clamp(struct relays *r, uint16_t mtu)
+{
+	if (r->mtu == mtu)
+		return;
+	r->mtu = mtu;
+	for (uint32_t i = 0; i < r->forwards_used; i++)
+		if (r->forwards[i].fd >= 0)
+			clamp(r, &r->forwards[i]);
 }
 
 void relays_forward_del(struct relays *r, uint32_t id)

@@ -89,6 +89,12 @@ struct relays *relays_init(void *mem, const struct relays_setup *setup);
 /* Take listening socket fd for the forward that the keeper calls id. */
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
 			const struct endpoint *to, enum relay_way way);
+/*
+ * Those who connect to ports for other machines, by frames, are to send and get
+ * packets of at most mtu bytes; 0: as many as the host likes, as at first. It
+ * holds for connections that begin from now on.
+ */
+void relays_clamp(struct relays *r, uint16_t mtu);
 void relays_forward_del(struct relays *r, uint32_t id);
 
 /* An event of a handle at or above RELAY_SLOT_BASE. */

@@ -55,6 +55,11 @@ void network_routes_changed(struct network *net, uint64_t now_ns)
 			  now_ns + MOVED_SETTLE_NS);
 }
 
+uint16_t network_narrowest(const struct network *net)
+{
+	return net->paths.narrowest;
+}
+
 void network_look_for_moved(struct network *net)
 {
 	const struct env *env = &net->p.env;

@@ -145,6 +145,12 @@ void network_address_gone(struct network *net, uint64_t now_ns);
  */
 void network_routes_changed(struct network *net, uint64_t now_ns);
 
+/*
+ * What the narrowest interface takes of those that are known to be narrow
+ * (network/paths.h); 0: none is. Who calls by it is to send no more.
+ */
+uint16_t network_narrowest(const struct network *net);
+
 /* When network_timers() is due next: absolute, UINT64_MAX for never. */
 uint64_t network_next_timer(const struct network *net);
 void network_timers(struct network *net, uint64_t now_ns);

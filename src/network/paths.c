@@ -45,6 +45,18 @@ static struct path_fact *oldest(struct path_fact *all, unsigned n)
 	return f;
 }
 
+static void find_narrowest(struct paths *ps)
+{
+	ps->narrowest = 0;
+	for (unsigned i = 0; i < PATHS_DEVS; i++) {
+		const struct path_fact *f = &ps->dev[i];
+
+		if (f->until_ns && f->mtu &&
+		    (!ps->narrowest || f->mtu < ps->narrowest))
+			ps->narrowest = f->mtu;
+	}
+}
+
 static void learn_dev(struct network *net, uint32_t dev, uint16_t mtu)
 {
 	struct paths *ps = &net->paths;
@@ -54,6 +66,7 @@ static void learn_dev(struct network *net, uint32_t dev, uint16_t mtu)
 		f = oldest(ps->dev, PATHS_DEVS);
 	*f = (struct path_fact){ .dev = dev, .mtu = mtu,
 				 .until_ns = net->p.now_ns + PATHS_KEPT_NS };
+	find_narrowest(ps);
 	ps->epoch++;
 }
 
@@ -477,6 +490,7 @@ void paths_changed(struct network *net)
 			end_probe(net, &ps->probe[i]);
 	memset(ps->dev, 0, sizeof(ps->dev));
 	memset(ps->dest, 0, sizeof(ps->dest));
+	ps->narrowest = 0;
 	ps->epoch++;
 }
 

@@ -107,6 +107,7 @@ struct paths {
 	struct path_fact dev[PATHS_DEVS], dest[PATHS_DESTS];
 	struct path_seen seen[PATHS_SEEN];
 	uint32_t epoch;			/* of what is known */
+	uint16_t narrowest;		/* of the interfaces; 0: none is */
 	struct timer timer;		/* of looks for stalls */
 	uint32_t look_at;		/* slot of the flow table */
 	uint64_t looked_bytes;		/* from the guest, at the last look */

@@ -16,7 +16,7 @@ import pytest
 
 from scene import FAR4, FAR6, WORLD4, need, sh, until
 from servers import Dns, Server, web
-from vpn import PEER4, Vpn, status_warnings
+from vpn import NEAR4, PEER4, Vpn, status_warnings
 
 KINDS = {"declared": {"mtu": 1400, "takes": 1400},
          "says": {"takes": 1400, "says": True},
@@ -355,3 +355,31 @@ def test_a_vpn_that_takes_all_private_addresses(slipway, scene, world):
         assert before == (guest.address4, guest.gateway4)
         done = guest.sh(f"curl -sf --max-time 5 http://{FAR4}/a")
         assert done.stdout == "you asked for /a\n"
+
+
+def test_who_calls_through_a_silent_vpn_sends_no_more(root, scene, world):
+    """A published port: what comes in is as long as the tunnel takes."""
+    assert world
+    data = os.urandom(300000)
+
+    def swallow(conn):
+        left = len(data)
+        while left:
+            left -= len(conn.recv(65536))
+        conn.sendall(data)
+    with contextlib.closing(root.guest("-p", "8000", name="lan")) as guest, \
+            Vpn(scene, **KINDS["silent"]):
+        with guest:
+            server = Server("0.0.0.0", swallow, 8000)
+        with server:
+            guest.sh(f"curl -s http://{FAR4}/")
+            until(lambda: root.status()[0]["narrow"], 8, "that it is narrow")
+            with scene.world:
+                s = socket.create_connection((NEAR4, 8000), 10)
+            s.settimeout(10)
+            with s:
+                s.sendall(data)
+                got = b""
+                while len(got) < len(data):
+                    got += s.recv(65536)
+            assert got == data
