@@ -19,6 +19,7 @@
 #include "base/ports.h"
 #include "config/publish.h"
 #include "config/ruleset.h"
+#include "config/verb.h"
 
 #define CONFIG_NAME_BYTES	33	/* 32 characters and NUL */
 #define CONFIG_HOSTNAME_BYTES	65	/* HOST_NAME_MAX and NUL */
@@ -113,6 +114,7 @@ struct config {
 	struct ip doctor_peer;		/* --peer */
 	bool background;
 	bool as_root, once, quiet, verbose, json, help, version;
+	struct config_verb verb;	/* of firewall, why */
 	int ready_fd;			/* -1: none */
 };
 

@@ -26,7 +26,25 @@ enum for_command {		/* bits: which commands a setting is for */
 	FOR_PORTS	= 1 << 9,
 	FOR_FLOWS	= 1 << 10,
 	FOR_DOCTOR	= 1 << 11,
-	FOR_ALL		= (1 << 12) - 1,
+	FOR_WHY		= 1 << 12,
+	FOR_FW_LIST	= 1 << 13,
+	FOR_FW_SHOW	= 1 << 14,
+	FOR_FW_ADD	= 1 << 15,
+	FOR_FW_EXCEPT	= 1 << 16,
+	FOR_FW_DELETE	= 1 << 17,
+	FOR_FW_ENABLE	= 1 << 18,
+	FOR_FW_DISABLE	= 1 << 19,
+	FOR_FW_ON	= 1 << 20,
+	FOR_FW_OFF	= 1 << 21,
+	FOR_FW_PROFILE	= 1 << 22,
+	FOR_FW_IMPORT	= 1 << 23,
+	FOR_FW_LOG	= 1 << 24,
+	FOR_ALL		= (1 << 25) - 1,
+	FOR_FIREWALL	= FOR_ALL & ~(FOR_FW_LIST - 1),	/* its verbs */
+	/* Verbs that change which flows may be. */
+	FOR_FW_CHANGE	= FOR_FW_ADD | FOR_FW_EXCEPT | FOR_FW_DELETE |
+			  FOR_FW_ENABLE | FOR_FW_DISABLE | FOR_FW_ON |
+			  FOR_FW_PROFILE | FOR_FW_IMPORT,
 	FOR_NETWORK	= FOR_RUN | FOR_SERVE | FOR_ATTACH, /* that make one */
 };
 

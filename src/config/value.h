@@ -50,6 +50,12 @@ value_fn value_ready_fd;
 value_fn value_pid_file, value_background;
 value_fn value_doctor_port, value_doctor_program, value_doctor_peer;
 
+/* Of firewall and why: config/verb.h. */
+value_fn value_check, value_replace, value_dry_run, value_spare_flows;
+value_fn value_follow, value_last, value_program;
+value_fn value_for;		/* verb_duration() */
+value_fn value_from, value_map;	/* one more */
+
 /* May this be an instance's name? For names that come as operands. */
 bool value_is_name(const char *text);
 
