@@ -273,3 +273,68 @@ json_t *ask_all(enum api_op op, struct fail *fail)
 	json_decref(r.replies);
 	return NULL;
 }
+
+struct running {
+	const char *dir;
+	char name[CONFIG_NAME_BYTES];	/* the first */
+	char all[160];
+	unsigned n;
+};
+
+static void count_running(void *ctx, const char *name)
+{
+	struct running *r = ctx;
+	const int fd = ask_connect(r->dir, name);
+	const size_t len = strlen(r->all);
+
+	if (fd < 0)
+		return;
+	close(fd);
+	if (!r->n++)
+		snprintf(r->name, sizeof(r->name), "%s", name);
+	if (len + strlen(name) + 8 < sizeof(r->all))
+		snprintf(r->all + len, sizeof(r->all) - len, "%s%s",
+			 len ? ", " : "", name);
+	else if (!strstr(r->all, "..."))
+		strcat(r->all, " ...");
+}
+
+int ask_which(const char *given, const char *command,
+	      char out[CONFIG_NAME_BYTES], struct fail *fail)
+{
+	char dir[NAMES_DIR_BYTES];
+	struct running r = { .dir = dir };
+
+	if (given && *given) {
+		if (!value_is_name(given))
+			return fail_set(fail, "%s: no guest of that name "
+					"runs; see slipway status", given);
+		snprintf(out, CONFIG_NAME_BYTES, "%s", given);
+		return 0;
+	}
+	if (names_find_dir(dir, fail) < 0)
+		return -1;
+	names_each(dir, count_running, &r);
+	if (r.n == 0)
+		return fail_set(fail, "%s: no guest runs; start one by "
+				"slipway run, or see slipway status", command);
+	if (r.n > 1)
+		return fail_set(fail, "%s: several guests run (%s); say which "
+				"by --name NAME", command, r.all);
+	strcpy(out, r.name);
+	return 0;
+}
+
+int ask_runs(const char *name, bool *runs, struct fail *fail)
+{
+	char dir[NAMES_DIR_BYTES];
+	int fd;
+
+	if (names_find_dir(dir, fail) < 0)
+		return -1;
+	fd = ask_connect(dir, name);
+	*runs = fd != -ENOENT;
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}

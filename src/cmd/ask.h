@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+#include "config/config.h"
 #include "control/api.h"
 
 #define ASK_MAX_FDS 8
@@ -37,6 +38,16 @@ MUST json_t *ask_once(const char *name, enum api_op op, json_t *body,
  * end while they are asked. NULL with fail set.
  */
 MUST json_t *ask_all(enum api_op op, struct fail *fail);
+
+/*
+ * Which guest is meant: the given one, or, of NULL and "", the only one that
+ * runs. 0, or -1 with fail set; command is what was typed, for that.
+ */
+MUST int ask_which(const char *given, const char *command,
+		   char out[CONFIG_NAME_BYTES], struct fail *fail);
+
+/* Does it run? 0, or -1 with fail set. */
+MUST int ask_runs(const char *name, bool *runs, struct fail *fail);
 
 /*
  * Find name's instance, complaining if there is none: a descriptor, or -1

@@ -10,15 +10,7 @@
 #include "config/options.h"
 #include "config/settings.h"
 
-static const struct command {
-	const char *name;
-	unsigned bit;
-	bool mixed;		/* options may follow operands */
-	int (*main)(char **argv);
-	const char *operands;
-	const char *summary;	/* in the list of all */
-	const char *about;	/* in its own help */
-} commands[] = {
+static const struct command commands[] = {
 	{ "run", FOR_RUN, false, cmd_run, " [OPTION...] [COMMAND...]",
 	  "run COMMAND, or a shell, in a guest of its own",
 	  "Runs COMMAND, or a shell, in a network of its own until it ends.\n"
@@ -69,13 +61,24 @@ static const struct command {
 	  "that run, or with NAME alone; and in WSL2, where it reads the rules of\n"
 	  "Windows' firewall, too. Changes nothing. Exits with 1 if anything is\n"
 	  "broken." },
+	{ "firewall", FOR_FIREWALL, true, cmd_firewall, " VERB [ARGUMENT...]",
+	  "the rules: which flows may be",
+	  "Lists and changes the rules of a network. A block beats every allow;\n"
+	  "where no rule is about a flow the profile's default holds.",
+	  firewall_verbs },
+	{ "why", FOR_WHY, true, cmd_why, " PROTOCOL FROM TO | URL | NAME",
+	  "which rule decides a flow, and what changes that",
+	  "Tells whether a flow may be: the rule that decides, those that lost,\n"
+	  "and the narrowest command that changes it. PROTOCOL is tcp, udp or\n"
+	  "icmp; FROM and TO are ADDRESS:PORT, guest, host, or a name. Of a URL\n"
+	  "or a NAME alone FROM is the guest. Exits with 0 if it is allowed,\n"
+	  "with 1 if it is blocked." },
 	{ "host-ip", FOR_HOST_IP, true, cmd_host_ip, "",
 	  "the address at which this guest reaches its host",
 	  "Prints the gateway of the IPv4 default route: in a guest, and in\n"
 	  "WSL2, the address of the host." },
+	{ .name = NULL },
 };
-
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 int cmd_fail(const struct fail *fail, int status)
 {
@@ -91,6 +94,20 @@ int cmd_json(json_t *value)
 	return EXIT_DONE;
 }
 
+static void print_table(FILE *out, const struct command *c)
+{
+	for (; c->name; c++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s%s", c->name, c->operands);
+		if (strlen(left) > 29)
+			fprintf(out, "  %s\n  %-29s %s\n", left, "",
+				c->summary);
+		else
+			fprintf(out, "  %-29s %s\n", left, c->summary);
+	}
+}
+
 static void print_commands(FILE *out)
 {
 	fputs("Usage: slipway COMMAND [OPTION...] [ARGUMENT...]\n"
@@ -99,18 +116,7 @@ static void print_commands(FILE *out)
 	      "unprivileged process.\n"
 	      "\n"
 	      "Commands:\n", out);
-	for (size_t i = 0; i < COMMANDS; i++) {
-		char left[64];
-
-		snprintf(left, sizeof(left), "%s%s", commands[i].name,
-			 commands[i].operands);
-		if (strlen(left) > 29)
-			fprintf(out, "  %s\n  %-29s %s\n", left, "",
-				commands[i].summary);
-		else
-			fprintf(out, "  %-29s %s\n", left,
-				commands[i].summary);
-	}
+	print_table(out, commands);
 	fputs("\n"
 	      "Options:\n"
 	      "  -h, --help                    print this, or a command's "
@@ -121,20 +127,43 @@ static void print_commands(FILE *out)
 	      "manual is slipway(1).\n", out);
 }
 
+/* The command, or verb of one, with that bit; *of: whose verb it is. */
+static const struct command *by_bit(unsigned bit, const struct command **of)
+{
+	*of = NULL;
+	for (const struct command *c = commands; c->name; c++)
+		if (c->bit == bit)
+			return c;
+	for (const struct command *c = commands; c->name; c++)
+		for (const struct command *v = c->verbs; v && v->name; v++)
+			if (v->bit == bit) {
+				*of = c;
+				return v;
+			}
+	return NULL;
+}
+
 void cmd_help(FILE *out, unsigned command)
 {
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct command *c = &commands[i];
+	const struct command *of, *c = by_bit(command, &of);
 
-		if (c->bit != command)
-			continue;
-		fprintf(out, "Usage: slipway %s%s%s\n\n%s\n\nOptions:\n",
-			c->name, strstr(c->operands, "OPTION") ? "" :
-			" [OPTION...]", c->operands, c->about);
-		help_options(out, command);
+	if (!c) {
+		print_commands(out);
 		return;
 	}
-	print_commands(out);
+	fprintf(out, "Usage: slipway %s%s%s%s%s\n\n%s\n\n",
+		of ? of->name : "", of ? " " : "", c->name,
+		c->verbs || strstr(c->operands, "OPTION") ? "" :
+		" [OPTION...]", c->operands, c->about);
+	if (c->verbs) {
+		fputs("Verbs:\n", out);
+		print_table(out, c->verbs);
+		fprintf(out, "\n`slipway %s VERB --help' lists a verb's "
+			"options.\n", c->name);
+		return;
+	}
+	fputs("Options:\n", out);
+	help_options(out, command);
 }
 
 static int print_version(void)
@@ -143,22 +172,15 @@ static int print_version(void)
 	return EXIT_DONE;
 }
 
-static bool is_mixed(unsigned bit)
-{
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (commands[i].bit == bit)
-			return commands[i].mixed;
-	return false;
-}
-
 int cmd_options(struct config *c, unsigned command, char **argv,
 		char ***operands)
 {
+	const struct command *of, *own = by_bit(command, &of);
 	struct fail fail = { 0 };
 	char **rest;
 
 	config_defaults(c);
-	rest = options_parse(c, command, is_mixed(command), argv, &fail);
+	rest = options_parse(c, command, own && own->mixed, argv, &fail);
 	if (!rest)
 		return cmd_fail(&fail, EXIT_USAGE);
 	if (c->help) {
@@ -171,38 +193,46 @@ int cmd_options(struct config *c, unsigned command, char **argv,
 	return -1;
 }
 
-static int unknown(const char *word)
+int cmd_unknown(const struct command *table, const char *before,
+		const char *word)
 {
-	const char *what = word[0] == '-' ? "option" : "command";
+	const char *what = word[0] == '-' ? "option" :
+			   *before ? "verb" : "command";
 	struct nearest n = { .text = word };
 	struct fail fail;
 
-	for (size_t i = 0; i < COMMANDS; i++)
-		nearest_offer(&n, commands[i].name);
+	for (const struct command *c = table; c->name; c++)
+		nearest_offer(&n, c->name);
 	if (n.best)
-		fail_set(&fail, "%s: no such %s; did you mean slipway %s?",
-			 word, what, n.best);
+		fail_set(&fail, "%s%s: no such %s; did you mean slipway "
+			 "%s%s?", before, word, what, before, n.best);
 	else
-		fail_set(&fail, "%s: no such %s; see slipway --help", word,
-			 what);
+		fail_set(&fail, "%s%s: no such %s; see slipway %s--help",
+			 before, word, what, before);
 	return cmd_fail(&fail, EXIT_USAGE);
 }
 
-static const struct command *find(const char *name)
+const struct command *cmd_find(const struct command *table, const char *name)
 {
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (!strcmp(commands[i].name, name))
-			return &commands[i];
+	for (; table->name; table++)
+		if (!strcmp(table->name, name))
+			return table;
 	return NULL;
 }
 
-/* `slipway help [COMMAND]', as other programs have it. */
+/* `slipway help [COMMAND [VERB]]', as other programs have it. */
 static int help(char **argv)
 {
-	const struct command *c = argv[0] ? find(argv[0]) : NULL;
+	const struct command *c = argv[0] ? cmd_find(commands, argv[0]) : NULL;
 
 	if (argv[0] && !c)
-		return unknown(argv[0]);
+		return cmd_unknown(commands, "", argv[0]);
+	if (c && c->verbs && argv[1]) {
+		c = cmd_find(c->verbs, argv[1]);
+		if (!c)
+			return cmd_unknown(firewall_verbs, "firewall ",
+					   argv[1]);
+	}
 	cmd_help(stdout, c ? c->bit : 0);
 	return EXIT_DONE;
 }
@@ -221,8 +251,8 @@ static int dispatch(char **argv)
 		return print_version();
 	if (!strcmp(argv[0], "help"))
 		return help(argv + 1);
-	c = find(argv[0]);
-	return c ? c->main(argv + 1) : unknown(argv[0]);
+	c = cmd_find(commands, argv[0]);
+	return c ? c->main(argv + 1) : cmd_unknown(commands, "", argv[0]);
 }
 
 /* What we open shall not become the command's standard streams. */

@@ -19,11 +19,15 @@ unsigned test_failures;
 	X(base_siphash)							\
 	X(base_span)							\
 	X(base_wheel)							\
+	X(cmd_import)							\
 	X(cmd_proxyenv)							\
+	X(cmd_why)							\
 	X(config_file)							\
 	X(config_firewall)							\
 	X(config_options)						\
 	X(config_publish)							\
+	X(config_verb)							\
+	X(control_firewall)						\
 	X(control_hostfw)						\
 	X(control_http)							\
 	X(control_status)						\
