@@ -14,6 +14,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 
@@ -52,7 +53,8 @@ def measure(bench, kinds, chosen):
     """Each row once for each contender that takes part in it."""
     for row in chosen:
         for kind in kinds:
-            if row.only(kind) and (row.mtu is None or row.mtu in kind.mtus):
+            if row.only(kind) and re.match(kind.rows, row.name) and \
+                    (row.mtu is None or row.mtu in kind.mtus):
                 yield row, kind, one(bench, row, kind)
 
 

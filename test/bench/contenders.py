@@ -90,6 +90,7 @@ class Contender:
     mtus = (1500, 65520)
     delayed = False             # takes part where the path has a delay
     machine = None              # by which link a virtual machine joins
+    rows = ""                   # a pattern: takes part in these alone
 
     def __init__(self, scene, mtu):
         self.process = None
@@ -240,7 +241,12 @@ class Ours(Contender):
         self.home = tempfile.TemporaryDirectory()
         self.slipway = Slipway(scene, pathlib.Path(self.home.name))
         options = ["--mtu", str(mtu)] if mtu else []
-        self.guest = self.netns = Guest(self.slipway, *options)
+        self.guest = self.netns = Guest(self.slipway, *options,
+                                        *self.more())
+
+    def more(self):
+        """Options besides."""
+        return []
 
     def relays(self):
         return [pid for pid, name in processes().items()
@@ -281,6 +287,24 @@ class QemuStream(VhostUser):
     name, machine = "QEMU stream", "qemu"
 
 
+class Ruled(Ours):
+    """The same with 10,000 rules, none of which decides here."""
+    name = "with rules"
+    forwards = delayed = False
+    started_by = None
+    rows = r"TCP 1 stream|TCP request/response|TCP connect"
+
+    def more(self):
+        path = pathlib.Path(self.home.name, "rules.conf")
+        path.write_text("".join(
+            f"[rule {port}]\naction = {'block' if port % 3 else 'allow'}\n"
+            f"direction = {'out' if port % 2 else 'in'}\nprotocol = tcp\n"
+            f"{'remotePort' if port % 2 else 'localPort'} = {port}\n"
+            f"remoteAddress = 10.{port % 250}.0.0/16, 198.51.100.0/24\n"
+            for port in range(10000, 20000)))
+        return ["--config", path]
+
+
 def found():
     """Those that this machine has, the ones to compare with first."""
     yield Direct
@@ -295,6 +319,7 @@ def found():
     yield Ours
     yield VhostUser
     yield QemuStream
+    yield Ruled
 
 
 def version(kind):

@@ -6,7 +6,7 @@ import statistics
 COLOURS = {"direct": "#9aa5b1", "kernel NAT": "#616e7c", "relay": "#cbd2d9",
            "slirp4netns": "#e3b341", "pasta": "#d9822b", "PASTA": "#b35900",
            "slipway": "#2470c7", "vhost-user": "#17497f",
-           "QEMU stream": "#7fb2e5"}
+           "QEMU stream": "#7fb2e5", "with rules": "#a9cbee"}
 
 
 class Results:
@@ -95,6 +95,12 @@ def bars(results):
         ours = results.median(row, "slipway")
         yield least(f"eight streams {way}, of kernel NAT", 0.45,
                     ours / nat if ours and nat else None)
+    for what, row in (("one stream up", "TCP 1 stream up, MTU 1500"),
+                      ("one stream down", "TCP 1 stream down, MTU 1500"),
+                      ("connect/request/close, one CPU",
+                       "TCP connect/request/close, one CPU")):
+        yield least(f"{what}, with 10,000 rules", 0.95,
+                    ratio(row, "slipway", of="with rules"))
     for row in ("TCP up over 100 ms", "TCP down over 100 ms",
                 "TCP up, 0.1 % lost over 20 ms"):
         yield least(f"{row}, of direct", 0.9, ratio(row, "direct"))
