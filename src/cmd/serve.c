@@ -25,22 +25,23 @@ static void greet(const struct vmsocket *s, const struct front_ready *ready)
 	vmsocket_print(s, stderr);
 }
 
-/* Until a signal or the keeper's word: what to exit with. */
+/* Until a signal, the keeper's word or the machine's end: what to exit with. */
 static int wait_for_end(int link, int signals, struct vmsocket *s,
 			struct fail *fail)
 {
-	struct pollfd p[3] = {
+	struct pollfd p[4] = {
 		{ .fd = link, .events = POLLIN },
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = s->watch_fd, .events = POLLIN },
+		{ .fd = s->connected ? s->fd : -1, .events = POLLRDHUP },
 	};
 
 	for (;;) {
 		const int ms = s->watch_fd < 0 ? -1 : vmsocket_connect(s);
 
-		if (poll(p, 3, ms) <= 0)
+		if (poll(p, 4, ms) <= 0)
 			continue;
-		if (p[1].revents)
+		if (p[1].revents || p[3].revents)
 			return EXIT_DONE;
 		if (!p[0].revents)
 			continue;
@@ -83,7 +84,8 @@ static int serve(const struct config *c, struct vmsocket *s,
 /* NULL, or what is wrong with the command's words. */
 static const char *check(const struct config *c, char *const *operands)
 {
-	const int links = !!c->qemu + !!c->qemu_dgram + !!c->vhost_user;
+	const int links = !!c->qemu + !!c->qemu_dgram + !!c->vhost_user +
+			  (c->link_fd >= 0);
 
 	if (operands[0])
 		return "it runs no command; give options only";
@@ -91,8 +93,8 @@ static const char *check(const struct config *c, char *const *operands)
 		return "there is no link to serve; give --vhost-user SOCK, or "
 		       "--qemu SOCK";
 	if (links > 1)
-		return "it has one link; give --vhost-user, --qemu or "
-		       "--qemu-dgram";
+		return "it has one link; give one of --vhost-user, --qemu, "
+		       "--qemu-dgram and --fd";
 	return NULL;
 }
 

@@ -126,6 +126,30 @@ static int check_given(const struct vmsocket *s, const char *option,
 			s->own.sun_path);
 }
 
+/* One that we were started with: which of the two it is, and where. */
+static int open_inherited(struct vmsocket *s, int fd, struct fail *fail)
+{
+	socklen_t len = sizeof(s->own) - 1, int_len = sizeof(int);
+	int listens = 0, type = 0;
+
+	if (getsockname(fd, (struct sockaddr *)&s->own, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &int_len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
+		       &int_len) < 0 ||
+	    type != SOCK_STREAM ||
+	    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return fail_set(fail, "--fd %d: no stream socket; give one "
+				"that is connected or listens", fd);
+	s->fd = fd;
+	s->given = true;
+	s->connected = !listens;
+	if (s->own.sun_family != AF_UNIX || !s->own.sun_path[0])
+		snprintf(s->own.sun_path, sizeof(s->own.sun_path), "fd %d",
+			 fd);
+	return 0;
+}
+
 int vmsocket_open(struct vmsocket *s, const struct config *c,
 		  struct fail *fail)
 {
@@ -134,6 +158,8 @@ int vmsocket_open(struct vmsocket *s, const struct config *c,
 	*s = (struct vmsocket){ .fd = -1, .watch_fd = -1 };
 	if (c->qemu_dgram)
 		return open_datagrams(s, c->qemu_dgram, fail);
+	if (c->link_fd >= 0)
+		return open_inherited(s, c->link_fd, fail);
 	s->vhost_user = c->vhost_user;
 	path = s->vhost_user ? c->vhost_user : c->qemu;
 	s->own = address_of(path, strlen(path));
@@ -148,7 +174,7 @@ int vmsocket_open(struct vmsocket *s, const struct config *c,
 
 void vmsocket_lent(struct vmsocket *s)
 {
-	if (s->peer[0])
+	if (s->peer[0] || s->connected)
 		return;
 	close(s->fd);
 	s->fd = -1;
@@ -217,6 +243,9 @@ void vmsocket_print(const struct vmsocket *s, FILE *out)
 		fprintf(out, "-netdev dgram,id=n,local.type=unix,local.path=%s,"
 			"remote.type=unix,remote.path=%s", s->peer,
 			s->own.sun_path);
+	else if (s->connected)
+		fprintf(out, "-netdev stream,id=n,server=off,addr.type=fd,"
+			"addr.str=FD");
 	else
 		fprintf(out, "-netdev stream,id=n,server=off,addr.type=unix,"
 			"addr.path=%s", s->own.sun_path);

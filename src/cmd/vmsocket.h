@@ -5,7 +5,8 @@
  * Made here, where paths can be seen, and lent to the keeper, whose engine
  * cannot. A listening one (--qemu, --vhost-user) is the engine's alone from
  * then on. One of datagrams (--qemu-dgram) we go on connecting to the
- * machine's own, as often as that is made anew.
+ * machine's own, as often as that is made anew. One that we were started with
+ * (--fd) listens, or has the one machine at its other end.
  */
 #ifndef CMD_VMSOCKET_H
 #define CMD_VMSOCKET_H
@@ -25,7 +26,8 @@ struct vmsocket {
 	char peer[PATH_MAX];	/* the machine's own; "": it connects to us */
 	int watch_fd;		/* readable when peer may have changed; or -1 */
 	unsigned tries;		/* since then */
-	bool given;		/* by a service manager: its to remove */
+	bool given;		/* by who started us, and theirs to remove */
+	bool connected;		/* given, with a machine at its other end */
 	bool vhost_user;	/* what comes there speaks that, not frames */
 	bool told;		/* that peer cannot be used */
 };
@@ -37,7 +39,10 @@ struct vmsocket {
 MUST int vmsocket_open(struct vmsocket *s, const struct config *c,
 		       struct fail *fail);
 
-/* The keeper has it: give up what is only its own. */
+/*
+ * The keeper has it: give up what is only its own. A connected one we keep,
+ * to see its end.
+ */
 void vmsocket_lent(struct vmsocket *s);
 
 /*

@@ -106,6 +106,7 @@ struct config {
 	const char *qemu;		/* --qemu; borrowed; NULL */
 	const char *qemu_dgram;		/* --qemu-dgram, likewise */
 	const char *vhost_user;		/* --vhost-user, likewise */
+	int link_fd;			/* --fd: an inherited socket; -1 */
 	const char *attach;		/* of attach: its operand, likewise */
 	const char *pid_file;		/* --pid-file, likewise */
 	uint16_t doctor_port;		/* --port; 0: none */
@@ -133,7 +134,7 @@ void config_end(struct config *c);
 /* Is the guest a virtual machine? */
 static inline bool config_machine(const struct config *c)
 {
-	return c->qemu || c->qemu_dgram || c->vhost_user;
+	return c->qemu || c->qemu_dgram || c->vhost_user || c->link_fd >= 0;
 }
 
 /* What no setting can check alone. 0, or -1 with fail set. */

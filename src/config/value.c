@@ -534,7 +534,8 @@ const char *value_version(struct config *c, const char *text)
 	return boolean(text, &c->version);
 }
 
-const char *value_ready_fd(struct config *c, const char *text)
+/* The number of a descriptor that we were started with. */
+static const char *descriptor(const char *text, int *out)
 {
 	unsigned long n;
 
@@ -542,8 +543,18 @@ const char *value_ready_fd(struct config *c, const char *text)
 		return "not a descriptor's number";
 	if (fcntl((int)n, F_GETFD) < 0)
 		return "not open";
-	c->ready_fd = (int)n;
+	*out = (int)n;
 	return NULL;
+}
+
+const char *value_ready_fd(struct config *c, const char *text)
+{
+	return descriptor(text, &c->ready_fd);
+}
+
+const char *value_fd(struct config *c, const char *text)
+{
+	return descriptor(text, &c->link_fd);
 }
 
 const char *value_doctor_port(struct config *c, const char *text)

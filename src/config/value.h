@@ -17,6 +17,7 @@ value_fn value_name;		/* [a-z0-9][a-z0-9._-]*, 32 characters */
 value_fn value_config_file;
 value_fn value_qemu;		/* as long as sun_path */
 value_fn value_vhost_user;	/* likewise */
+value_fn value_fd;		/* an open one */
 value_fn value_qemu_dgram;	/* each of the two */
 value_fn value_subnet;
 value_fn value_address;

@@ -124,6 +124,16 @@ static void prepare_vhost(struct engine *e)
 	vhost_init(v);
 }
 
+/* Or is a machine at its other end already? */
+static bool listens(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+
+	(void)!getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len);
+	return yes;
+}
+
 /* false with errno set. */
 static bool open_link(struct engine *e)
 {
@@ -148,6 +158,12 @@ static bool open_link(struct engine *e)
 	}
 	if (s->link == LINK_VHOST)
 		prepare_vhost(e);
+	if (s->link == LINK_STREAM && !listens(s->link_fd)) {
+		l->fd = s->link_fd;
+		framesocket_init(l->socket, l->fd, false);
+		return engine_watch(e, l->fd, SLOT_LINK,
+				    EPOLLIN | EPOLLOUT | EPOLLET);
+	}
 	l->listen_fd = s->link_fd;
 	return engine_watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
 }

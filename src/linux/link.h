@@ -4,7 +4,7 @@
  *
  * A stream link, or one of vhost-user, has a listening socket (Unix, stream).
  * One machine at a time is connected; when it has gone the next one may come.
- * A datagram link has one socket; somebody else connects it to each machine.
+ * Or it is connected already, and there is no next. A datagram link has one socket; somebody else connects it to each machine.
  */
 #ifndef LINUX_LINK_H
 #define LINUX_LINK_H
@@ -31,7 +31,7 @@ enum link_kind {
 struct link {
 	enum link_kind kind;
 	int fd;			/* tap, connection, datagrams; -1: none */
-	int listen_fd;		/* of a stream link, or vhost-user */
+	int listen_fd;		/* of a stream link, or vhost-user; -1 */
 	struct framesocket *socket;	/* of streams and datagrams */
 	struct vhost *vhost;	/* of vhost-user */
 	bool no_uso;		/* a tap that knows no batches of UDP */

@@ -28,6 +28,8 @@ MAC = "52:54:00:12:34:56"
 class Serve:
     """slipway serve, until close()."""
 
+    inherited = ()                      # descriptors that it gets, besides
+
     def __init__(self, slipway, directory, name, *options, link="qemu"):
         self.slipway, self.name = slipway, name
         self.socket = f"{directory}/qemu.sock"
@@ -38,7 +40,7 @@ class Serve:
         ready, told = os.pipe()
         self.front = self.slipway.popen(
             "serve", "-q", "--name", self.name, "--ready-fd", told,
-            *self.options, pass_fds=(told,))
+            *self.options, pass_fds=(told, *self.inherited))
         os.close(told)
         with open(ready, encoding="ascii") as f:
             assert select.select([f], [], [], 20)[0] and f.readline(), \
