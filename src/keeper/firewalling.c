@@ -10,6 +10,7 @@
 
 #include "firewall/word.h"
 #include "keeper/process.h"
+#include "keeper/programlinks.h"
 #include "keeper/state.h"
 #include "linux/channel.h"
 #include "linux/messages.h"
@@ -70,6 +71,12 @@ static int rules_file(const struct rules *set, struct rules_size *size)
 	return sealed_file("rules", part, 3);
 }
 
+/* The rules as the engine has them: numbered as those in the book. */
+static const struct rules *sent(const struct firewalling *f)
+{
+	return f->linked.set.rule ? &f->linked.set : &f->book.all.set;
+}
+
 static int send_rules(struct keeper *k)
 {
 	const struct firewalling *f = &k->firewall;
@@ -83,7 +90,7 @@ static int send_rules(struct keeper *k)
 		.off = !f->on, .refuse = firewalling_refuses(k),
 		.keep_flows = f->keep_flows,
 	};
-	const struct rules *set = &f->book.all.set;
+	const struct rules *set = sent(f);
 	struct rules_size size;
 	int rc = rules_ask_programs(set) ? whose_want(k) : 0, fd;
 
@@ -101,19 +108,17 @@ static int send_rules(struct keeper *k)
 	return rc;
 }
 
-/* Somebody has to tell whose a socket is, if a rule asks for that. */
-static void want_owners(struct keeper *k)
+/* Without them a rule for a link holds for nobody, and the others hold. */
+static void follow_links(struct keeper *k)
 {
-	const struct rules *set = &k->firewall.book.all.set;
-	bool wanted = false;
+	struct firewalling *f = &k->firewall;
 	int rc;
 
-	for (uint32_t i = 0; i < set->used.rules && !wanted; i++)
-		wanted = rule_first(set, &set->rule[i], RULE_PROGRAMS);
-	rc = wanted ? whose_want(k) : 0;
+	ruleset_fini(&f->linked);
+	rc = programlinks_follow(&f->book.all.set, &f->linked);
 	if (rc < 0)
-		log_print(&k->in.log, LOG_WARN, "nobody can tell which program "
-			  "a flow is of: %s; rules that name one do not match",
+		log_print(&k->in.log, LOG_WARN, "links to programs are not "
+			  "followed: %s; name the programs themselves",
 			  strerror(-rc));
 }
 
@@ -130,7 +135,7 @@ void firewalling_tell(struct keeper *k, bool keep_flows)
 	/* What the engine did not hear of may be more than this. */
 	f->keep_flows = keep_flows && (!waits || f->keep_flows);
 	f->generation++;
-	want_owners(k);
+	follow_links(k);
 	rc = send_rules(k);
 	f->again_ns = rc < 0 ? keeper_now_ns() + FIREWALLING_AGAIN_NS : NEVER;
 	if (rc < 0 && rc != -EAGAIN)
@@ -328,9 +333,8 @@ const struct firewall *firewalling_compiled(struct keeper *k)
 
 	if (f->compiled)
 		return f->compiled;
-	f->block = malloc(firewall_bytes(&f->book.all.set));
+	f->block = malloc(firewall_bytes(sent(f)));
 	if (f->block)
-		f->compiled = firewall_compile(&f->book.all.set, &net,
-					       f->block);
+		f->compiled = firewall_compile(sent(f), &net, f->block);
 	return f->compiled;
 }

@@ -31,6 +31,8 @@ struct keeper;
 
 struct firewalling {
 	struct rulebook book;
+	struct ruleset linked;		/* with what links lead to, see
+					   keeper/programlinks.h; or empty */
 	uint32_t generation;		/* the last one made; 0: none */
 	bool on;
 	bool keep_flows;		/* at this generation */

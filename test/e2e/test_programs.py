@@ -239,6 +239,19 @@ def test_link_and_environment(root, scene, rules, named, tmp_path):
     assert blocked in REFUSED
 
 
+def test_rule_for_a_link(root, scene, rules, named):
+    """As /usr/bin/python3 is one: what it leads to is meant as well."""
+    link = "/run/link-to-python"
+    os.symlink(named, link)
+    options = rules(block("out", link))
+    with server(PYTHON, WORLD4, TCP, scene.world) as port:
+        blocked = [ask(root, options, p, WORLD4, port) for p in (named, link)]
+        passes = ask(root, options, PYTHON, WORLD4, port)
+    os.unlink(link)
+    assert set(blocked) <= set(REFUSED)
+    assert passes == "served"
+
+
 def test_script_is_its_interpreter(root, scene, rules, named, tmp_path):
     script = tmp_path / "script"
     script.write_text(f"#!{named}\n{ASK}")

@@ -47,6 +47,7 @@ unsigned test_failures;
 	X(keeper_forwards)						\
 	X(keeper_log)							\
 	X(keeper_plan)							\
+	X(keeper_programlinks)						\
 	X(keeper_published)						\
 	X(keeper_rulebook)						\
 	X(keeper_textfile)						\
