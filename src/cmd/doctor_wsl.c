@@ -35,6 +35,7 @@
 #define POWERSHELL_MS	20000
 #define CURL_MS		15000
 #define TCP_MS		3000
+#define HERE_MS		500
 #define LISTENERS	8
 
 struct wsl {
@@ -281,6 +282,12 @@ static void name_process(struct wsl *w, unsigned long pid)
 		w->flow.program = w->program;
 }
 
+static void tell_listens_here(struct wsl *w, const char *tried)
+{
+	report_add(&w->d->report, REPORT_OK, "port", tried, "somebody here "
+		   "listens; on Windows it is at localhost:%u", w->flow.port);
+}
+
 static void tell_loopback_only(struct wsl *w, const char *tried)
 {
 	struct report *r = &w->d->report;
@@ -300,6 +307,22 @@ static void tell_loopback_only(struct wsl *w, const char *tried)
 			    "%%USERPROFILE%%\\.wslconfig, then wsl --shutdown");
 }
 
+/* Nobody on Windows: where localhost is shared, somebody here may. */
+static void tell_no_listener(struct wsl *w, const char *tried)
+{
+	const struct endpoint at = { ip_from_v4(0x7f000001), w->flow.port };
+	struct report *r = &w->d->report;
+
+	if (!probe_tcp(&at, NULL, HERE_MS)) {
+		tell_listens_here(w, tried);
+		return;
+	}
+	report_add(r, REPORT_BROKEN, "windows-listens", tried, "nobody "
+		   "listens on Windows, nor here");
+	report_todo(r, "start the server, and let it listen at port %u of "
+		    "TCP", w->flow.port);
+}
+
 /* Who listens on Windows at that port. false: nobody, as far as is known. */
 static bool check_listener(struct wsl *w, const char *tried)
 {
@@ -316,10 +339,7 @@ static bool check_listener(struct wsl *w, const char *tried)
 	n = win_listeners(text, w->flow.port, at, LISTENERS);
 	free(text);
 	if (!n) {
-		report_add(r, REPORT_BROKEN, "windows-listens", tried,
-			   "nobody listens on Windows, nor here");
-		report_todo(r, "start the server, and let it listen at port "
-			    "%u of TCP", w->flow.port);
+		tell_no_listener(w, tried);
 		return false;
 	}
 	name_process(w, at[0].pid);
@@ -372,9 +392,9 @@ static bool listens_here(const struct wsl *w)
 	/* In mirrored mode that may be Windows. */
 	if (w->mode == WSL_MODE_MIRRORED || w->mode == WSL_MODE_WSL1)
 		return false;
-	here = !probe_tcp(&at, NULL, 500);
+	here = !probe_tcp(&at, NULL, HERE_MS);
 	at.ip = w->flow.guest;
-	return here || (w->has_flow && !probe_tcp(&at, NULL, 500));
+	return here || (w->has_flow && !probe_tcp(&at, NULL, HERE_MS));
 }
 
 static void check_port(struct wsl *w)
@@ -385,9 +405,7 @@ static void check_port(struct wsl *w)
 		return;
 	snprintf(tried, sizeof(tried), "port %u", w->flow.port);
 	if (listens_here(w)) {
-		report_add(&w->d->report, REPORT_OK, "port", tried,
-			   "somebody here listens; on Windows it is at "
-			   "localhost:%u", w->flow.port);
+		tell_listens_here(w, tried);
 		return;
 	}
 	if (!w->interop || check_listener(w, tried))

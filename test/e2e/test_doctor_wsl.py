@@ -371,6 +371,18 @@ def test_mirrored_and_a_port(distribution, tmp_path):
         assert "'web'" in f.one("hyperv-in")["seen"]
 
 
+def test_mirrored_and_a_server_here(distribution, tmp_path):
+    """Windows does not list it; localhost is the same for both."""
+    w = Windows(tmp_path / "w", mode="mirrored")
+    w.listens("0.0.0.0", 9000)
+    with Server("127.0.0.1", web, 8000):
+        f = doctor(distribution, w, "--port", "8000")
+    assert f.exit == 0, f
+    assert "localhost:8000" in f.one("port")["seen"]
+    f = doctor(distribution, w, "--port", "8000")
+    assert f.broken == {"windows-listens"}
+
+
 @pytest.mark.parametrize("setting,broken,todo", [
     ("setting|True|Block|Allow|False", "hyperv-loopback",
      f"Set-NetFirewallHyperVVMSetting -Name {CREATOR} -LoopbackEnabled True"),
