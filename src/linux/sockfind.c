@@ -133,7 +133,8 @@ unsigned sockfind_rank(const struct sockfind_question *q,
 	const bool exact = ip_equal(&s->local.ip, &q->local.ip);
 	const bool connected = is_set(&s->remote);
 
-	if (s->local.port != q->local.port || (!exact && !is_any(s, v4)) ||
+	if (s->local.port != q->local.port ||
+	    (!q->anywhere && !exact && !is_any(s, v4)) ||
 	    (connected && !same(&s->remote, &q->remote)) ||
 	    s->listens != (q->listens && q->protocol == IPPROTO_TCP) ||
 	    (!connected && !s->listens && q->protocol == IPPROTO_TCP))
@@ -185,7 +186,7 @@ static void look_at_all(int diag, struct search *s)
 	};
 
 	/* What fails has found nothing, or less: then nobody is found. */
-	if (ip_is4(&s->q->local.ip))
+	if (ip_is4(&s->q->local.ip) || s->q->anywhere)
 		(void)!sockdiag_dump(diag, &what, consider, s);
 	what.sdiag_family = AF_INET6;
 	(void)!sockdiag_dump(diag, &what, consider, s);
@@ -242,6 +243,20 @@ static void look(const struct sockfind *f, struct search *s)
 		look_at_one(f->diag, f->dev, s);
 	if (q->listens || (!s->found->n && q->protocol == IPPROTO_UDP))
 		look_at_all(f->diag, s);
+}
+
+/* Nobody waits at that loopback address: who else would get the client? */
+static void look_elsewhere(const struct sockfind *f, struct search *s)
+{
+	struct sockfind_question q = *s->q;
+
+	s->q = &q;
+	q.local.ip = ip_is4(&q.local.ip) ? (struct ip){ .b[15] = 1 } :
+					   ip_from_v4(INADDR_LOOPBACK);
+	look(f, s);
+	q.anywhere = true;
+	if (!s->found->n)
+		look(f, s);
 }
 
 /* ---- lists of /proc/net ---- */
@@ -301,6 +316,9 @@ bool sockfind(const struct sockfind *f, const struct sockfind_question *q,
 	} else if (f->diag >= 0 && (q->protocol == IPPROTO_TCP ||
 				    q->protocol == IPPROTO_UDP)) {
 		look(f, &s);
+		if (!found.n && q->listens && q->protocol == IPPROTO_TCP &&
+		    ip_is_loopback(&q->local.ip))
+			look_elsewhere(f, &s);
 	}
 	if (!found.n)
 		return false;

@@ -7,7 +7,9 @@
  * the one that the kernel would choose is chosen: connected to the other end
  * rather than to nobody, at the address rather than at all of them, of that
  * family rather than of both. What is still alike (SO_REUSEPORT) is told
- * together. Echo has sockets of its own (ping) with the identifier for a port;
+ * together. Where nobody waits at a loopback address, who is led there from
+ * the gateway's tries the other one, and then the host's own addresses
+ * (network/policy.h): so they are looked at in this order. Echo has sockets of its own (ping) with the identifier for a port;
  * whoever has a raw socket may use any, so those count where none of the
  * others fits.
  *
@@ -48,6 +50,8 @@ struct sockfind_question {
 	uint8_t protocol;		/* of IP: 6, 17, 1, 58 */
 	struct endpoint local, remote;	/* of an echo local.port is its
 					   identifier, or 0: any */
+	bool anywhere;			/* at whatever address; sockfind()'s
+					   own */
 };
 
 /* A socket, as the kernel tells of it. */

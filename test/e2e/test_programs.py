@@ -47,6 +47,7 @@ try:
 except OSError as e:
     print(type(e).__name__)
 """
+ASK_SIX = ASK.replace('":" in sys.argv[1]', "True")
 PING = """
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
@@ -197,6 +198,10 @@ def test_server_of_the_host(root, rules, named, address, kind):
     with server(named, address, kind) as port:
         blocked = ask(root, options, PYTHON, "host.slipway.internal", port,
                       kind)
+        six = root("run", *options, PYTHON, "-c", ASK_SIX,
+                   "host.slipway.internal", port, kind).stdout.strip()
+    # By IPv6 the gateway leads to 127.0.0.1 as well, where ::1 refuses.
+    assert six in REFUSED
     assert passes == "served"
     assert blocked in REFUSED
 

@@ -393,6 +393,29 @@ static void check_way(const struct sockfind *f, size_t i, int type,
 	CHECK(ways[i].name, finds(f, proto, true, &to, &nobody, 0, 0));
 }
 
+/* Who is led to a loopback address where nobody waits gets the next one. */
+static void check_elsewhere(const struct sockfind *f)
+{
+	struct made s = make(SOCK_STREAM, 0, "127.0.0.1", 0);
+	struct endpoint six, other, nobody = end("::9", 9);
+
+	if (s.fd < 0)
+		return;
+	six = end("::1", s.at.port);
+	other = end("2001:db8::1", s.at.port);
+	CHECK("the other loopback",
+	      finds(f, TCP, true, &six, &nobody, 1, s.inode));
+	CHECK("not of datagrams", finds(f, UDP, true, &six, &nobody, 0, 0));
+	CHECK("not from elsewhere",
+	      finds(f, TCP, true, &other, &nobody, 0, 0));
+	unmake(&s);
+	s = make(SOCK_STREAM, 0, "127.0.0.3", 0);
+	six = end("::1", s.at.port);
+	CHECK("any address",
+	      s.fd < 0 || finds(f, TCP, true, &six, &nobody, 1, s.inode));
+	unmake(&s);
+}
+
 /* A connection by an interface and no other: "lo", as check_kernel() says. */
 static void check_bound(const struct sockfind *f)
 {
@@ -492,6 +515,7 @@ static void check_kernel(void)
 		check_way(&f, i, SOCK_STREAM, IPPROTO_MPTCP);
 		check_way(&f, i, SOCK_DGRAM, 0);
 	}
+	check_elsewhere(&f);
 	check_bound(&f);
 	check_loose(&f);
 	check_alike(&f);
