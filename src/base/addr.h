@@ -54,6 +54,14 @@ bool ip_is_multicast(const struct ip *ip);	/* 224/4, ff00::/8 */
 bool ip_is_broadcast(const struct ip *ip);	/* 255.255.255.255 */
 bool ip_is_link_local(const struct ip *ip);	/* 169.254/16, fe80::/10 */
 
+/*
+ * May it be anybody's in the world? Not so if it is loopback, private
+ * (RFC 1918, RFC 4193, 100.64/10), link-local, site-local, unspecified,
+ * multicast or reserved; nor if it is IPv6 and has such an IPv4 address in
+ * it (NAT64, 6to4, Teredo, compatible).
+ */
+bool ip_is_public(const struct ip *ip);
+
 /* fe80:: with the modified EUI-64 of a MAC: RFC 4291 appendix A. */
 struct ip ip_link_local(const struct mac *mac);
 

@@ -73,7 +73,7 @@ static bool is_the_worlds(const struct network *net, const struct ip *ip)
 	const struct env *env = &net->p.env;
 	const struct prefix *own = ip_is4(ip) ? &net->p.net4 : &net->p.net6;
 
-	return opening_is_public(ip) && !prefix_has(own, ip) &&
+	return ip_is_public(ip) && !prefix_has(own, ip) &&
 	       env->ops->route(env->ctx, ip) != ENV_ROUTE_HOST;
 }
 

@@ -23,60 +23,6 @@ struct opening {
 _Static_assert(OPENINGS_MAX * sizeof(struct opening) <= OPENINGS_BYTES,
 	       "the table fits its block");
 
-/* ---- addresses ---- */
-
-static bool v4_is_public(uint32_t v4)
-{
-	static const struct {
-		uint32_t net;
-		unsigned bits;
-	} not[] = {
-		{ 0x00000000, 8 },	/* "this network" */
-		{ 0x0a000000, 8 },	/* RFC 1918 */
-		{ 0x64400000, 10 },	/* RFC 6598: carriers' NAT, VPNs */
-		{ 0x7f000000, 8 },	/* loopback */
-		{ 0xa9fe0000, 16 },	/* link-local */
-		{ 0xac100000, 12 },	/* RFC 1918 */
-		{ 0xc0000000, 24 },	/* RFC 6890: protocols' own */
-		{ 0xc0a80000, 16 },	/* RFC 1918 */
-		{ 0xe0000000, 3 },	/* multicast, reserved, broadcast */
-	};
-
-	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
-		if (!((v4 ^ not[i].net) >> (32 - not[i].bits)))
-			return false;
-	return true;
-}
-
-static uint32_t v4_at(const struct ip *ip, unsigned at)
-{
-	const uint8_t *b = ip->b + at;
-
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 |
-	       (uint32_t)b[2] << 8 | b[3];
-}
-
-bool opening_is_public(const struct ip *ip)
-{
-	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
-	static const uint8_t teredo[4] = { 0x20, 0x01 };
-	const uint8_t *b = ip->b;
-
-	if (ip_is4(ip))
-		return v4_is_public(ip_to_v4(*ip));
-	/* Of ::/8 nothing else is anybody's (RFC 6052 section 2.1). */
-	if (b[0] == 0)
-		return !memcmp(b, nat64, sizeof(nat64)) &&
-		       v4_is_public(v4_at(ip, 12));
-	if (b[0] == 0x20 && b[1] == 0x02)	/* 6to4: RFC 3056 */
-		return v4_is_public(v4_at(ip, 2));
-	if (!memcmp(b, teredo, sizeof(teredo)))	/* RFC 4380 section 4 */
-		return v4_is_public(~v4_at(ip, 12));
-	return (b[0] & 0xfe) != 0xfc &&		/* RFC 4193 */
-	       !(b[0] == 0xfe && b[1] & 0x80) &&	/* fe80::, fec0:: */
-	       b[0] != 0xff;
-}
-
 /* ---- the lists ---- */
 
 static uint32_t *chain_of(struct openings *o, const struct ip *ip)

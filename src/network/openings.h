@@ -8,8 +8,8 @@
  * until its room is needed: so the flows that run still have the names that
  * they began by when the rules change.
  *
- * An address that the world may not speak for (see opening_is_public(), and
- * the host's own) is not opened by a name, or who answers for an allowed one
+ * An address that the world may not speak for (see ip_is_public(), and the
+ * host's own) is not opened by a name, or who answers for an allowed one
  * could send the guest to any of them (*DNS rebinding*). It is held all the
  * same: a rule that blocks the name is to find it.
  *
@@ -47,14 +47,6 @@ struct openings {
 	struct siphash_key key;
 	uint64_t lost;			/* ever: their room was needed */
 };
-
-/*
- * May an address be opened by a name at all? Not so if it is loopback,
- * private (RFC 1918, RFC 4193, 100.64/10), link-local, site-local,
- * unspecified, multicast, or no address of anybody's; nor if it is IPv6 and
- * has such an IPv4 address in it (NAT64, 6to4, Teredo, mapped, compatible).
- */
-bool opening_is_public(const struct ip *ip);
 
 /* The guest is given ip for name (borrowed). Nothing is kept without memory. */
 void openings_note(struct openings *o, const struct env *env,

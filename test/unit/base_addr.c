@@ -251,6 +251,59 @@ static void check_endpoints(void)
 	CHECK("zero", !strcmp(endpoint_format(&e, buf), "[::]:0"));
 }
 
+static const struct {
+	const char *text;
+	bool public;
+} public_or_not[] = {
+	{ "0.0.0.0", false }, { "0.1.2.3", false }, { "1.0.0.0", true },
+	{ "9.255.255.255", true }, { "10.0.0.0", false },
+	{ "10.255.255.255", false }, { "11.0.0.0", true },
+	{ "100.63.255.255", true }, { "100.64.0.0", false },
+	{ "100.127.255.255", false }, { "100.128.0.0", true },
+	{ "126.255.255.255", true }, { "127.0.0.1", false },
+	{ "127.255.255.255", false }, { "128.0.0.0", true },
+	{ "169.253.255.255", true }, { "169.254.0.0", false },
+	{ "169.254.169.254", false }, { "169.255.0.0", true },
+	{ "172.15.255.255", true }, { "172.16.0.0", false },
+	{ "172.31.255.255", false }, { "172.32.0.0", true },
+	{ "192.0.0.171", false }, { "192.0.1.0", true },
+	{ "192.167.255.255", true }, { "192.168.0.0", false },
+	{ "192.168.255.255", false }, { "192.169.0.0", true },
+	{ "223.255.255.255", true }, { "224.0.0.0", false },
+	{ "239.255.255.255", false }, { "240.0.0.0", false },
+	{ "255.255.255.255", false },
+
+	{ "::", false }, { "::1", false }, { "::2", false },
+	{ "::8.8.8.8", false },			/* compatible */
+	{ "::ffff:0:8.8.8.8", false },		/* translated: RFC 2765 */
+	{ "64:ff9b::8.8.8.8", true },		/* NAT64 */
+	{ "64:ff9b::10.0.0.1", false }, { "64:ff9b::127.0.0.1", false },
+	{ "64:ff9b::169.254.169.254", false },
+	{ "64:ff9b:0:0:0:1:808:808", false }, { "64:ff9b:1::808:808", false },
+	{ "2002:808:808::1", true },		/* 6to4 */
+	{ "2002:a00:1::1", false }, { "2002:7f00:1::1", false },
+	{ "2002:c0a8:101::1", false },
+	{ "2001:0:808:808::f7f7:f7f7", true },	/* Teredo: 8.8.8.8 */
+	{ "2001:0:808:808::f5ff:fffe", false },	/* 10.0.0.1 */
+	{ "2001:0:808:808::80ff:fffe", false },	/* 127.0.0.1 */
+	{ "2001:1::1", true }, { "2001:db8::1", true },
+	{ "2606:4700::1111", true }, { "fbff::1", true }, { "fc00::", false },
+	{ "fdff:ffff::1", false }, { "fe00::1", true },
+	{ "fe80::1", false }, { "febf::1", false }, { "fec0::1", false },
+	{ "feff::1", false }, { "ff02::1", false }, { "ffff::1", false },
+};
+
+static void check_public(void)
+{
+	for (size_t i = 0; i < sizeof(public_or_not) / sizeof(public_or_not[0]); i++) {
+		struct ip ip;
+
+		CHECK(public_or_not[i].text, ip_parse(public_or_not[i].text, &ip));
+		CHECK(public_or_not[i].text,
+		      ip_is_public(&ip) == public_or_not[i].public);
+	}
+}
+
 void test_base_addr(void);
 void test_base_addr(void)
 {
@@ -261,4 +314,5 @@ void test_base_addr(void)
 	check_kinds();
 	check_macs();
 	check_endpoints();
+	check_public();
 }
