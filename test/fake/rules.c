@@ -50,20 +50,32 @@ static const char *const texts[FAKE_RULES_MAX] = {
 		"program = " FAKE_PROGRAM "\n",
 };
 
+#define NAMES	OPEN							\
+		"[rule names]\n"					\
+		"action = allow\n"					\
+		"direction = out\n"					\
+		"remoteAddress = *.example, example.\n"		\
+		"[rule even ports]\n"					\
+		"action = allow\n"					\
+		"direction = out\n"					\
+		"remotePort = 1000, 1002, 1004, 1006, 1008\n"		\
+		"remoteAddress = 0.0.0.0/0, ::/0\n"
+
 static void error(void *ctx, const struct text_error *e)
 {
 	(void)ctx, (void)e;
 	abort();
 }
 
-void fake_set_rules_text(struct network *net,
-			 const struct network_setup *setup, const char *text,
-			 const struct network_rules *with, uint64_t now_ns)
+/* out: what no rule speaks of may go there. */
+static void give(struct network *net, const struct network_setup *setup,
+		 const char *text, bool out, const struct network_rules *with,
+		 uint64_t now_ns)
 {
 	const struct view v = { .p = (const uint8_t *)text,
 				.len = strlen(text) };
 	const struct text_sink sink = { .error = error };
-	const struct firewall_net n = {
+	struct firewall_net n = {
 		.name = "default", .profile = RULE_PRIVATE, .v6 = setup->v6,
 		.subnet4 = setup->net4, .subnet6 = setup->net6,
 		.gateway4 = setup->gateway4, .gateway6 = setup->gateway6,
@@ -72,6 +84,7 @@ void fake_set_rules_text(struct network *net,
 	const struct rules_size size = text_needs(v);
 	struct network_rules rules = *with;
 
+	n.defaults.out = out;
 	turn ^= 1;
 	if (rules_bytes(&size) > SET_BYTES)
 		abort();
@@ -87,6 +100,13 @@ void fake_set_rules_text(struct network *net,
 	network_set_rules(net, &rules, now_ns);
 }
 
+void fake_set_rules_text(struct network *net,
+			 const struct network_setup *setup, const char *text,
+			 const struct network_rules *with, uint64_t now_ns)
+{
+	give(net, setup, text, true, with, now_ns);
+}
+
 void fake_set_rules(struct network *net, const struct network_setup *setup,
 		    enum fake_rules which, uint64_t now_ns)
 {
@@ -94,7 +114,9 @@ void fake_set_rules(struct network *net, const struct network_setup *setup,
 		.off = which == FAKE_RULES_OFF, .refuse = true,
 	};
 
-	if (texts[which])
+	if (which == FAKE_RULES_NAMES)
+		give(net, setup, NAMES, false, &with, now_ns);
+	else if (texts[which])
 		fake_set_rules_text(net, setup, texts[which], &with, now_ns);
 	else
 		network_set_rules(net, &with, now_ns);

@@ -13,6 +13,7 @@ enum fake_rules {
 	FAKE_RULES_SOME,	/* odd ports are blocked, each way */
 	FAKE_RULES_PROGRAMS,	/* so is FAKE_PROGRAM, at either end */
 	FAKE_RULES_LOST,	/* none could be had: nothing passes */
+	FAKE_RULES_NAMES,	/* out by name alone, and to even ports */
 	FAKE_RULES_MAX
 };
 

@@ -6,6 +6,7 @@
 #include "network/guard.h"
 
 #include "base/csum.h"
+#include "network/names.h"
 #include "network/state.h"
 #include "rig.h"
 #include "wire/icmp.h"
@@ -457,6 +458,29 @@ static void flows_that_live(bool keep)
 	rig_end(&c.rig, "flows that live");
 }
 
+/* A name holds for a flow that began by it, when it does for no new one. */
+static void names_of_flows_that_live(void)
+{
+	struct scene c = begin(FAKE_RULES_NAMES);
+	const struct dns_answered a = { .name = "a.example", .ttl_s = 60,
+					.ip = ip_from_v4(0xc0000209) };
+
+	CHECK("not yet", !begins(&c, false, PROTO_UDP, 5000, SHUT));
+	names_answered(c.rig.net, &a);
+	CHECK("by its name", begins(&c, false, PROTO_UDP, 5000, SHUT));
+	c.now += 601 * SECOND;		/* the flow's own timer has not run */
+	CHECK("no more", !begins(&c, false, PROTO_UDP, 5001, SHUT));
+	fake_set_rules(c.rig.net, &c.rig.fake->setup, FAKE_RULES_NAMES,
+		       c.now);
+	turn(&c);
+	CHECK("it lives", sockets(&c) == 1);
+	fake_set_rules(c.rig.net, &c.rig.fake->setup, FAKE_RULES_LOST,
+		       c.now);
+	turn(&c);
+	CHECK("and not for ever", sockets(&c) == 0);
+	rig_end(&c.rig, "names of flows that live");
+}
+
 /* Each is asked about, more than can wait at a time; one is the culprit. */
 static void programs_of_flows_that_live(void)
 {
@@ -511,4 +535,5 @@ void test_network_guard(void)
 	flows_that_live(false);
 	flows_that_live(true);
 	programs_of_flows_that_live();
+	names_of_flows_that_live();
 }
