@@ -134,12 +134,39 @@ static void want_exec(struct keeper *k, struct client *cl)
 		       fds, n, now);
 }
 
+/*
+ * What is in the guest may look at the rules that hold it, not change them:
+ * its programs can be of the same user as we are, and see our socket. Where
+ * there is an allow list it may let nobody in, either.
+ */
+static bool may_do(const struct keeper *k, const struct client *cl)
+{
+	switch (cl->op) {
+	case API_FIREWALL_ADD: case API_FIREWALL_CHANGE:
+	case API_FIREWALL_PROFILE: case API_FIREWALL_SWITCH:
+		return !cl->elsewhere;
+	case API_PUBLISH: case API_UNPUBLISH: case API_TAKE:
+		return !cl->elsewhere || !k->in.config->allow.set.used.rules;
+	case API_NONE: case API_INDEX: case API_STATUS: case API_PORTS:
+	case API_FLOWS: case API_STOP: case API_EXEC: case API_FIREWALL:
+	case API_FIREWALL_WHY: case API_FIREWALL_BLOCKED: case API_MAX:
+		break;
+	}
+	return true;
+}
+
 void answers_want(void *ctx, struct client *cl)
 {
 	const uint64_t now = keeper_now_ns();
 	struct keeper *k = ctx;
 	struct status s;
 
+	if (!may_do(k, cl)) {
+		clients_refuse(cl, 403, "this is changed from the host's own "
+			       "network alone; run the command outside of "
+			       "the guest", now);
+		return;
+	}
 	switch (cl->op) {
 	case API_INDEX:
 		clients_reply(cl, 200, api_index(), false, now);

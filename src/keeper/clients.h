@@ -47,6 +47,7 @@ struct client {
 	enum api_op op;			/* from WAITING on */
 	json_t *body;			/* of the request; owned; an object */
 	int fd;
+	bool elsewhere;			/* in another network namespace */
 	char *text;			/* request, then reply; allocated */
 	size_t len, done;		/* bytes there, bytes sent */
 	bool hold;			/* after the reply */
