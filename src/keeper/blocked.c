@@ -185,7 +185,9 @@ static void sum_up(struct blocked *b, const struct network_blocked *what)
 {
 	struct blocked_sum *s = b->sum;
 
-	if (what->in || what->rule != BLOCKED_NO_RULE)
+	/* The root is asked for in passing; no word stands for it. */
+	if (what->in || what->rule != BLOCKED_NO_RULE ||
+	    !strcmp(what->name, "."))
 		return;
 	while (s < b->sum + b->n_sums &&
 	       (strcmp(s->name, what->name) ||
@@ -295,10 +297,13 @@ json_t *blocked_json(const struct blocked *b)
 static void put_sum(struct line *l, const struct blocked_sum *s)
 {
 	char ip[IP_TEXT_BYTES], word[BLOCKED_NAME_BYTES * 4 + 3];
+	char name[BLOCKED_NAME_BYTES + 1];
 	const char *allow = ip_format(&s->ip, ip);
 
 	if (*s->name) {
-		text_word(s->name, word, sizeof(word));
+		snprintf(name, sizeof(name), "%s%s", s->name,
+			 strchr(s->name, '.') ? "" : ".");	/* one label */
+		text_word(name, word, sizeof(word));
 		allow = word;
 	}
 	put(l, "slipway:   --allow %s", allow);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/host_names.h"
 #include "firewall/text.h"
 #include "firewall/word.h"
 #include "keeper/process.h"
@@ -179,12 +180,17 @@ static json_t *check_json(const struct asked *a, const struct check *c)
 	return j;
 }
 
+/* Does an answer of DNS open that address by its name? See network/names.h. */
+static bool opens_by_name(const struct asked *a)
+{
+	return a->name && ip_is_public(&a->to.ip) && !is_guest(a, &a->to.ip) &&
+	       !is_hosts(&a->to.ip);
+}
+
 static void explain(const struct asked *a, enum rule_direction direction,
 		    enum firewall_origin origin, bool to_is_local,
 		    struct check *out)
 {
-	const bool out_by_name = direction == RULE_OUT && a->name;
-
 	out->flow = (struct firewall_flow){
 		.direction = direction, .origin = origin,
 		.protocol = a->protocol,
@@ -193,9 +199,19 @@ static void explain(const struct asked *a, enum rule_direction direction,
 		.local = to_is_local ? a->to : a->from,
 		.remote = to_is_local ? a->from : a->to,
 		.guest = a->k->in.name, .program = a->program,
-		.names = out_by_name ? &a->name : NULL,
-		.n_names = out_by_name,
 	};
+	if (direction == RULE_OUT && is_gateway(a, &a->to.ip)) {
+		out->flow.names = host_names;
+		out->flow.n_names = HOST_NAMES;
+	} else if (direction == RULE_OUT && a->name) {
+		out->flow.names = &a->name;
+		out->flow.n_names = 1;
+	}
+	firewall_explain(a->fw, &out->flow, &out->why);
+	if (out->flow.names != &a->name || opens_by_name(a) ||
+	    out->why.verdict.reason == BY_BLOCK)
+		return;
+	out->flow.n_names = 0;
 	firewall_explain(a->fw, &out->flow, &out->why);
 }
 
@@ -245,6 +261,12 @@ static void put_from(const struct asked *a, const struct check *c,
 		put_word(command, "%s", ip_format(&a->from.ip, ip));
 }
 
+/* How a rule has a name: of one label with its dot. */
+static const char *remote_key(const char *name)
+{
+	return strchr(name, '.') ? "remoteAddress=%s" : "remoteAddress=%s.";
+}
+
 static json_t *add_command(const struct asked *a, const struct check *c,
 			   const char *action)
 {
@@ -259,8 +281,8 @@ static json_t *add_command(const struct asked *a, const struct check *c,
 	snprintf(number, sizeof(number), "%u", a->to.port);
 	if (a->to.port)
 		put_word(command, port, number);
-	if (!in && a->name)
-		put_word(command, "remoteAddress=%s", a->name);
+	if (!in && opens_by_name(a))
+		put_word(command, remote_key(a->name), a->name);
 	else
 		put_word(command, "remoteAddress=%s",
 			 ip_format(&c->flow.remote.ip, ip));
@@ -371,7 +393,7 @@ static void answer_question(struct client *cl, struct keeper *k,
 	command = command_begin("add");
 	put_word(command, "action=%s", allowed ? "block" : "allow");
 	put_word(command, "direction=%s", "out");
-	put_word(command, "remoteAddress=%s", name);
+	put_word(command, remote_key(name), name);
 	clients_reply(cl, 200, json_pack(
 		"{s:b, s:b, s:s, s:o, s:[o], s:{s:s, s:O, s:[o]}}",
 		"allowed", allowed || !k->firewall.on, "on",

@@ -28,6 +28,7 @@ static void tell(struct network *net, const char *name,
 					   f->key.guest_port };
 		b.dst.ip = f->key.peer_ip;
 	}
+	b.name[0] = '.';		/* the root has no other text */
 	for (size_t i = 0; i < sizeof(b.name) - 1 && name[i]; i++)
 		b.name[i] = name[i];
 	env->ops->blocked(env->ctx, &b);
