@@ -7,6 +7,7 @@ that count who gets through.
 """
 
 import contextlib
+import json
 import re
 import select
 import socket
@@ -14,10 +15,12 @@ import struct
 
 import pytest
 
-from scene import (FAR4, FAR6, HOST4, HOST6, WORLD4, WORLD6, mac_of, need, sh,
-                   sysctl, until)
+from scene import (FAR4, FAR6, HOST4, HOST6, WORLD4, WORLD6, mac_of, need,
+                   processes, sh, sysctl, until)
 from servers import Dns, Server, echo, web
+from test_control import curl as curl_ctl
 from test_dns import rcode, resolvers
+from test_firewall_calls import forget, post
 from test_host_access import checksum
 
 scapy = pytest.importorskip("scapy.all")
@@ -119,6 +122,9 @@ def zone(scene, far):
 def sandbox(root, zone):
     """A guest that may reach the allowed names and nothing else."""
     with contextlib.closing(root.guest("--allow", ALLOWED)) as g:
+        # What is blocked first starts the process that keeps the log.
+        assert rcode(ask(g, "first.evil.test")) == REFUSED
+        until(lambda: "slipway-log" in processes().values(), 5, "the log")
         yield g
 
 
@@ -201,6 +207,22 @@ def answers_udp(guest, address, port=7):
             s.send(b"x")
             return s.recv(1) == b"x"
     return False
+
+
+def test_a_socket_that_may_speak_to_one_may_not_to_another(sandbox, zone):
+    """UDP has one socket of the host's for each port of the guest's."""
+    ask(sandbox, "www.ok.test")
+    ask(sandbox, "www.ok.test", AAAA)
+    for family, good, others in (
+            (socket.AF_INET, FAR4, (WORLD4, PRIVATE4, HOST4)),
+            (socket.AF_INET6, FAR6, (WORLD6, PRIVATE6, HOST6))):
+        with sandbox, socket.socket(family, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            for other in others:
+                s.sendto(b"no", (other, 7))
+                s.sendto(b"yes", (good, 7))
+                data, peer = s.recvfrom(100)
+                assert (data, peer[0]) == (b"yes", good)
 
 
 # ---- what is not ----
@@ -463,14 +485,14 @@ def test_localhost_is_off(root, zone):
     """A listener of the guest's is not on the host; one more command is in
     the same box."""
     with contextlib.closing(root.guest("--allow", ALLOWED,
-                                       name="boxed")) as guest:
-        status = next(s for s in root.status() if s["name"] == "boxed")
+                                       name="ctl")) as guest:
+        status = next(s for s in root.status() if s["name"] == "ctl")
         assert status["localhost"] == "off"
         with guest, Server("127.0.0.1", echo) as s:
-            done = root("exec", "boxed", "curl", "-sSm2",
+            done = root("exec", "ctl", "curl", "-sSm2",
                         f"http://{WORLD4}/")
             assert done.returncode, done.stdout
-            done = root("exec", "boxed", "curl", "-sSm5",
+            done = root("exec", "ctl", "curl", "-sSm5",
                         "http://www.ok.test/x")
             assert done.stdout == "you asked for /x\n", done.stderr
             port = s.port
@@ -638,3 +660,118 @@ def test_the_sniffer_sees_what_is_allowed(scene, sandbox, zone):
         ask(sandbox, "www.ok.test")
         assert reaches(sandbox, FAR4)
         assert sniffer.seen()
+
+
+# ---- rules that change, and who may change them ----
+
+@pytest.fixture
+def boxed(slipway, zone):
+    """A guest of one's own, whose rules may be changed."""
+    forget(slipway)
+    with contextlib.closing(slipway.guest("--allow", ALLOWED,
+                                          name="ctl")) as guest:
+        yield guest
+    forget(slipway)
+
+
+def connect(guest, address, port):
+    with guest:
+        return socket.create_connection((address, port), 5)
+
+
+def test_a_flow_goes_on_until_its_name_is_not_allowed(boxed, zone, world):
+    """Whatever else changes, and not longer."""
+    ask(boxed, "www.ok.test")
+    ask(boxed, "only.test", AAAA)
+    with connect(boxed, FAR4, 7) as by_pattern, \
+            connect(boxed, FAR6, 7) as by_name:
+        def alive(s):
+            s.settimeout(5)
+            with contextlib.suppress(OSError):
+                s.sendall(b"x")
+                return s.recv(1) == b"x"
+            return False
+        post(boxed, "/add", text="[rule more]\naction = allow\n"
+             "direction = out\nremoteAddress = more.test\n")
+        assert alive(by_pattern) and alive(by_name)
+        post(boxed, "/change", rule="allow *.ok.test", change="disable")
+        until(lambda: not alive(by_pattern), 3, "the end of the flow")
+        assert alive(by_name)
+    assert not reaches(boxed, FAR4, seconds=1) and reaches(boxed, FAR6)
+    asked = len(zone.asked)
+    assert rcode(ask(boxed, "new.ok.test")) == REFUSED
+    assert len(zone.asked) == asked
+    post(boxed, "/change", rule="allow *.ok.test", change="enable")
+    until(lambda: reaches(boxed, FAR4), 3, "the way to be open")
+
+
+def test_a_name_that_is_blocked_shuts_private_addresses_too(slipway, zone):
+    """Rebinding is no way round a block."""
+    forget(slipway)
+    zone.zone["nas.other.test"] = [(A, PRIVATE4)]
+    with contextlib.closing(slipway.guest(name="ctl")) as guest:
+        post(guest, "/add", text="[rule no nas]\naction = block\n"
+             "direction = out\nremoteAddress = nas.other.test\n")
+        assert reaches(guest, PRIVATE4)
+        ask(guest, "nas.other.test")
+        assert not reaches(guest, PRIVATE4, seconds=1)
+        answer = post(guest, "/why", protocol="tcp", to=f"{PRIVATE4}:80",
+                      **{"from": guest.address4}, name="nas.other.test")
+        assert answer["checks"][0]["rule"] == "no nas"
+    forget(slipway)
+
+
+def test_why_by_a_name(boxed):
+    """A name that has somebody's own address does not open that."""
+    def why(to, name):
+        return post(boxed, "/why", protocol="tcp", name=name, to=to + ":80",
+                    **{"from": boxed.address4})
+    assert why(FAR4, "www.ok.test")["allowed"]
+    assert not why(FAR4, "other.test")["allowed"]
+    for address in (PRIVATE4, CGNAT4, HOST4, "127.0.0.1"):
+        answer = why(address, "www.ok.test")
+        assert not answer["allowed"]
+        assert f"remoteAddress={address}" in answer["change"]["command"]
+
+
+LIFT = {
+    "the switch": ("firewall/switch", {"on": False}),
+    "a rule": ("firewall/add", {"text": "[rule all]\naction = allow\n"
+                                "direction = out\n"}),
+    "a change": ("firewall/change", {"rule": "allow only.test",
+                                     "change": "disable"}),
+    "the profile": ("firewall/profile", {"profile": "public"}),
+    "a port": ("publish", {"publish": "8099"}),
+}
+
+
+@pytest.mark.parametrize("what", LIFT)
+def test_what_is_in_the_box_cannot_open_it(boxed, what):
+    """It may be of the same user, and see the control socket."""
+    path, body = LIFT[what]
+    socket_path = f"{boxed.slipway.runtime}/ctl.sock"
+    done = boxed.slipway(
+        "exec", "ctl", "curl", "-sS", "-w", "%{http_code}",
+        "--unix-socket", socket_path, "-d", json.dumps(body),
+        f"http://x/v1/{path}")
+    assert done.stdout.endswith("403"), done.stdout + done.stderr
+    assert "host's own network" in done.stdout
+    assert not reaches(boxed, WORLD4, seconds=1)
+    # From outside the same is done; and what there is, it may look at.
+    assert curl_ctl(boxed, "/v1/" + path, "-d", json.dumps(body))[0] < 300
+    done = boxed.slipway("exec", "ctl", "curl", "-sS", "--unix-socket",
+                         socket_path, "http://x/v1/firewall")
+    assert '"rules"' in done.stdout, done.stdout + done.stderr
+
+
+def test_at_the_end_names_are_told(slipway, zone):
+    done = slipway("run", "--allow", ALLOWED, "sh", "-c",
+                   "curl -sS -m5 http://other.test/; curl -sS -m5 "
+                   f"http://mast/; curl -sS -m1 http://{WORLD4}/; "
+                   "curl -sS -m5 http://www.ok.test/x")
+    assert done.stdout == "you asked for /x\n"
+    told = re.findall(r"^slipway:   --allow (\S+)", done.stderr, re.M)
+    assert told == ["other.test", "mast.", WORLD4], done.stderr
+    again = slipway("run", "-q", "--allow", ",".join([ALLOWED] + told),
+                    "curl", "-sS", "-m5", f"http://{WORLD4}/y")
+    assert again.stdout == "you asked for /y\n", again.stderr
