@@ -125,6 +125,7 @@ static bool place_queue(struct vhost *v, struct vhost_queue *q, uint32_t base)
 	};
 	struct vring *r = &q->ring;
 
+	r->size = q->size;
 	r->packed = vhost_has(v, VHOST_PACKED);
 	r->event_idx = vhost_has(v, VHOST_EVENT_IDX);
 	r->indirect = vhost_has(v, VHOST_INDIRECT);
@@ -344,7 +345,8 @@ static enum outcome queue_message(struct vhost *v, const struct vhost_msg *m)
 	q = &v->queue[m->queue];
 	switch (m->head.request) {
 	case VHOST_SET_VRING_NUM:
-		q->ring.size = m->num <= VRING_SIZE_MAX ? (uint16_t)m->num : 0;
+		/* A ring in use keeps the size that its places were for. */
+		q->size = m->num <= VRING_SIZE_MAX ? (uint16_t)m->num : 0;
 		return DONE;
 	case VHOST_SET_VRING_ADDR:
 		return set_addr(v, q, m);

@@ -73,7 +73,8 @@ struct vhost_queue {
 	struct vhost_vring_addr addr;
 	bool has_addr, started, enabled;
 	bool asked;			/* the driver is to tell of more */
-	uint32_t base;			/* where it is to start */
+	uint32_t base;			/* where it is to start, */
+	uint16_t size;			/* and how long it is to be then */
 	int kick_fd, call_fd, err_fd;	/* -1: none */
 };
 

@@ -438,6 +438,31 @@ static void check_log(void)
 	unplug(m);
 }
 
+/* What is said of a queue that runs does not reach past its memory. */
+static void check_running(void)
+{
+	struct machine *m = plug(MODERN | BIT(VIRTIO_NET_F_MRG_RXBUF));
+	const uint32_t longer[2] = { 0, 4096 }, base[2] = { 0, 77 };
+	const uint64_t other = MODERN | BIT(VHOST_PACKED) |
+			       BIT(VHOST_EVENT_IDX);
+	struct {
+		uint32_t queue, flags;
+		uint64_t desc, used, avail, log;
+	} nowhere = { 0, 0, USER + MEM_BYTES - 16, USER, USER, 0 };
+
+	offer(m, 4, 2000);
+	CHECK("longer", hears(m, VHOST_SET_VRING_NUM, longer, 8, -1));
+	CHECK("as it was", m->v->queue[0].ring.size == SIZE);
+	CHECK("elsewhere", hears(m, VHOST_SET_VRING_BASE, base, 8, -1));
+	CHECK("packed", hears(m, VHOST_SET_FEATURES, &other, 8, -1));
+	CHECK("still split", !m->v->queue[0].ring.packed &&
+			     !m->v->queue[0].ring.event_idx);
+	CHECK("goes on", send_tcp(m, 100) == 0);
+	CHECK("nowhere", hears(m, VHOST_SET_VRING_ADDR, &nowhere, 40, -1));
+	CHECK("stopped", send_tcp(m, 100) == -EIO);
+	unplug(m);
+}
+
 /* Regions by themselves, also such as come twice, and go twice. */
 static void check_regions(void)
 {
@@ -508,4 +533,5 @@ void test_linux_vhost(void)
 	check_log();
 	check_messages();
 	check_regions();
+	check_running();
 }
