@@ -88,6 +88,44 @@ static void check_stranded(void)
 	rig_end(&r, "stranded");
 }
 
+/* Routes change: who goes another way now is told, unless flows are kept. */
+static void check_moved(bool keep)
+{
+	struct network_setup setup = fake_setup();
+	const uint64_t later = RIG_START_NS + UINT64_C(200000000);
+	struct endpoint to = { .ip = setup.guest4 };
+	struct network_stats st;
+	struct rig r;
+	int sock[3];
+
+	setup.keep_flows = keep;
+	r = rig_start(&setup);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct endpoint from = { .ip = ip_from_v4(0xc000024d),
+					       .port = (uint16_t)(9 + i) };
+
+		to.port = (uint16_t)(FAKE_PORT + i);
+		sock[i] = fake_accept(r.fake);
+		network_offer(r.net, sock[i], &from, &to, RIG_START_NS);
+	}
+	r.fake->sock[sock[2]].moved = true;
+	r.fake->frames = 0;
+	network_routes_changed(r.net, RIG_START_NS);
+	network_get_stats(r.net, &st);
+	CHECK("they may not have settled", st.flows_tcp == 3);
+	network_timers(r.net, later);
+	network_get_stats(r.net, &st);
+	CHECK("one RST, or none", r.fake->frames == !keep &&
+				  st.flows_tcp == (keep ? 3 : 2));
+	CHECK("its socket", r.fake->sock[sock[0]].open &&
+	      r.fake->sock[sock[1]].open && r.fake->sock[sock[2]].open == keep);
+	network_routes_changed(r.net, later);
+	network_timers(r.net, later + UINT64_C(200000000));
+	network_get_stats(r.net, &st);
+	CHECK("once", st.flows_tcp == (keep ? 3 : 2));
+	rig_end(&r, "moved");
+}
+
 void test_network_offer(void);
 void test_network_offer(void)
 {
@@ -106,4 +144,6 @@ void test_network_offer(void)
 	check_one(&r, &ip, "the same once more", false, false);
 	rig_end(&r, "offers");
 	check_stranded();
+	check_moved(false);
+	check_moved(true);
 }
