@@ -251,7 +251,7 @@ static void begin_writing(struct client *cl, char *text, size_t len,
 	cl->len = len;
 	cl->done = 0;
 	cl->hold = hold;
-	cl->deadline_ns = now_ns + CLIENT_NS;
+	cl->deadline_ns = now_ns + CLIENT_NS * (1 + len / CLIENT_BYTES);
 	cl->state = CLIENT_WRITING;
 	write_more(cl);
 }

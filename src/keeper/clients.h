@@ -4,9 +4,9 @@
  *
  * Each connection brings one request and gets one reply (control/http.h,
  * control/api.h). Nothing here blocks: a client that does not send its
- * request, or does not take its reply, within CLIENT_NS is cut off. Some
- * replies *hold* the connection: it then stays until the client goes or the
- * keeper ends.
+ * request, or does not take its reply, within CLIENT_NS is cut off; a long
+ * reply has more time. Some replies *hold* the connection: it then stays until
+ * the client goes or the keeper ends.
  *
  *   FREE      no client
  *   READING   the request is not whole yet
@@ -33,6 +33,7 @@
 #define CLIENTS_MAX	128
 #define CLIENTS_HELD_MAX 112		/* the rest is for stop and status */
 #define CLIENT_NS	UINT64_C(2000000000)
+#define CLIENT_BYTES	(2u << 20)	/* of a reply: CLIENT_NS more for each */
 
 enum client_state {
 	CLIENT_FREE,

@@ -351,6 +351,14 @@ def large(guest, path, body):
     return curl(guest, "/" + path, "-d", "@" + file)
 
 
+def test_a_long_rule_is_told_whole(guest):
+    ports = ", ".join(str(p) for p in range(1, 2000, 2))
+    text = f"[rule long]\naction = block\ndirection = in\n" \
+           f"protocol = tcp\nlocalPort = {ports}\n"
+    assert post(guest, "/add", text=text)["rules"] == 1
+    assert rules(guest)[1]["long"]["text"] == text
+
+
 def test_a_clash_and_replace(guest):
     post(guest, "/add", text=BLOCK_WEB)
     assert "no web: there is such a rule" in post(guest, "/add", 409,
