@@ -114,6 +114,23 @@ static bool is_same(json_t *answer, json_t *before)
 	return true;
 }
 
+/* Do the rules allow it, whether they are in force or not? */
+static bool rules_allow(json_t *answer)
+{
+	json_t *checks = json_object_get(answer, "checks"), *check;
+	size_t i;
+
+	json_array_foreach(checks, i, check)
+		if (!is_true(check, "allowed"))
+			return false;
+	return json_array_size(checks) || is_true(answer, "allowed");
+}
+
+static bool is_off(json_t *answer)
+{
+	return json_is_false(json_object_get(answer, "on"));
+}
+
 /* Each on a line of its own: an exception may need an allow rule, too. */
 static void print_change(FILE *out, json_t *answer, json_t *change)
 {
@@ -122,8 +139,8 @@ static void print_change(FILE *out, json_t *answer, json_t *change)
 
 	if (!json_array_size(commands))
 		return;
-	fprintf(out, "to %s it:\n", is_true(answer, "allowed") ? "block" :
-								 "allow");
+	fprintf(out, "to %s it%s:\n", rules_allow(answer) ? "block" : "allow",
+		is_off(answer) ? " when the firewall is on" : "");
 	json_array_foreach(commands, i, command) {
 		fputs("  ", out);
 		shown_command(out, command);
@@ -149,6 +166,7 @@ void render_why(FILE *out, json_t *answer, json_t *before)
 
 	fprintf(out, "%s%s: ", is_true(answer, "allowed") ? "allowed" :
 							    "blocked",
+		is_off(answer) ? ", as the firewall is off" :
 		is_unsure(answer) ? ", unless a program matters" : "");
 	print_flow(out, answer);
 	if (before && is_same(answer, before)) {

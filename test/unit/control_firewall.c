@@ -174,6 +174,11 @@ static const char blocked[] =
 	" 'change': {'commands': [['slipway', 'firewall', 'except', 'no web',"
 	" '--from', 'guest web'], ['slipway', 'firewall', 'add', 'a=b']]}}";
 
+static const char off[] =
+	"{'allowed': true, 'on': false, 'protocol': 'tcp', 'from': 'a',"
+	" 'to': 'b', 'checks': [{'direction': 'out', 'allowed': false}],"
+	" 'change': {'commands': [['slipway', 'x']]}}";
+
 static const char why_blocked[] =
 	"blocked, unless a program matters: tcp 172.20.0.2 -> "
 	"172.20.0.1:8000\n"
@@ -192,13 +197,17 @@ static const char why_blocked[] =
 	"blocked, unless a program matters: tcp 172.20.0.2 -> "
 	"172.20.0.1:8000\n"
 	"  for the same reason\n"
-	"allowed: the question for a.test\n";
+	"allowed: the question for a.test\n"
+	"allowed, as the firewall is off: tcp a -> b\n"
+	"  out  blocked by default: no rule is about it\n"
+	"to allow it when the firewall is on:\n"
+	"  slipway x\n";
 
 static void check_why(void)
 {
 	json_t *o = load(blocked), *dns = load(
 		"{'allowed': true, 'protocol': 'dns', 'to': 'a.test',"
-		" 'checks': [], 'change': null}");
+		" 'checks': [], 'change': null}"), *open = load(off);
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
@@ -206,9 +215,11 @@ static void check_why(void)
 	render_why(f, o, NULL);
 	render_why(f, o, o);
 	render_why(f, dns, o);
+	render_why(f, open, dns);
 	fclose(f);
 	CHECK(text, !strcmp(text, why_blocked));
 	free(text);
+	json_decref(open);
 	json_decref(dns);
 	json_decref(o);
 }
