@@ -123,12 +123,15 @@ def test_the_block_that_nobody_finds(root, host_web, export, profile):
         status, text = fw.why("--last")
         assert status == 1 and f"the rule '{BLOCK}' has blocked it" in text
 
-        fw("off", "--for", "2s")
+        fw("off", "--for", "3s")
         assert guest_curl(guest, url) == 0, "while it is off"
+        status, text = fw.why("tcp", "guest", f"{guest.gateway4}:8000")
+        assert status == 0 and "as the firewall is off" in text, text
         until(lambda: fw.list()["on"], 5, "that it is on again")
         assert guest_curl(guest, url) in (7, 28), "after that"
 
         # The narrowest change is ready to be pasted.
+        status, text = fw.why("tcp", "guest", f"{guest.gateway4}:8000")
         command = shlex.split(text.rstrip().rsplit("\n", 1)[1])
         assert command[:3] == ["slipway", "firewall", "except"], text
         assert command[4:] == ["--from", f"guest {name}"], text
@@ -148,13 +151,13 @@ def test_the_block_that_nobody_finds(root, host_web, export, profile):
 
 # ---- the words ----
 
-def test_rules_from_words_files_and_back(root, tmp_path):
+def test_rules_from_words_files_and_back(slipway, tmp_path):
     path = conf(tmp_path, "[rule of a file]\naction = block\n"
                           "direction = in\nprotocol = udp\n")
-    with contextlib.closing(root.guest("--config", path,
-                                       name="words")) as guest:
+    with contextlib.closing(slipway.guest("--config", path,
+                                          name="words")) as guest:
         del guest
-        fw = Walls(root, "words")
+        fw = Walls(slipway, "words")
         assert fw("add", "action=block", "direction=out", "protocol=tcp",
                   "remotePort=80,443").strip() == "block out tcp 80,443"
         shown = fw("show", "block out tcp 80,443")
@@ -168,7 +171,8 @@ def test_rules_from_words_files_and_back(root, tmp_path):
         assert "block (off)" in fw("list")
         assert "of a file: off" in fw("list", "--check")
         fw("enable", "of a file")
-        done = root("firewall", "delete", "--name", "words", "of a file")
+        done = slipway("firewall", "delete", "--name", "words",
+                       "of a file")
         assert done.returncode == 1 and str(path) in done.stderr
         fw("add", "name=in vain", "action=allow", "direction=in",
            "protocol=udp", "localPort=53")
@@ -268,6 +272,26 @@ def test_why_of_words_names_and_urls(root, world):
         answer = json.loads(fw.why("--json", "http://why.test/")[1])
         assert answer[-1]["change"]["command"][:4] == [
             "slipway", "firewall", "except", "no web"]
+
+
+def test_why_under_an_allow_list(root, world):
+    """A name that may not be asked for is not reached, wherever it is."""
+    world.dns.names |= {"a.ok.test": FAR4, "other.test": FAR4}
+    with contextlib.closing(root.guest("--allow", "*.ok.test", name="list")):
+        fw = Walls(root, "list")
+        for words, status in ((("a.ok.test",), 0), (("other.test",), 1),
+                              (("http://a.ok.test/",), 0),
+                              (("http://other.test/",), 1),
+                              (("tcp", "guest", "other.test:443"), 1),
+                              (("tcp", "guest", f"{FAR4}:443"), 1)):
+            got, text = fw.why(*words)
+            assert got == status, (words, text)
+            asked = text.startswith("blocked: the question for other.test\n")
+            assert asked == ("other.test" in words[-1]), (words, text)
+        text = fw.why("other.test")[1]
+        command = shlex.split(text.rstrip().rsplit("\n", 1)[1])
+        ok(root(*command[1:], "--once"))
+        assert fw.why("http://other.test/")[0] == 0
 
 
 def test_what_is_kept_is_changed_without_a_guest(root, world):
