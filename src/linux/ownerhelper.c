@@ -136,6 +136,8 @@ int ownerhelper_open(struct ownerhelper *o, int engine, int keeper, int user,
 		.engine = engine, .keeper = keeper,
 		.host.sockets = SOCKFIND_NONE,
 		.guest.sockets = SOCKFIND_NONE,
+		.host_ns = OWNERHELPER_HOST_NS,
+		.guest_ns = OWNERHELPER_GUEST_NS,
 	};
 	o->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = o->proc < 0 || fcntl(engine, F_SETFL, O_NONBLOCK) ? -errno :
@@ -346,8 +348,8 @@ static void look(const struct ownerhelper *o, uint64_t until_ns)
 static bool serve_side(const struct ownerhelper *o, bool guest)
 {
 	const struct ownerhelper_side *side = guest ? &o->guest : &o->host;
-	const uint64_t until_ns = now_ns() + (guest ? OWNERHELPER_GUEST_NS :
-						      OWNERHELPER_HOST_NS);
+	const uint64_t until_ns = now_ns() + (guest ? o->guest_ns :
+						      o->host_ns);
 	uint64_t now;
 
 	desk.net.n = 0;

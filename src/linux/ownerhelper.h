@@ -62,6 +62,7 @@ struct ownerhelper {
 	int engine, keeper;		/* channels, lent */
 	int proc;			/* the directory /proc */
 	struct ownerhelper_side host, guest;
+	uint64_t host_ns, guest_ns;	/* of looking, as above */
 };
 
 /**
