@@ -248,15 +248,15 @@ def test_what_the_host_began_is_no_way_in(root, scene):
     with contextlib.closing(root.guest("--host-interface", "--host-access",
                                        "off", name="shut")) as guest:
         with scene.host, socket.socket() as s:
-            s.bind((guest.gateway4, 45000))
+            s.bind((guest.gateway4, 8045))
             assert s.connect_ex((guest.address4, 8044)) == \
                 errno.ECONNREFUSED
         with scene.host:
-            server = Server("0.0.0.0", who, 45000)
+            server = Server("0.0.0.0", who, 8045)
         with server, guest, socket.socket() as s:
             s.settimeout(5)
             s.bind((guest.address4, 8044))
-            assert s.connect_ex((guest.gateway4, 45000)) in (
+            assert s.connect_ex((guest.gateway4, 8045)) in (
                 errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EACCES)
             assert not server.accepted
 
