@@ -256,7 +256,7 @@ static size_t take_vhost(uint8_t *head, size_t cap)
 	if (!driver_used(&l.rx, &written))
 		return 0;
 	page = l.mem + RX_PAGES_AT + (l.page - l.rx.size) % RING * PAGE;
-	n = page[10] | page[11] << 8;
+	n = page[10] | (unsigned)page[11] << 8;
 	len = written - 12;
 	memcpy(head, page + 12, len < cap ? len : cap);
 	memcpy(user, page + 12, len);
