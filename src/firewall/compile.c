@@ -464,6 +464,19 @@ struct firewall *firewall_compile(const struct rules *set,
 	return c.fw;
 }
 
+const char *firewall_origin_name(enum firewall_origin origin)
+{
+	switch (origin) {
+	case FROM_GUEST:
+		return "guest";
+	case FROM_HOST:
+		return "host";
+	case FROM_LAN:
+		break;
+	}
+	return "lan";
+}
+
 struct firewall_defaults firewall_defaults(enum rule_profile profile)
 {
 	return (struct firewall_defaults){

@@ -27,6 +27,9 @@ enum firewall_origin {
 	FROM_LAN,		/* another machine, to a published port */
 };
 
+/* "guest", "host", "lan", for JSON and for people. */
+const char *firewall_origin_name(enum firewall_origin origin);
+
 /* What holds where no rule does: true allows. */
 struct firewall_defaults {
 	bool in_from_guest, in_from_host, in_from_lan, out;

@@ -225,19 +225,6 @@ void blocked_note(struct blocked *b, const struct network_blocked *told,
 
 /* ---- told to others ---- */
 
-static const char *origin_name(uint8_t origin)
-{
-	switch ((enum firewall_origin)origin) {
-	case FROM_GUEST:
-		return "guest";
-	case FROM_HOST:
-		return "host";
-	case FROM_LAN:
-		return "lan";
-	}
-	return "guest";
-}
-
 static json_t *protocol_json(const struct network_blocked *b)
 {
 	switch (b->protocol) {
@@ -273,7 +260,7 @@ static json_t *entry_json(const struct blocked_entry *e)
 		strftime(when, sizeof(when), "%FT%T%z", &tm);
 	j = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:b, s:I}",
 		      "time", when, "direction", b->in ? "in" : "out",
-		      "origin", origin_name(b->origin),
+		      "origin", firewall_origin_name(b->origin),
 		      "protocol", protocol_json(b),
 		      "from", end_text(b, &b->src, src),
 		      "to", end_text(b, &b->dst, dst),

@@ -141,19 +141,6 @@ static const char *reason_name(enum firewall_reason reason)
 	return "default";
 }
 
-static const char *origin_name(enum firewall_origin origin)
-{
-	switch (origin) {
-	case FROM_GUEST:
-		return "guest";
-	case FROM_HOST:
-		return "host";
-	case FROM_LAN:
-		return "lan";
-	}
-	return "guest";
-}
-
 struct check {
 	struct firewall_flow flow;
 	struct firewall_why why;
@@ -165,7 +152,7 @@ static json_t *check_json(const struct asked *a, const struct check *c)
 	const struct firewall_verdict *v = &c->why.verdict;
 	json_t *j = json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o}",
 		"direction", c->flow.direction == RULE_IN ? "in" : "out",
-		"origin", origin_name(c->flow.origin),
+		"origin", firewall_origin_name(c->flow.origin),
 		"allowed", (int)v->allow, "reason", reason_name(v->reason),
 		"blocks", found_json(set, &c->why.blocks),
 		"allows", found_json(set, &c->why.allows),
