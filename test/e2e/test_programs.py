@@ -80,7 +80,7 @@ def rules(tmp_path):
         path = tmp_path / "rules.conf"
         body = "".join(f"[rule r{i}]\n{t}\n" for i, t in enumerate(texts))
         path.write_text("[firewall]\nblockAction = refuse\n" + extra + body)
-        for up in (tmp_path, *list(tmp_path.parents)[:3]):
+        for up in (tmp_path, *list(tmp_path.parents)[:2]):
             os.chmod(up, 0o755)
         return "--config", path
     return make
