@@ -93,6 +93,15 @@ static int enrol(struct hostenv *he, int fd, uint32_t events,
 	return epoll_ctl(he->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
 }
 
+static int get_int(int fd, int level, int option)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	(void)!getsockopt(fd, level, option, &value, &len);
+	return value;
+}
+
 static void set_int(int fd, int level, int option, int value)
 {
 	/* Best effort: each of these only betters what works without. */
@@ -173,23 +182,29 @@ static void tcp_keepalive(void *ctx, int id)
 #ifndef SO_BUF_LOCK
 #define SO_BUF_LOCK	72
 #endif
+#ifndef SOCK_RCVBUF_LOCK
+#define SOCK_RCVBUF_LOCK	2
+#endif
 
 /*
  * Linux lets a receive buffer grow to tcp_rmem's maximum, so a thousand of
  * them reach the machine's limit (tcp_mem), past which every socket of it
- * crawls. SO_RCVBUF ends the growth; to take it back needs Linux 5.14.
+ * crawls. So in a crowd they stop to grow, and the window keeps to the part.
  *
- * No part is large: what a fast far end has filled must be read before a
- * smaller one, as more come, is no longer exceeded. Until then the kernel
- * drops what was on its way, and the far end waits for its timer.
+ * The buffer itself is never made smaller: it has been promised to the far
+ * end, whose data would be dropped, and it would wait for its timer. Before
+ * Linux 5.14, which has no other way to end the growth, it is.
  */
 static void tcp_crowd(void *ctx, int id, uint32_t n)
 {
 	const struct hostenv *he = ctx;
+	const int lock = SOCK_RCVBUF_LOCK;
 	uint64_t part;
+	const int bytes = get_int(id, SOL_SOCKET, SO_RCVBUF);
 
 	if (!n) {
 		set_int(id, SOL_SOCKET, SO_BUF_LOCK, 0);
+		set_int(id, IPPROTO_TCP, TCP_WINDOW_CLAMP, bytes / 2);
 		return;
 	}
 	part = he->tcp_bytes / n;
@@ -197,7 +212,11 @@ static void tcp_crowd(void *ctx, int id, uint32_t n)
 		part = TCP_PART_LEAST;
 	if (part > TCP_PART_MOST)
 		part = TCP_PART_MOST;
-	set_int(id, SOL_SOCKET, SO_RCVBUF, (int)part / 2);
+	if ((uint64_t)bytes < part / 2 ||
+	    setsockopt(id, SOL_SOCKET, SO_BUF_LOCK, &lock, sizeof(lock)) < 0)
+		set_int(id, SOL_SOCKET, SO_RCVBUF, (int)part / 2);
+	if ((uint64_t)get_int(id, IPPROTO_TCP, TCP_WINDOW_CLAMP) > part / 2)
+		set_int(id, IPPROTO_TCP, TCP_WINDOW_CLAMP, (int)part / 2);
 }
 
 /* Retransmitted by the timer, twice, and more than a narrow path takes. */
