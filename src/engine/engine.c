@@ -182,7 +182,7 @@ static void accept_machine(struct engine *e)
 		return;
 	}
 	e->link_ready = true;
-	network_rejoined(e->net);
+	network_rejoined(e->net, 0);
 }
 
 /* Whoever tries again and again is told of once a minute. */
@@ -438,9 +438,9 @@ static void read_frames(struct engine *e, uint64_t now)
 			return;
 		}
 		if (n > 0 && link_is_back(&e->host.link))
-			network_rejoined(e->net);
+			network_rejoined(e->net, 0);
 		if (n > 0)
-			network_frame(e->net, &meta, frame, (size_t)n, now);
+			network_frame(e->net, 0, &meta, frame, (size_t)n, now);
 		bytes += (size_t)n + meta.far_bytes;
 	}
 	/* A tap tells again by itself, a socket does not. */

@@ -232,11 +232,15 @@ struct env_ops {
 	void (*mem_free)(void *ctx, void *p, size_t bytes);
 
 	/*
-	 * Put one frame on the guest's link: the pieces in a row, starting
-	 * with the Ethernet header. Taken or dropped at once: 0, or
-	 * -ENV_AGAIN if the link is full.
+	 * Put one frame on that link: the pieces in a row, starting with the
+	 * Ethernet header. Taken or dropped at once: 0, or -ENV_AGAIN if the
+	 * link is full. What the link cannot carry as it is, a batch or a
+	 * checksum that is left to it, the driver cuts and completes; it
+	 * carries whatever network_frame() was given, and what meta says of
+	 * the frame is true.
 	 */
-	int (*link_send)(void *ctx, const struct frame_meta *meta,
+	int (*link_send)(void *ctx, unsigned link,
+			 const struct frame_meta *meta,
 			 const struct span *v, unsigned n);
 
 	/*

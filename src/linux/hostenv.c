@@ -592,12 +592,13 @@ static void mem_free(void *ctx, void *p, size_t bytes)
 	pool_free(&((struct hostenv *)ctx)->pool, p, bytes);
 }
 
-static int link_send(void *ctx, const struct frame_meta *meta,
+static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		     const struct span *v, unsigned n)
 {
 	struct hostenv *he = ctx;
 	const int r = link_write(&he->link, meta, v, n);
 
+	(void)link;			/* there is one */
 	/* -EIO: the guest took its interface down. Lost, as on any wire. */
 	return r < 0 && r != -EIO ? -ENV_AGAIN : 0;
 }

@@ -555,9 +555,11 @@ static enum drop frame(struct network *net, const struct frame_meta *meta,
 	}
 }
 
-void network_frame(struct network *net, const struct frame_meta *meta,
-		   const uint8_t *buf, size_t len, uint64_t now_ns)
+void network_frame(struct network *net, unsigned link,
+		   const struct frame_meta *meta, const uint8_t *buf,
+		   size_t len, uint64_t now_ns)
 {
+	ASSERT(link == 0);
 	net->p.now_ns = now_ns;
 	net->frames_from_guest++;
 	net->bytes_from_guest += len + meta->far_bytes;

@@ -110,7 +110,7 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	paths_init(net);
 	start_dns(net, rest);
 	net->guest6 = setup->guest6;
-	network_rejoined(net);
+	network_rejoined(net, 0);
 	flow_table_init(&net->p.flows, rest + round64(dns_bytes()),
 			setup->max_flows, round64(sizeof(union slot)), &key);
 	return net;
@@ -161,11 +161,47 @@ void network_name_ip6(struct network *net, const struct ip *ip)
 	dns_set_guest6(net->dns, ip);
 }
 
-void network_rejoined(struct network *net)
+int network_guest_add(struct network *net,
+		      const struct network_guest_setup *setup,
+		      uint64_t now_ns)
+{
+	(void)net, (void)setup, (void)now_ns;
+	return -ENV_LIMIT;		/* there is one: it is not this one */
+}
+
+void network_guest_remove(struct network *net, unsigned id, uint64_t now_ns)
+{
+	(void)net, (void)id, (void)now_ns;
+}
+
+unsigned network_guests(const struct network *net, unsigned *id,
+			struct network_guest *out, unsigned n)
+{
+	if (*id || !n)
+		return 0;
+	*id = 1;
+	*out = (struct network_guest){
+		.up = net->frames_from_guest, .mac = net->p.macs.main,
+		.ip4 = net->setup.guest4, .ip6 = net->guest6,
+		.frames_from = net->frames_from_guest,
+		.frames_to = net->p.frames_to_guest,
+		.bytes_from = net->bytes_from_guest,
+		.bytes_to = net->p.bytes_to_guest,
+	};
+	memcpy(out->name, net->setup.guest_name, sizeof(out->name));
+	return 1;
+}
+
+void network_link_down(struct network *net, unsigned link)
+{
+	(void)net, (void)link;
+}
+
+void network_rejoined(struct network *net, unsigned link)
 {
 	const struct ip none = { .b = { 0 } };
 
-	if (net->setup.own_ip6)
+	if (link == 0 && net->setup.own_ip6)
 		network_name_ip6(net, &none);
 }
 

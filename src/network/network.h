@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * network/network.h - one virtual network: its guest, gateway and flows.
+ * network/network.h - one virtual network: its guests, gateway and flows.
  *
  * The core's face to its driver (engine/ on Linux, sim/ in tests). The
  * driver calls in with frames, socket events and time; the core answers
@@ -21,6 +21,7 @@
 #include "base/hosts.h"
 #include "base/frame.h"
 #include "base/handle.h"
+#include "base/network_guest.h"
 #include "base/network_stats.h"
 #include "base/ports.h"
 #include "env/env.h"
@@ -28,6 +29,7 @@
 #define NETWORK_RESOLVERS_MAX 8
 #define NETWORK_UDP_OFFERS_MAX 4096
 
+/* Guest 0 is there from the start: guest_mac, guest4 ..., on link 0. */
 struct network_setup {
 	struct mac gateway_mac, guest_mac;
 	bool learn_mac;			/* guest_mac: until it says its own */
@@ -46,13 +48,27 @@ struct network_setup {
 	uint32_t max_flows;		/* 16..2^20 */
 	char guest_name[64];		/* DNS name of the guest; "" none */
 	char search[256];		/* domains for it; blanks between */
+	bool isolate;			/* guests do not reach each other */
+};
+
+/* One more guest. */
+struct network_guest_setup {
+	uint8_t link;			/* NETWORK_LINK_ANY: wherever its MAC
+					   is seen, which it must have then */
+	struct mac mac;
+	bool learn_mac;			/* mac: until it says its own */
+	struct ip ip4, ip6;		/* of the network, nobody's else */
+	bool own_ip6;			/* it may have another, or none */
+	char name[NETWORK_NAME_BYTES];	/* DNS name; "" none */
+	char rule_name[NETWORK_NAME_BYTES];	/* as rules name it; "" none */
 };
 
 /* The rules in force; all is lent until the next ones. */
 struct network_rules {
 	const struct firewall *firewall;	/* NULL: nothing passes */
 	uint64_t *hits;			/* of each rule: counted on; NULL */
-	const char *guest;		/* as rules name it; NULL: no name */
+	const char *guest;		/* guest 0, as rules name it; NULL: no
+					   name */
 	uint32_t generation;		/* told with what is blocked */
 	bool off;			/* everything passes */
 	bool refuse;			/* who is blocked is told so */
@@ -65,6 +81,7 @@ enum network_judgement { NETWORK_PASS, NETWORK_BLOCK, NETWORK_WAIT };
 struct network_relay {
 	bool to_host;			/* the guest began it, else the host */
 	bool udp, v6;
+	uint8_t guest;			/* whose localhost */
 	uint16_t client_port, port;	/* of who began it; of the server */
 };
 
@@ -84,16 +101,43 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 void network_fini(struct network *net);
 
 /*
- * The link was joined anew, by the same machine or another one: the IPv6
- * address that it is known by may not be the one that it has.
+ * One more guest, from now on: its number, below NETWORK_GUESTS_MAX, which is
+ * the lowest that is free; or -ENV_LIMIT: they are too many, or -ENV_OTHER:
+ * an address, a MAC or a link's own guest that there is already, or what
+ * cannot be one. A link has one guest of its own (learn_mac), and any number
+ * that is known by its MAC.
  */
-void network_rejoined(struct network *net);
+int network_guest_add(struct network *net,
+		      const struct network_guest_setup *setup,
+		      uint64_t now_ns);
+
+/* It has gone, with its flows. Not guest 0. */
+void network_guest_remove(struct network *net, unsigned id, uint64_t now_ns);
+
+/* Guests from *id on, n at most; *id is where to go on. How many. */
+unsigned network_guests(const struct network *net, unsigned *id,
+			struct network_guest *out, unsigned n);
 
 /*
- * A frame from the guest; buf is borrowed for the call. Anything is safe
- * here. A refused frame is counted in stats.drops.
+ * The link was joined anew, by the same machine or another one: the IPv6
+ * address that its own guest is known by may not be the one that it has.
  */
-void network_frame(struct network *net, const struct frame_meta *meta,
+void network_rejoined(struct network *net, unsigned link);
+
+/*
+ * Nobody is at that link's other end: the MACs that were heard there may come
+ * up elsewhere. Flows stay: a machine comes back with its connections, if it
+ * does. A frame brings the link up again.
+ */
+void network_link_down(struct network *net, unsigned link);
+
+/*
+ * A frame from a link's other end, link below NETWORK_LINKS_MAX; buf is
+ * borrowed for the call. Anything is safe here. A refused frame is counted in
+ * stats.drops.
+ */
+void network_frame(struct network *net, unsigned link,
+		   const struct frame_meta *meta,
 		   const uint8_t *buf, size_t len, uint64_t now_ns);
 
 /*
@@ -109,8 +153,9 @@ void network_sock_event(struct network *net, struct handle h,
 			unsigned events, uint64_t now_ns);
 
 /*
- * A client of the host's asks for a port of the guest's: connect the stream
- * id, which the driver has accepted, to it. The guest sees `from` if that
+ * A client of the host's asks for a port of the guest's that has the address
+ * to->ip: connect the stream id, which the driver has accepted, to it. The
+ * guest sees `from` if that
  * is an address at which it could answer, else the gateway: a client on the
  * host's loopback, one of the guest's own subnet, none (all zero). id is
  * taken; if it cannot be done it is reset.

@@ -43,7 +43,7 @@ bool proto_send(struct proto *p, const struct frame_meta *meta,
 
 	for (unsigned i = 0; i < n; i++)
 		len += v[i].len;
-	if (p->env.ops->link_send(p->env.ctx, meta, v, n) < 0) {
+	if (p->env.ops->link_send(p->env.ctx, 0, meta, v, n) < 0) {
 		p->drops[DROP_LINKFULL]++;
 		return false;
 	}

@@ -152,13 +152,14 @@ static void mem_free(void *ctx, void *p, size_t bytes)
 	free(p);
 }
 
-static int link_send(void *ctx, const struct frame_meta *meta,
+static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		     const struct span *v, unsigned n)
 {
 	static uint8_t frame[2 * FRAME_MAX_BYTES];
 	struct world *w = ctx;
 	size_t len = 0;
 
+	ASSERT(link == 0);
 	for (unsigned i = 0; i < n; i++) {
 		ASSERT(len + v[i].len <= sizeof(frame));
 		memcpy(frame + len, v[i].p, v[i].len);

@@ -116,7 +116,7 @@ static void in_pieces(struct world *w, const struct parcel *p, size_t len)
 	size_t at = near;
 
 	if (!p->meta.needs_csum || near >= len) {
-		network_frame(w->net, &p->meta, p->frame, len, w->now_ns);
+		network_frame(w->net, 0, &p->meta, p->frame, len, w->now_ns);
 		return;
 	}
 	for (unsigned i = 0; i < 3; i++) {
@@ -127,7 +127,7 @@ static void in_pieces(struct world *w, const struct parcel *p, size_t len)
 	head = copy_of(p->frame, near);
 	meta.far = pieces;
 	meta.far_bytes = far;
-	network_frame(w->net, &meta, head, near, w->now_ns);
+	network_frame(w->net, 0, &meta, head, near, w->now_ns);
 	free(head);
 	for (unsigned i = 0; i < 3; i++)
 		free(pieces[i].p);

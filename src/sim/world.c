@@ -91,7 +91,7 @@ static void noise(void *ctx, uint64_t arg, void *data, size_t len)
 		memcpy(frame, "\2\0\0\0\0\1\2\0\0\0\0\2\x08\0\x45", 15);
 	w->to_gateway++;
 	w->to_gateway_bytes += n;
-	network_frame(w->net, &meta, frame, n, w->now_ns);
+	network_frame(w->net, 0, &meta, frame, n, w->now_ns);
 }
 
 /* The host's resolvers change: one is gone. */

@@ -581,7 +581,7 @@ static void check_frame(struct fake *f, const struct frame_meta *meta,
 	}
 }
 
-static int link_send(void *ctx, const struct frame_meta *meta,
+static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		     const struct span *v, unsigned n)
 {
 	struct fake *f = ctx;
@@ -589,6 +589,7 @@ static int link_send(void *ctx, const struct frame_meta *meta,
 
 	for (unsigned i = 0; i < n; i++)
 		wr_bytes(&w, v[i].p, v[i].len);
+	expect(f, link == 0, "a link that there is not");
 	expect(f, !w.bad && v[0].len >= ETH_HEADER_BYTES, "size of a frame");
 	f->frame_len = (size_t)(w.p - f->frame);
 	f->meta = *meta;

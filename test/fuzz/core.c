@@ -56,7 +56,7 @@ static void deliver(struct run *c, const struct frame_meta *meta,
 	if (!exact)
 		abort();
 	memcpy(exact, buf, len);
-	network_frame(c->net, meta, exact, len, c->now);
+	network_frame(c->net, 0, meta, exact, len, c->now);
 	free(exact);
 }
 

@@ -274,7 +274,7 @@ static void mem_free(void *ctx, void *p, size_t bytes)
 	free(p);
 }
 
-static int link_send(void *ctx, const struct frame_meta *meta,
+static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		     const struct span *v, unsigned n)
 {
 	static uint8_t frame[FRAME_MAX_BYTES];
@@ -282,6 +282,7 @@ static int link_send(void *ctx, const struct frame_meta *meta,
 	struct fake *f = ctx;
 	size_t len = 0;
 
+	ASSERT(link == 0);
 	if (f->link_full)
 		return -ENV_AGAIN;
 	for (unsigned i = 0; i < n; i++) {
@@ -410,7 +411,7 @@ void fake_frame(struct fake *f, const struct frame_meta *meta,
 	if (!exact)
 		abort();
 	memcpy(exact, buf, len);
-	network_frame(f->net, meta, exact, len, f->now_ns);
+	network_frame(f->net, 0, meta, exact, len, f->now_ns);
 	free(exact);
 }
 

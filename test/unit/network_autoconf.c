@@ -34,7 +34,7 @@ static void packet(struct rig *r, const struct ip_packet *ip,
 	eth_emit(&w, &eth);
 	ip_emit(&w, ip, len);
 	wr_bytes(&w, l4, len);
-	network_frame(r->net, &meta, buf, (size_t)(w.p - buf), now);
+	network_frame(r->net, 0, &meta, buf, (size_t)(w.p - buf), now);
 	network_turn_end(r->net, now);
 }
 
@@ -233,7 +233,7 @@ static void ask_arp(struct rig *r, const struct mac *from, uint32_t sender,
 	wr_be32(&w, sender);
 	wr_zero(&w, 6);
 	wr_be32(&w, target);
-	network_frame(r->net, &meta, buf, sizeof(buf), RIG_START_NS);
+	network_frame(r->net, 0, &meta, buf, sizeof(buf), RIG_START_NS);
 }
 
 /* The address is where it was last said to be. */
@@ -328,7 +328,7 @@ static void check_own_ip6(void)
 	CHECK("the planned one", named(&r, &setup.guest6));
 	say(&r, &own, 9, "", 0);
 	CHECK("for good", named(&r, &setup.guest6));
-	network_rejoined(r.net);
+	network_rejoined(r.net, 0);
 	CHECK("none again", named(&r, NULL));
 	rig_end(&r, "own IPv6");
 }

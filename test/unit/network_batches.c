@@ -32,7 +32,7 @@ static void datagrams(struct rig *r, const struct ip *dst, uint16_t port,
 				   (uint32_t)(UDP_HEADER_BYTES + len)),
 		       l4, UDP_HEADER_BYTES + len);
 	udp_emit(&head, 1000, port, len, csum_finish(sum));
-	network_frame(r->net, &meta, buf, (size_t)(w.p - buf), RIG_START_NS);
+	network_frame(r->net, 0, &meta, buf, (size_t)(w.p - buf), RIG_START_NS);
 	network_turn_end(r->net, RIG_START_NS);
 }
 

@@ -115,7 +115,7 @@ static bool passes(struct scene *c, const struct say *s)
 		network_host_packet(c->rig.net, &meta, buf,
 				    (size_t)(w.p - buf), c->now);
 	else
-		network_frame(c->rig.net, &c->meta, buf, (size_t)(w.p - buf),
+		network_frame(c->rig.net, 0, &c->meta, buf, (size_t)(w.p - buf),
 			      c->now);
 	network_turn_end(c->rig.net, c->now);
 	network_check(c->rig.net);
@@ -455,7 +455,7 @@ static void check_options(void)
 			f = wr(p + 10, 2);
 			wr_be16(&f, csum_finish(csum_add(0, p, 28)));
 		}
-		network_frame(c.rig.net, &meta, buf, (size_t)(w.p - buf),
+		network_frame(c.rig.net, 0, &meta, buf, (size_t)(w.p - buf),
 			      c.now);
 		CHECK("options", !c.rig.fake->host_packets);
 		CHECK("the same without", OF((struct say){

@@ -27,7 +27,7 @@ static void send_frame(struct rig *r, const uint8_t *buf, size_t len,
 {
 	const struct frame_meta meta = { .csum_valid = vouched };
 
-	network_frame(r->net, &meta, buf, len, NOW);
+	network_frame(r->net, 0, &meta, buf, len, NOW);
 	network_turn_end(r->net, NOW);
 	network_check(r->net);
 }

@@ -120,7 +120,7 @@ static void one_frame(struct fake *w, struct network *net, uint64_t now)
 			buf[i] = (uint8_t)dice(w, 256);
 	exact = malloc(len + !len);	/* ASan faults on one byte more */
 	memcpy(exact, buf, len);
-	network_frame(net, &meta, exact, len, now);
+	network_frame(net, 0, &meta, exact, len, now);
 	free(exact);
 }
 

@@ -126,7 +126,7 @@ static void send(struct rig *r, const struct sent *d)
 		(size_t)d->n * DATA_BYTES);
 	put_extensions(&w, d->ext);
 	put_udp(&w, &ip, d);
-	network_frame(r->net, &meta, buf, (size_t)(w.p - buf), RIG_START_NS);
+	network_frame(r->net, 0, &meta, buf, (size_t)(w.p - buf), RIG_START_NS);
 }
 
 static const struct {

@@ -93,7 +93,7 @@ static void says(struct scene *c, bool v6, uint8_t proto, uint16_t from,
 	ip_emit(&w, &ip, (size_t)(b.p - body));
 	wr_bytes(&w, body, (size_t)(b.p - body));
 	CHECK("room", !w.bad && !b.bad);
-	network_frame(c->rig.net, &meta, buf, (size_t)(w.p - buf), c->now);
+	network_frame(c->rig.net, 0, &meta, buf, (size_t)(w.p - buf), c->now);
 	turn(c);
 }
 

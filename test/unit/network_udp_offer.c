@@ -144,7 +144,7 @@ static int says(struct scene *s, struct endpoint to)
 	udp_emit(&w, from.port, to.port, sizeof(data), 1);
 	wr_bytes(&w, data, sizeof(data));
 	last.id = -1;
-	network_frame(s->r.net, &meta, buf, (size_t)(w.p - buf), s->now_ns);
+	network_frame(s->r.net, 0, &meta, buf, (size_t)(w.p - buf), s->now_ns);
 	network_turn_end(s->r.net, s->now_ns);
 	network_check(s->r.net);
 	return last.id;

@@ -34,12 +34,13 @@ static void mem_free(void *ctx, void *p, size_t bytes)
 	free(p);
 }
 
-static int link_send(void *ctx, const struct frame_meta *meta,
+static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		     const struct span *v, unsigned n)
 {
 	struct host *h = ctx;
 
 	(void)meta;
+	CHECK("the first link", link == 0);
 	CHECK("head and message", n == 2 && v[1].len > 8);
 	h->frames++;
 	h->icmp_type = ((const uint8_t *)v[1].p)[0];
