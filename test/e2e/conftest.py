@@ -21,6 +21,10 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "smoke: run on Debian's own kernel, too (test_debian.py)")
     config.addinivalue_line("markers", "seconds(n): as long may it take")
+    config.addinivalue_line(
+        "markers", "debian: computes for minutes and measures nothing")
+    config.addinivalue_line(
+        "markers", "patient: waits for others' timers and measures nothing")
 
 
 def pytest_collection_modifyitems(items):

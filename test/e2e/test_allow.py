@@ -26,6 +26,8 @@ from test_host_access import checksum
 scapy = pytest.importorskip("scapy.all")
 import variants                                         # noqa: E402
 
+pytestmark = pytest.mark.patient
+
 A, CNAME, PTR, TXT, AAAA, HTTPS, ANY = 1, 5, 12, 16, 28, 65, 255
 ETH_P_ALL = 3
 PRIVATE4, PRIVATE6 = "10.9.9.9", "fd99::9"      # of the world's, all the same

@@ -11,6 +11,8 @@ import pytest
 from scene import until
 from test_mtu import link_mtu, tunnel
 
+pytestmark = pytest.mark.patient
+
 
 @pytest.fixture
 def boot(tmp_path):

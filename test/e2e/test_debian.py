@@ -21,10 +21,11 @@ import debian                                           # noqa: E402
 from machine import Machine                             # noqa: E402
 
 ASIDE = os.environ.get("SLIPWAY_VM", "")
-SECONDS = 400
+SECONDS = 600
 LEAST = 60                                              # tests of the smoke
 
 pytestmark = [
+    pytest.mark.debian,
     pytest.mark.skipif(not shutil.which("qemu-system-x86_64"),
                        reason="there is no qemu-system-x86_64"),
     pytest.mark.skipif(not os.path.exists(ASIDE + "/initramfs.gz"),

@@ -19,6 +19,8 @@ import pytest
 from plug import MAC, Plug, Serve
 from scene import WORLD4, WORLD6, until
 
+pytestmark = pytest.mark.patient
+
 scapy = pytest.importorskip("scapy.all")
 
 NETWORKD = "/lib/systemd/systemd-networkd"

@@ -18,6 +18,8 @@ from servers import Server, web
 from test_attach import Container
 from test_routers import BEYOND4, BEYOND6, NARROW, beyond  # noqa: F401
 
+pytestmark = pytest.mark.patient
+
 INSIDE = {"interface", "route", "gateway", "resolv.conf", "names", "mtu"}
 
 

@@ -19,6 +19,8 @@ from standin import (FW, POLICY, PYTHON, PYTHON_ID, Windows, drive_c,
                      kernel_of_wsl)
 from test_doctor import Finding
 
+pytestmark = pytest.mark.patient
+
 CREATOR = "'{40E0AC32-46A5-438A-A0B2-2B479E8F2E90}'"
 NARROW = ("'0.0.0.0-192.0.1.255','192.0.3.0-255.255.255.255',"
           "'::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'")
