@@ -15,26 +15,19 @@
 #include "cmd/cmd.h"
 #include "cmd/doctor.h"
 #include "config/settings.h"
-
-static const char *text_at(json_t *o, const char *outer, const char *key)
-{
-	const char *s = json_string_value(json_object_get(
-		outer ? json_object_get(o, outer) : o, key));
-
-	return s ? s : "";
-}
+#include "control/member.h"
 
 void doctor_facts(json_t *status, struct guest_facts *f)
 {
-	const char *access = text_at(status, NULL, "host_access");
+	const char *access = text_at(status, "host_access");
 
-	f->told = ip_parse(text_at(status, "gateway", "ipv4"), &f->gateway4) &&
-		  ip_parse(text_at(status, "guest", "ipv4"), &f->guest4);
-	f->v6 = ip_parse(text_at(status, "gateway", "ipv6"), &f->gateway6);
+	f->told = ip_parse(text_in(status, "gateway", "ipv4"), &f->gateway4) &&
+		  ip_parse(text_in(status, "guest", "ipv4"), &f->guest4);
+	f->v6 = ip_parse(text_in(status, "gateway", "ipv6"), &f->gateway6);
 	f->mtu = (unsigned)json_integer_value(json_object_get(status, "mtu"));
 	f->to_host = !strcmp(access, "gateway") ||
 		     !strcmp(access, "localhost");
-	f->localhost = !strcmp(text_at(status, NULL, "localhost"), "auto");
+	f->localhost = !strcmp(text_at(status, "localhost"), "auto");
 	f->own_files = true;
 }
 
@@ -60,7 +53,7 @@ static json_t *own_status(const struct guest_facts *f)
 	struct ip ip;
 
 	json_object_foreach(all, name, status)
-		if (!found && ip_parse(text_at(status, "gateway", "ipv4"),
+		if (!found && ip_parse(text_in(status, "gateway", "ipv4"),
 				       &ip) && ip_equal(&ip, &f->gateway4))
 			found = json_incref(status);
 	json_decref(all);
@@ -84,7 +77,7 @@ static void in_guest(struct doctor *d, struct guest_facts *f)
 {
 	const uint16_t port = d->config->doctor_port;
 	json_t *status = own_status(f);
-	const char *name = text_at(status, NULL, "name");
+	const char *name = text_at(status, "name");
 
 	if (status)
 		doctor_facts(status, f);

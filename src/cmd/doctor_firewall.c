@@ -10,15 +10,9 @@
 
 #include "cmd/ask.h"
 #include "cmd/doctor.h"
+#include "control/member.h"
 
 #define COMMAND_BYTES 512
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 
 void doctor_firewall(struct doctor *d, const char *name)
 {

@@ -25,6 +25,7 @@
 
 #include "cmd/ask.h"
 #include "cmd/doctor.h"
+#include "control/member.h"
 #include "doctor/clock.h"
 #include "doctor/probe.h"
 #include "keeper/nsfds.h"
@@ -47,13 +48,6 @@ struct visit {
 	int ask_fd;			/* its end is the guest's */
 	json_t *found;			/* by the child; NULL: nothing */
 };
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 
 /* ---- in the guest ---- */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/member.h"
 #include "firewall/keys.h"
 #include "keeper/names.h"
 #include "keeper/rulebook.h"
@@ -22,13 +23,6 @@ bool firewall_kept_does(enum api_op op)
 {
 	return op == API_FIREWALL || op == API_FIREWALL_ADD ||
 	       op == API_FIREWALL_CHANGE || op == API_FIREWALL_PROFILE;
-}
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
 }
 
 static bool is_true(json_t *o, const char *key)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/member.h"
 #include "control/shown.h"
 #include "firewall/word.h"
 
@@ -90,13 +91,6 @@ void import_note(void *ctx, const struct windows_note *note)
 static long long number_at(json_t *o, const char *key)
 {
 	return (long long)json_integer_value(json_object_get(o, key));
-}
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
 }
 
 static void print_note(FILE *out, const char *file, json_t *note)

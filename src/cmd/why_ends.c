@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "control/member.h"
+
 static const struct {
 	const char *scheme;
 	uint16_t port;
@@ -173,16 +175,6 @@ static bool is_one_of(const char *host, const char *const list[])
 	return false;
 }
 
-static const char *text_at(json_t *o, const char *outer, const char *key)
-{
-	const char *s;
-
-	if (outer)
-		o = json_object_get(o, outer);
-	s = json_string_value(json_object_get(o, key));
-	return s ? s : "";
-}
-
 static enum who who_is(const char *host, json_t *status)
 {
 	static const char *const hosts[] = { "host", "gateway",
@@ -197,8 +189,8 @@ static enum who who_is(const char *host, json_t *status)
 	if (is_one_of(host, hosts))
 		return WHO_HOST;
 	if (!strcasecmp(host, "guest") ||
-	    !strcasecmp(host, text_at(status, NULL, "name")) ||
-	    !strcasecmp(host, text_at(status, "guest", "hostname")))
+	    !strcasecmp(host, text_at(status, "name")) ||
+	    !strcasecmp(host, text_in(status, "guest", "hostname")))
 		return WHO_GUEST;
 	return WHO_NAME;
 }
@@ -207,7 +199,7 @@ static enum who who_is(const char *host, json_t *status)
 static bool own_address(json_t *status, enum who who, unsigned family,
 			struct ip *out)
 {
-	return ip_parse(text_at(status, who == WHO_GUEST ? "guest" :
+	return ip_parse(text_in(status, who == WHO_GUEST ? "guest" :
 				"gateway", family == 4 ? "ipv4" : "ipv6"),
 			out);
 }
@@ -275,7 +267,7 @@ int why_resolve(struct why_flow *f, json_t *status, struct fail *fail)
 	return fail_set(fail, "%s -> %s: these have no address of one family; "
 			"give addresses, or see slipway status %s",
 			f->from.host, f->to.host,
-			text_at(status, NULL, "name"));
+			text_at(status, "name"));
 }
 
 static bool is_inside(const char *host, json_t *status)
@@ -284,12 +276,12 @@ static bool is_inside(const char *host, json_t *status)
 	struct prefix net;
 	struct ip ip;
 
-	if (!strcasecmp(host, text_at(status, NULL, "name")))
+	if (!strcasecmp(host, text_at(status, "name")))
 		return true;
 	if (!ip_parse(host, &ip))
 		return false;
 	for (unsigned i = 0; i < 2; i++)
-		if (prefix_parse(text_at(status, "subnet", families[i]),
+		if (prefix_parse(text_in(status, "subnet", families[i]),
 				 &net) && prefix_has(&net, &ip))
 			return true;
 	return false;

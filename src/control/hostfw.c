@@ -7,6 +7,7 @@
 
 #include "control/hostfw_match.h"
 #include "control/hostfw_xt.h"
+#include "control/member.h"
 
 #define JUMPS_MAX	16
 
@@ -36,13 +37,6 @@ struct walk {
 	const char *chain;
 	json_int_t handle;
 };
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 
 /* The object of a table of ours, made if there is none: chains, sets, ufw. */
 static json_t *table_of(json_t *tables, json_t *o, const char *name)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "control/member.h"
+
 #define CONCAT_MAX	8
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32, ECN = 64,
@@ -33,13 +35,6 @@ static enum hostfw_match opposite(enum hostfw_match m)
 static enum hostfw_match sure(bool yes)
 {
 	return yes ? HOSTFW_YES : HOSTFW_NO;
-}
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
 }
 
 static struct value unknown(void)

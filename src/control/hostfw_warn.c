@@ -5,15 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/member.h"
+
 #define ZONE "filter_IN_"		/* firewalld's chains of a zone */
 #define COMMAND_BYTES 1024
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 
 /* false: it is not open, or not for other machines. */
 static bool read_port(json_t *o, struct hostfw_packet *p)

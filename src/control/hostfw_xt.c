@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "control/member.h"
 
 #define LINE_BYTES 2048
 
@@ -186,13 +187,6 @@ static json_t *translate(const char *name, const char *line)
 	if (!strcmp(name, "multiport"))
 		return multiport(line);
 	return NULL;
-}
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
 }
 
 static void translate_rule(json_t *rule, json_t *index)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "control/member.h"
 #include "control/table.h"
 
 #define COLUMNS	7
@@ -11,17 +12,6 @@
 static const char *const heads[COLUMNS] = {
 	"NAME", "PID", "GUEST", "GATEWAY", "LOCALHOST", "MTU", "DNS",
 };
-
-/* A text of an object, or of an object in it; "" if there is none. */
-static const char *text_at(json_t *o, const char *outer, const char *key)
-{
-	const char *s;
-
-	if (outer)
-		o = json_object_get(o, outer);
-	s = json_string_value(json_object_get(o, key));
-	return s ? s : "";
-}
 
 static long long number_at(json_t *o, const char *outer, const char *key)
 {
@@ -33,7 +23,7 @@ static long long number_at(json_t *o, const char *outer, const char *key)
 /* What stands behind a port that is not of TCP. */
 static const char *udp_mark(json_t *o)
 {
-	return strcmp(text_at(o, NULL, "protocol"), "udp") ? "" : "/udp";
+	return strcmp(text_at(o, "protocol"), "udp") ? "" : "/udp";
 }
 
 static int is_open(json_t *forward)
@@ -41,7 +31,7 @@ static int is_open(json_t *forward)
 	static const char *const families[] = { "ipv4", "ipv6" };
 
 	for (unsigned i = 0; i < 2; i++) {
-		const char *state = text_at(forward, families[i], "state");
+		const char *state = text_in(forward, families[i], "state");
 
 		if (!strcmp(state, "open") || !strcmp(state, "published"))
 			return 1;
@@ -85,7 +75,7 @@ static void forwards_cell(char *cell, json_t *o)
 			 number_at(f, NULL, "port"), udp_mark(f));
 		left_out += !add_item(cell, item);
 	}
-	if (!*cell && !left_out && !strcmp(text_at(o, NULL, "localhost"),
+	if (!*cell && !left_out && !strcmp(text_at(o, "localhost"),
 					   "off"))
 		strcpy(cell, "off");
 	end_list(cell, left_out);
@@ -110,9 +100,9 @@ static json_t *row_of(json_t *o)
 	snprintf(mtu, sizeof(mtu), "%lld", number_at(o, NULL, "mtu"));
 	forwards_cell(forwards, o);
 	dns_cell(dns, o);
-	return json_pack("[s, s, s, s, s, s, s]", text_at(o, NULL, "name"),
-			 pid, text_at(o, "guest", "ipv4"),
-			 text_at(o, "gateway", "ipv4"), forwards, mtu, dns);
+	return json_pack("[s, s, s, s, s, s, s]", text_at(o, "name"),
+			 pid, text_in(o, "guest", "ipv4"),
+			 text_in(o, "gateway", "ipv4"), forwards, mtu, dns);
 }
 
 void render_warnings(FILE *out, json_t *list)
@@ -129,7 +119,7 @@ void render_warnings(FILE *out, json_t *list)
 			if (!json_object_size(seen))
 				fputc('\n', out);
 			json_object_set_new(seen, text, json_true());
-			fprintf(out, "%s: %s\n", text_at(o, NULL, "name"),
+			fprintf(out, "%s: %s\n", text_at(o, "name"),
 				text);
 		}
 	}
@@ -162,10 +152,10 @@ static void print_half(FILE *out, json_t *f, const char *label,
 
 	if (!half)
 		return;
-	why = text_at(half, NULL, "why");
+	why = text_at(half, "why");
 	fprintf(out, "%-12s%s:%lld%s -> %s%s%s\n", label, at,
 		number_at(f, NULL, "port"), udp_mark(f),
-		text_at(half, NULL, "to"), *why ? ": " : "", why);
+		text_at(half, "to"), *why ? ": " : "", why);
 }
 
 static void print_halves(FILE *out, json_t *list, const char *label)
@@ -184,7 +174,7 @@ static void print_forwards(FILE *out, json_t *o)
 	json_t *list = json_object_get(o, "forwards");
 
 	if (!json_array_size(list)) {
-		const char *mode = text_at(o, NULL, "localhost");
+		const char *mode = text_at(o, "localhost");
 
 		pair(out, "localhost", mode,
 		     strcmp(mode, "off") ? "no ports now" : "");
@@ -212,14 +202,14 @@ static void print_published(FILE *out, json_t *o)
 		unsigned n = 0;
 
 		json_array_foreach(there, j, p) {
-			const char *why = text_at(p, NULL, "why");
+			const char *why = text_at(p, "why");
 
-			if (strcmp(text_at(p, NULL, "publish"), text))
+			if (strcmp(text_at(p, "publish"), text))
 				continue;
 			n++;
 			fprintf(out, "%-12s%s%s -> %s%s%s\n", "published",
-				text_at(p, NULL, "at"), udp_mark(p),
-				text_at(p, NULL, "to"), *why ? ": " : "",
+				text_at(p, "at"), udp_mark(p),
+				text_at(p, "to"), *why ? ": " : "",
 				why);
 		}
 		if (!n)
@@ -231,7 +221,7 @@ static void print_published(FILE *out, json_t *o)
 static void print_dns(FILE *out, json_t *o)
 {
 	json_t *list = json_object_get(o, "dns"), *server;
-	const char *search = text_at(o, NULL, "search");
+	const char *search = text_at(o, "search");
 	size_t i;
 
 	fprintf(out, "%-12s", "dns");
@@ -282,29 +272,29 @@ void render_details(FILE *out, json_t *o)
 	json_t *w;
 	size_t i;
 
-	pair(out, "name", text_at(o, NULL, "name"), "");
+	pair(out, "name", text_at(o, "name"), "");
 	fprintf(out, "%-12s%lld\n", "pid", number_at(o, NULL, "pid"));
-	pair(out, "command", text_at(o, NULL, "command"), "");
-	pair(out, "guest", text_at(o, "guest", "ipv4"),
-	     text_at(o, "guest", "ipv6"));
-	pair(out, "gateway", text_at(o, "gateway", "ipv4"),
-	     text_at(o, "gateway", "ipv6"));
-	pair(out, "nameserver", text_at(o, "gateway", "ipv4"), "");
-	pair(out, "subnet", text_at(o, "subnet", "ipv4"),
-	     text_at(o, "subnet", "ipv6"));
-	pair(out, "mac", text_at(o, "guest", "mac"), "");
+	pair(out, "command", text_at(o, "command"), "");
+	pair(out, "guest", text_in(o, "guest", "ipv4"),
+	     text_in(o, "guest", "ipv6"));
+	pair(out, "gateway", text_in(o, "gateway", "ipv4"),
+	     text_in(o, "gateway", "ipv6"));
+	pair(out, "nameserver", text_in(o, "gateway", "ipv4"), "");
+	pair(out, "subnet", text_in(o, "subnet", "ipv4"),
+	     text_in(o, "subnet", "ipv6"));
+	pair(out, "mac", text_in(o, "guest", "mac"), "");
 	fprintf(out, "%-12s%lld\n", "mtu", number_at(o, NULL, "mtu"));
 	print_dns(out, o);
-	pair(out, "host access", text_at(o, NULL, "host_access"), "");
+	pair(out, "host access", text_at(o, "host_access"), "");
 	pair(out, "interface", json_object_get(o, "host_interface") ?
-	     text_at(o, NULL, "host_interface") :
+	     text_at(o, "host_interface") :
 	     "none: the gateway is virtual", "");
 	print_forwards(out, o);
 	print_halves(out, json_object_get(o, "mirrors"), "in guest");
 	print_refused(out, o);
 	print_published(out, o);
 	print_counters(out, o);
-	pair(out, "log", text_at(o, NULL, "log"), "");
+	pair(out, "log", text_at(o, "log"), "");
 	json_array_foreach(json_object_get(o, "warnings"), i, w)
 		pair(out, "warning", json_string_value(w), "");
 }

@@ -5,19 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/member.h"
 #include "control/shown.h"
 #include "control/table.h"
 
 #define NAME_CELL	60
 #define FROM_CELL	256		/* the path of a file */
 #define FOR_CELL	160
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 
 static long long number_at(json_t *o, const char *key)
 {

@@ -4,16 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "control/member.h"
 #include "control/table.h"
 
 #define CELL 32
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 
 static json_int_t number_at(json_t *o, const char *key)
 {

@@ -3,17 +3,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "control/member.h"
 #include "control/render_firewall.h"
 #include "control/shown.h"
 
 #define CELL 120
-
-static const char *text_at(json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
 
 static bool is_true(json_t *o, const char *key)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/api.h"
+#include "control/member.h"
 
 #define TEXT_BYTES	1024
 #define CHECKS_MAX	64	/* that another process may add */
@@ -93,13 +94,6 @@ void report_todo(struct report *r, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
 	json_array_append_new(list, text(line));
-}
-
-static const char *text_at(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
 }
 
 /* Its number in `states', or REPORT_BROKEN for a word that is none. */
