@@ -199,8 +199,11 @@ struct env_ops {
 	 * May what is sent be cut into fragments where the path is narrow,
 	 * of IPv4 by routers, too? Else -ENV_TOO_BIG, and dgram_error()
 	 * tells the MTU. At first: yes.
+	 * mtu, of IPv6, where the sender alone cuts: into pieces of so many
+	 * bytes, if what is sent must be cut at all; 0: as the path says.
 	 */
-	void (*dgram_fragment)(void *ctx, int id, bool v6, bool allowed);
+	void (*dgram_fragment)(void *ctx, int id, bool v6, bool allowed,
+			       uint16_t mtu);
 	/*
 	 * Receive one: its bytes (>= 0, cut to cap) or -ENV_*. -ENV_AGAIN
 	 * ends the series; any other error may be followed by more.

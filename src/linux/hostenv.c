@@ -474,11 +474,14 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 				       send_message(id, to, mark, v, n);
 }
 
-static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed,
+			   uint16_t mtu)
 {
 	(void)ctx;
-	if (v6)
+	if (v6) {
 		set_int(id, IPPROTO_IPV6, IPV6_DONTFRAG, !allowed);
+		set_int(id, IPPROTO_IPV6, IPV6_MTU, mtu);
+	}
 	if (allowed)
 		allow_fragments(id, v6 ? AF_INET6 : AF_INET);
 	else if (v6)

@@ -102,6 +102,7 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 		.guest4 = setup->guest4, .guest6 = setup->guest6,
 	};
 	net->p.may_call = guard_call_begins;
+	net->p.path_takes = paths_takes;
 	guard_init(&net->guard);
 	wheel_init(&net->p.wheel, now_ns);
 	env->ops->random(env->ctx, &net->p.isn_key, sizeof(net->p.isn_key));

@@ -234,7 +234,7 @@ static bool begin_probe(struct network *net, const struct ip *to,
 				       handle_of(net, pr));
 	if (pr->sock >= 0)
 		env->ops->dgram_fragment(env->ctx, pr->sock, !ip_is4(to),
-					 false);
+					 false, 0);
 	begin_round(net, pr);
 	return true;
 }
@@ -402,7 +402,8 @@ void paths_sock_event(struct network *net, struct handle h, unsigned events)
 
 /* A tunnel: what is known of it; until: when that is to be asked again. */
 static void judge_dev(struct network *net, const struct ip *to,
-		      const struct env_path *path, struct path_seen *s)
+		      const struct env_path *path, bool may_probe,
+		      struct path_seen *s)
 {
 	struct path_fact *f = find_dev(&net->paths, path->dev);
 	const struct path_fact *d = find_dest(&net->paths, to);
@@ -417,13 +418,18 @@ static void judge_dev(struct network *net, const struct ip *to,
 							  s->until_ns;
 		return;
 	}
+	if (!may_probe) {		/* the next one may */
+		s->until_ns = net->p.now_ns;
+		return;
+	}
 	/* It is asked again when somebody wants to know. */
 	s->until_ns = net->p.now_ns + FIRST_WAIT_NS;
 	if (!mute && begin_probe(net, to, path->dev, path->mtu, none) && f)
 		f->until_ns = net->p.now_ns + AGAIN_NS;
 }
 
-static const struct path_seen *look(struct network *net, const struct ip *to)
+static const struct path_seen *look(struct network *net, const struct ip *to,
+				    bool may_probe)
 {
 	struct paths *ps = &net->paths;
 	const uint64_t hash = siphash(&net->p.isn_key, to, sizeof(*to));
@@ -448,22 +454,30 @@ static const struct path_seen *look(struct network *net, const struct ip *to)
 	}
 	env->ops->path(env->ctx, to, &path);
 	if (path.tunnel)
-		judge_dev(net, to, &path, s);
+		judge_dev(net, to, &path, may_probe, s);
 	return s;
+}
+
+static uint16_t sure_to_pass(const struct path_seen *s)
+{
+	return s->limit ? s->limit : s->unproved ? PATHS_LEAST : 0;
+}
+
+uint16_t paths_takes(struct proto *p, const struct ip *to)
+{
+	return sure_to_pass(look((struct network *)(void *)p, to, false));
 }
 
 uint16_t paths_mss(struct network *net, const struct ip *to)
 {
-	const struct path_seen *s = look(net, to);
-	const unsigned mtu = s->limit ? s->limit :
-			     s->unproved ? PATHS_LEAST : 0;
+	const uint16_t mtu = sure_to_pass(look(net, to, true));
 
 	return mtu ? (uint16_t)(mtu - TCP_IP_BYTES(to)) : 0;
 }
 
 uint16_t paths_limit(struct network *net, const struct ip *to)
 {
-	return look(net, to)->limit;
+	return look(net, to, true)->limit;
 }
 
 bool paths_refuse(struct network *net, const struct ip_packet *ip,
@@ -471,10 +485,11 @@ bool paths_refuse(struct network *net, const struct ip_packet *ip,
 {
 	uint16_t limit;
 
-	if (!ip->dont_fragment || len <= PATHS_LEAST)
+	/* What of IPv6 may be cut is held to it later: proto_cut_for(). */
+	if (len <= PATHS_LEAST || (!ip->dont_fragment && !ip->v6))
 		return false;
 	limit = paths_limit(net, to);
-	if (!limit || len <= limit)
+	if (!ip->dont_fragment || !limit || len <= limit)
 		return false;
 	proto_icmp_error(&net->p, proto_gateway(&net->p, &ip->src), ip,
 			 ICMP_TOO_BIG, limit);

@@ -29,7 +29,9 @@
  *
  * What is narrow holds for new connections, as their greatest segment, and
  * for datagrams and pings that may not be cut: these are answered as too big
- * by the gateway. What was found out is forgotten after PATHS_KEPT_NS, when
+ * by the gateway. Those of IPv6 that may be are cut to it by the host.
+ * (Of IPv4 the kernel cannot be told, and of IPv6 it cuts nothing that it
+ * believes to pass in one.) What was found out is forgotten after PATHS_KEPT_NS, when
  * it is probed again, and at once when the host's routes change.
  *
  * A probe sends 2 sizes, then up to PATHS_SIZES between what passes and what
@@ -64,6 +66,7 @@
 #define PATHS_KEPT_NS	UINT64_C(600000000000)	/* RFC 1191 section 6.3 */
 
 struct network;
+struct proto;
 
 /* What is known of an interface (by its index), or of a destination. */
 struct path_fact {
@@ -124,9 +127,15 @@ uint16_t paths_mss(struct network *net, const struct ip *to);
 uint16_t paths_limit(struct network *net, const struct ip *to);
 
 /*
+ * What is sure to pass there, where what may be cut is not to be as long as
+ * the host believes; 0: no such. Never probes. Proto's path_takes().
+ */
+uint16_t paths_takes(struct proto *p, const struct ip *to);
+
+/*
  * A packet of the guest's, or a batch of such of len bytes each, header and
  * all, for that address of the host's world: must it not be sent? Then the
- * guest has been told how much passes.
+ * guest has been told how much passes. May probe.
  */
 bool paths_refuse(struct network *net, const struct ip_packet *ip,
 		  const struct ip *to, size_t len);

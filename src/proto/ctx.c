@@ -36,6 +36,22 @@ bool proto_can_be_seen(const struct proto *p, const struct ip *ip,
 	       !prefix_has(ip_is4(ip) ? &p->net4 : &p->net6, ip);
 }
 
+void proto_cut_for(struct proto *p, struct proto_cut *cut, int sock,
+		   const struct ip *to, bool whole, size_t bytes)
+{
+	const bool v6 = !ip_is4(to);
+	struct proto_cut want = { .whole = whole };
+
+	if (bytes <= PROTO_NARROW_BYTES)
+		return;
+	if (v6 && !whole)
+		want.mtu = p->path_takes(p, to);
+	if (cut->whole == want.whole && cut->mtu == want.mtu)
+		return;
+	*cut = want;
+	p->env.ops->dgram_fragment(p->env.ctx, sock, v6, !whole, want.mtu);
+}
+
 bool proto_send(struct proto *p, const struct frame_meta *meta,
 		const struct span *v, unsigned n)
 {

@@ -60,6 +60,8 @@ struct proto {
 	/* May it begin? Else *why; DROP_OK: not now, it will come again. */
 	bool (*may_call)(struct proto *p, const struct proto_call *call,
 			 enum drop *why);
+	/* Of IPv6: what the path there takes; 0: as much as it says. */
+	uint16_t (*path_takes)(struct proto *p, const struct ip *to);
 	uint8_t *datagram;		/* scratch: 2 * FRAME_MAX_BYTES */
 	struct udp_gather *gather;	/* of this turn, see proto/udp.h */
 
@@ -101,6 +103,19 @@ bool proto_send(struct proto *p, const struct frame_meta *meta,
 void proto_icmp_error(struct proto *p, const struct ip *from,
 		      const struct ip_packet *ip, enum icmp_error error,
 		      uint32_t word);
+
+/* How the host cuts what a datagram socket sends; zeroed: as at first. */
+struct proto_cut {
+	bool whole;			/* not at all */
+	uint16_t mtu;			/* see env_ops.dgram_fragment() */
+};
+
+/*
+ * A packet of so many bytes is to be sent by sock, whose cut is *cut: whole,
+ * or in such pieces as the path takes.
+ */
+void proto_cut_for(struct proto *p, struct proto_cut *cut, int sock,
+		   const struct ip *to, bool whole, size_t bytes);
 
 /* What flows remember of the time: whole seconds of the driver's clock. */
 static inline uint32_t proto_seconds(const struct proto *p)

@@ -74,12 +74,8 @@ enum drop ping_from_guest(struct proto *p, const struct flow_key *key,
 	g->seq = echo->seq;
 	if (!timer_armed(&g->timer))
 		wheel_arm(&p->wheel, &g->timer, p->now_ns + PING_IDLE_NS);
-	if (ip->whole.len > PROTO_NARROW_BYTES &&
-	    g->whole != ip->dont_fragment) {
-		g->whole = ip->dont_fragment;
-		p->env.ops->dgram_fragment(p->env.ctx, g->sock, ip->v6,
-					   !g->whole);
-	}
+	proto_cut_for(p, &g->cut, g->sock, to, ip->dont_fragment,
+		      ip->whole.len);
 	icmp_emit_echo(&w, &ip->src, &ip->dst, echo);
 	ASSERT(!w.bad);
 	v = (struct span){ .p = p->datagram,

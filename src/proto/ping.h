@@ -23,7 +23,7 @@ struct ping {
 	struct flow flow;		/* first; FLOW_PING */
 	struct timer timer;
 	int sock;
-	bool whole;			/* the socket sends no fragments */
+	struct proto_cut cut;
 	uint16_t seq;			/* of the last request */
 	struct ip to;			/* the peer as the host reaches it */
 	uint64_t idle_ns;

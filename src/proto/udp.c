@@ -87,12 +87,8 @@ static enum drop send_to_host(struct proto *p, const struct udp_flow *u,
 
 	by.local = u->local;
 	by.dev = u->dev;
-	if (UDP_HEADER_BYTES + IPV6_HEADER_BYTES + each > PROTO_NARROW_BYTES &&
-	    m->whole != ip->dont_fragment) {
-		m->whole = ip->dont_fragment;
-		p->env.ops->dgram_fragment(p->env.ctx, m->sock,
-					   !ip_is4(&u->to.ip), !m->whole);
-	}
+	proto_cut_for(p, &m->cut, m->sock, &u->to.ip, ip->dont_fragment,
+		      UDP_HEADER_BYTES + IPV6_HEADER_BYTES + each);
 	r = p->env.ops->dgram_send(p->env.ctx, m->sock, &u->to, &by, v, 1);
 	if (r >= 0)
 		return DROP_OK;

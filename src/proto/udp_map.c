@@ -90,7 +90,7 @@ static struct udp_map *map_open(struct proto *p, const struct flow_key *key,
 	sock = p->env.ops->udp_open(p->env.ctx, !ip_is4(&key->guest_ip),
 				    flow_handle(&p->flows, f));
 	m->sock = sock < 0 ? -1 : sock;
-	m->whole = false;
+	m->cut = (struct proto_cut){ .whole = false };
 	if (sock >= 0)
 		return m;
 	*why = DROP_SYSTEM;

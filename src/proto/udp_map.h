@@ -39,7 +39,7 @@
 struct udp_map {
 	struct flow flow;		/* first; FLOW_UDP_MAP */
 	int sock;			/* -1: the offer was withdrawn */
-	bool whole;			/* the socket sends no fragments */
+	struct proto_cut cut;
 	bool offered;
 	uint32_t epoch;			/* how many sockets it has lost */
 	uint32_t exchanges;		/* stale ones, too */

@@ -121,10 +121,11 @@ bool sim_dgram_ready(const struct world *w, const struct sim_sock *s)
 	return false;
 }
 
-void sim_dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+void sim_dgram_fragment(void *ctx, int id, bool v6, bool allowed,
+			uint16_t mtu)
 {
-	(void)allowed;
 	ASSERT(dgram(ctx, id)->v6 == v6);
+	ASSERT(!mtu || (v6 && allowed));
 }
 
 /*

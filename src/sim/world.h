@@ -237,7 +237,8 @@ int sim_ping_open(void *ctx, bool v6, struct handle h);
 int sim_dgram_send(void *ctx, int id, const struct endpoint *to,
 		   const struct env_mark *mark, const struct span *v,
 		   unsigned n);
-void sim_dgram_fragment(void *ctx, int id, bool v6, bool allowed);
+void sim_dgram_fragment(void *ctx, int id, bool v6, bool allowed,
+			uint16_t mtu);
 int64_t sim_dgram_recv(void *ctx, int id, struct endpoint *from,
 		       struct env_mark *mark, void *buf, size_t cap);
 bool sim_dgram_error(void *ctx, int id, struct env_net_error *out,

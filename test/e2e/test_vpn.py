@@ -166,6 +166,24 @@ def test_datagrams_that_may_be_cut_arrive(root, scene, world):
             until(lambda: world.udp[FAR4].seen == before + 1, 3, kind)
 
 
+def test_of_ipv6_what_is_longer_than_the_host_believes_is_cut(root, scene,
+                                                              world):
+    """Through a silent one, too: to what was found, and before to 1,280."""
+    assert world
+    with contextlib.closing(root.guest("--mtu", 1500)) as guest, \
+            Vpn(scene, **KINDS["silent"]), \
+            sends(guest, FAR6, 41, 23, 0) as s:
+        for size in (1472, 60000):              # not found yet, or just now
+            before = world.udp[FAR6].seen
+            s.send(b"x" * size)
+            until(lambda: world.udp[FAR6].seen == before + 1, 3, size)
+        until(lambda: root.status()[0]["narrow"], 8, "that it is narrow")
+        for size in (1472, 60000, 100):
+            before = world.udp[FAR6].seen
+            s.send(b"x" * size)
+            until(lambda: world.udp[FAR6].seen == before + 1, 3, size)
+
+
 @pytest.mark.parametrize("address, level, option", [
     (FAR4, 0, 10), (FAR6, 41, 23)])
 def test_datagrams_with_df_learn_the_mtu(root, scene, world, kind, address,

@@ -262,9 +262,10 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 	return fake_dice(f, 4) ? 0 : some_error(f);
 }
 
-static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed,
+			   uint16_t mtu)
 {
-	(void)ctx, (void)id, (void)v6, (void)allowed;
+	(void)ctx, (void)id, (void)v6, (void)allowed, (void)mtu;
 }
 
 /* Of a batch now and then; usually there is none. */

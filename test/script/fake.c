@@ -203,9 +203,10 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 	return 0;
 }
 
-static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed,
+			   uint16_t mtu)
 {
-	(void)ctx, (void)id, (void)v6, (void)allowed;
+	(void)ctx, (void)id, (void)v6, (void)allowed, (void)mtu;
 }
 
 static int64_t dgram_recv(void *ctx, int id, struct endpoint *from,

@@ -42,9 +42,10 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 	return fake_ops()->dgram_send(ctx, id, to, mark, v, n);
 }
 
-static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed,
+			   uint16_t mtu)
 {
-	(void)ctx, (void)id, (void)v6;
+	(void)ctx, (void)id, (void)v6, (void)mtu;
 	tell(allowed ? '+' : '-');
 }
 

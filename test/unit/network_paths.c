@@ -19,6 +19,8 @@ static struct {
 	unsigned lost[PATHS_MOST + 1];
 	unsigned opened, sent;
 	bool forbidden;
+	bool cuts;			/* it may be told to */
+	unsigned cut, set;		/* what it was told, and how often */
 	struct handle owner;
 	bool open, v6;
 	struct ip to;
@@ -49,10 +51,14 @@ static void dgram_close(void *ctx, int id)
 	path.open = false;
 }
 
-static void dgram_fragment(void *ctx, int id, bool v6, bool allowed)
+static void dgram_fragment(void *ctx, int id, bool v6, bool allowed,
+			   uint16_t mtu)
 {
 	(void)ctx, (void)id;
-	CHECK("whole", v6 == path.v6 && !allowed);
+	CHECK("whole", v6 == path.v6 && allowed <= path.cuts &&
+		       (!mtu || allowed));
+	path.cut = mtu;
+	path.set++;
 }
 
 static int dgram_send(void *ctx, int id, const struct endpoint *to,
@@ -252,6 +258,34 @@ static void check_forbidden(void)
 	rig_end(&r, "forbidden");
 }
 
+/* What of IPv6 may be cut: as small as is sure to pass; others: as ever. */
+static void check_cut(void)
+{
+	struct rig r = start(1500, 1400);
+	struct proto_cut cut = { .whole = false };
+
+	path.cuts = true;
+	CHECK("asked, and not probed", paths_takes(&r.net->p, &six) == 1280 &&
+				       !path.opened);
+	paths_limit(r.net, &six);
+	settle(&r, RIG_START_NS);
+	CHECK("found", path.opened == 1 &&
+		       paths_takes(&r.net->p, &six) == 1400);
+	path.set = 0;
+	proto_cut_for(&r.net->p, &cut, SOCK, &six, false, 3000);
+	CHECK("cut", path.cut == 1400 && path.set == 1);
+	proto_cut_for(&r.net->p, &cut, SOCK, &six, false, 3000);
+	proto_cut_for(&r.net->p, &cut, SOCK, &six, true, 500);
+	CHECK("said once", path.cut == 1400 && path.set == 1);
+	proto_cut_for(&r.net->p, &cut, SOCK, &six, true, 1300);
+	CHECK("whole", path.cut == 0 && path.set == 2);
+	r.fake->path.tunnel = false;
+	network_routes_changed(r.net, RIG_START_NS);
+	proto_cut_for(&r.net->p, &cut, SOCK, &six, false, 3000);
+	CHECK("as the host likes", path.cut == 0 && path.set == 3);
+	rig_end(&r, "cut");
+}
+
 static void check_no_tunnel(void)
 {
 	struct rig r = start(1500, 1400);
@@ -275,5 +309,6 @@ void test_network_paths(void)
 	check_known();
 	check_mute();
 	check_forbidden();
+	check_cut();
 	check_no_tunnel();
 }
