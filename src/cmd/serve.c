@@ -29,17 +29,19 @@ static void greet(const struct vmsocket *s, const struct front_ready *ready)
 static int wait_for_end(int link, int signals, struct vmsocket *s,
 			struct fail *fail)
 {
-	struct pollfd p[4] = {
+	struct pollfd p[] = {
 		{ .fd = link, .events = POLLIN },
 		{ .fd = signals, .events = POLLIN },
 		{ .fd = s->watch_fd, .events = POLLIN },
 		{ .fd = s->connected ? s->fd : -1, .events = POLLRDHUP },
+		{ .events = POLLRDHUP },
 	};
 
 	for (;;) {
 		const int ms = s->watch_fd < 0 ? -1 : vmsocket_connect(s);
 
-		if (poll(p, 4, ms) <= 0)
+		p[4].fd = s->machine_fd;	/* its end: we connect again */
+		if (poll(p, sizeof(p) / sizeof(p[0]), ms) <= 0)
 			continue;
 		if (p[1].revents || p[3].revents)
 			return EXIT_DONE;
@@ -84,8 +86,8 @@ static int serve(const struct config *c, struct vmsocket *s,
 /* NULL, or what is wrong with the command's words. */
 static const char *check(const struct config *c, char *const *operands)
 {
-	const int links = !!c->qemu + !!c->qemu_dgram + !!c->vhost_user +
-			  (c->link_fd >= 0);
+	const int links = !!c->qemu + !!c->qemu_connect + !!c->qemu_dgram +
+			  !!c->vhost_user + (c->link_fd >= 0);
 
 	if (operands[0])
 		return "it runs no command; give options only";
@@ -94,7 +96,7 @@ static const char *check(const struct config *c, char *const *operands)
 		       "--qemu SOCK";
 	if (links > 1)
 		return "it has one link; give one of --vhost-user, --qemu, "
-		       "--qemu-dgram and --fd";
+		       "--qemu-connect, --qemu-dgram and --fd";
 	return NULL;
 }
 

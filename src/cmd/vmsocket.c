@@ -3,17 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd/notify.h"
 #include "keeper/watch.h"
+#include "linux/link.h"
 
 #define WAITING		4	/* streams; there is but one machine */
 #define TRIES_MAX	6
 #define FIRST_TRY_MS	5
+#define AGAIN_MS	100	/* from one connection to the next */
 
 static struct sockaddr_un address_of(const char *path, size_t len)
 {
@@ -80,6 +84,21 @@ static bool make_absolute(char path[PATH_MAX])
 	return true;
 }
 
+/* What the machine makes itself: to be told when it does. */
+static int watch_peer(struct vmsocket *s, const char *option,
+		      const char *text, struct fail *fail)
+{
+	if (!make_absolute(s->peer))
+		return fail_set(fail, "%s %s: too far below the root; take "
+				"another path", option, text);
+	s->watch_fd = watch_open(s->peer);
+	if (s->watch_fd >= 0)
+		return 0;
+	return fail_set(fail, "%s %s: cannot be watched: %s; raise "
+			"fs.inotify.max_user_instances", option, text,
+			strerror(errno));
+}
+
 static int open_datagrams(struct vmsocket *s, const char *text,
 			  struct fail *fail)
 {
@@ -92,16 +111,28 @@ static int open_datagrams(struct vmsocket *s, const char *text,
 	else
 		snprintf(s->peer, sizeof(s->peer), "%s" CONFIG_PEER_SUFFIX,
 			 text);
-	if (!make_absolute(s->peer))
-		return fail_set(fail, "--qemu-dgram %s: too far below the "
-				"root; take another path", text);
-	s->watch_fd = watch_open(s->peer);
-	if (s->watch_fd < 0)
-		return fail_set(fail, "--qemu-dgram %s: cannot be watched: "
-				"%s; raise fs.inotify.max_user_instances",
-				text, strerror(errno));
+	if (watch_peer(s, "--qemu-dgram", text, fail) < 0)
+		return -1;
 	s->fd = bind_at(&s->own, SOCK_DGRAM, "--qemu-dgram", fail);
 	return s->fd < 0 ? -1 : 0;
+}
+
+static int open_door(struct vmsocket *s, const char *text, struct fail *fail)
+{
+	int ends[2], rc;
+
+	s->own = address_of(text, strlen(text));
+	s->given = true;
+	snprintf(s->peer, sizeof(s->peer), "%s", text);
+	if (watch_peer(s, "--qemu-connect", text, fail) < 0)
+		return -1;
+	rc = link_door(ends);
+	if (rc < 0)
+		return fail_set(fail, "--qemu-connect %s: %s; try again", text,
+				strerror(-rc));
+	s->fd = ends[0];
+	s->door = ends[1];
+	return 0;
 }
 
 /* It has to be what it is said to be: that cannot be seen later. */
@@ -155,7 +186,11 @@ int vmsocket_open(struct vmsocket *s, const struct config *c,
 {
 	const char *path, *option;
 
-	*s = (struct vmsocket){ .fd = -1, .watch_fd = -1 };
+	*s = (struct vmsocket){
+		.fd = -1, .door = -1, .machine_fd = -1, .watch_fd = -1,
+	};
+	if (c->qemu_connect)
+		return open_door(s, c->qemu_connect, fail);
 	if (c->qemu_dgram)
 		return open_datagrams(s, c->qemu_dgram, fail);
 	if (c->link_fd >= 0)
@@ -174,7 +209,7 @@ int vmsocket_open(struct vmsocket *s, const struct config *c,
 
 void vmsocket_lent(struct vmsocket *s)
 {
-	if (s->peer[0] || s->connected)
+	if ((s->peer[0] && s->door < 0) || s->connected)
 		return;
 	close(s->fd);
 	s->fd = -1;
@@ -203,12 +238,63 @@ static int connect_to(int fd, const char *path)
 	return rc;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
+static bool has_ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* A new connection to the machine, for the engine. 0 or -errno. */
+static int dial(struct vmsocket *s)
+{
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
+				       SOCK_CLOEXEC, 0);
+	int rc = fd < 0 ? -errno : connect_to(fd, s->peer);
+
+	if (!rc)
+		rc = link_hand_over(s->door, fd);
+	if (!rc)
+		s->machine_fd = fd;
+	else if (fd >= 0)
+		close(fd);
+	if (!rc || rc == -EAGAIN)
+		s->next_ms = now_ms() + AGAIN_MS;
+	return rc;
+}
+
+/*
+ * The same where there is none. -EAGAIN: not now, but in AGAIN_MS, for a
+ * machine that hangs up at once, or has many others waiting, is not to keep
+ * us busy.
+ */
+static int dial_again(struct vmsocket *s)
+{
+	if (s->machine_fd >= 0) {
+		if (!has_ended(s->machine_fd))
+			return 0;
+		close(s->machine_fd);
+		s->machine_fd = -1;
+	}
+	return now_ms() < s->next_ms ? -EAGAIN : dial(s);
+}
+
 int vmsocket_connect(struct vmsocket *s)
 {
 	int rc;
 
 	watch_again(s->watch_fd, s->peer);
-	rc = connect_to(s->fd, s->peer);
+	rc = s->door < 0 ? connect_to(s->fd, s->peer) : dial_again(s);
+	if (rc == -EAGAIN && s->door >= 0)
+		return AGAIN_MS;
 	if (rc == -ECONNREFUSED && s->tries < TRIES_MAX)
 		/* The file is there a moment before the socket is. */
 		return FIRST_TRY_MS << s->tries++;
@@ -228,6 +314,10 @@ void vmsocket_close(struct vmsocket *s)
 		close(s->fd);
 	if (s->watch_fd >= 0)
 		close(s->watch_fd);
+	if (s->door >= 0)
+		close(s->door);
+	if (s->machine_fd >= 0)
+		close(s->machine_fd);
 	if (!s->given)
 		unlink(s->own.sun_path);
 }
@@ -239,6 +329,9 @@ void vmsocket_print(const struct vmsocket *s, FILE *out)
 			"-machine memory-backend=m -m 2G "
 			"-chardev socket,id=c,path=%s,reconnect=1 "
 			"-netdev vhost-user,id=n,chardev=c", s->own.sun_path);
+	else if (s->door >= 0)
+		fprintf(out, "-netdev stream,id=n,server=on,addr.type=unix,"
+			"addr.path=%s", s->peer);
 	else if (s->peer[0])
 		fprintf(out, "-netdev dgram,id=n,local.type=unix,local.path=%s,"
 			"remote.type=unix,remote.path=%s", s->peer,

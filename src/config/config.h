@@ -104,6 +104,7 @@ struct config {
 	/* of one invocation */
 	const char *file;		/* --config; borrowed; NULL */
 	const char *qemu;		/* --qemu; borrowed; NULL */
+	const char *qemu_connect;	/* --qemu-connect, likewise */
 	const char *qemu_dgram;		/* --qemu-dgram, likewise */
 	const char *vhost_user;		/* --vhost-user, likewise */
 	int link_fd;			/* --fd: an inherited socket; -1 */
@@ -134,7 +135,8 @@ void config_end(struct config *c);
 /* Is the guest a virtual machine? */
 static inline bool config_machine(const struct config *c)
 {
-	return c->qemu || c->qemu_dgram || c->vhost_user || c->link_fd >= 0;
+	return c->qemu || c->qemu_connect || c->qemu_dgram || c->vhost_user ||
+	       c->link_fd >= 0;
 }
 
 /* What no setting can check alone. 0, or -1 with fail set. */

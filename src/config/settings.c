@@ -183,6 +183,11 @@ const struct setting settings[] = {
 	  .take = value_qemu, .commands = FOR_SERVE,
 	  .accepts = "the path of a Unix socket, up to 107 bytes",
 	  .help = "listen at SOCK for QEMU's -netdev stream" },
+	{ .option = "qemu-connect", .argument = "SOCK",
+	  .take = value_qemu_connect, .commands = FOR_SERVE,
+	  .accepts = "the path of a Unix socket, up to 107 bytes",
+	  .help = "connect to QEMU's -netdev stream,server=on at SOCK, and "
+		  "again" },
 	{ .option = "qemu-dgram", .argument = "SOCK[,PEER]",
 	  .take = value_qemu_dgram, .commands = FOR_SERVE,
 	  .accepts = "one or two paths of Unix sockets, up to 107 bytes each",

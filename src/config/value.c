@@ -107,6 +107,15 @@ const char *value_qemu(struct config *c, const char *text)
 	return wrong;
 }
 
+const char *value_qemu_connect(struct config *c, const char *text)
+{
+	const char *wrong = check_socket(strlen(text));
+
+	if (!wrong)
+		c->qemu_connect = text;
+	return wrong;
+}
+
 const char *value_vhost_user(struct config *c, const char *text)
 {
 	const char *wrong = check_socket(strlen(text));

@@ -16,6 +16,7 @@ typedef const char *value_fn(struct config *c, const char *text);
 value_fn value_name;		/* [a-z0-9][a-z0-9._-]*, 32 characters */
 value_fn value_config_file;
 value_fn value_qemu;		/* as long as sun_path */
+value_fn value_qemu_connect;	/* likewise */
 value_fn value_vhost_user;	/* likewise */
 value_fn value_fd;		/* an open one */
 value_fn value_qemu_dgram;	/* each of the two */

@@ -158,7 +158,8 @@ static bool open_link(struct engine *e)
 	}
 	if (s->link == LINK_VHOST)
 		prepare_vhost(e);
-	if (s->link == LINK_STREAM && !listens(s->link_fd)) {
+	l->door = link_is_door(s->link_fd);
+	if (s->link == LINK_STREAM && !l->door && !listens(s->link_fd)) {
 		l->fd = s->link_fd;
 		framesocket_init(l->socket, l->fd, false);
 		return engine_watch(e, l->fd, SLOT_LINK,
@@ -347,6 +348,9 @@ static void host_changed(struct engine *e, uint64_t now)
 
 static void machine_gone(struct engine *e)
 {
+	/* Closed by us alone it would go on to wake us, if others have it. */
+	(void)!epoll_ctl(e->host.epoll_fd, EPOLL_CTL_DEL, e->host.link.fd,
+			 NULL);
 	link_hang_up(&e->host.link);
 	next_machine(e);
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "linux/channel.h"
 #include "linux/framesocket.h"
 #include "linux/vhost.h"
 #include "wire/offload.h"
@@ -67,10 +68,45 @@ bool link_is_held(const struct link *l)
 	return l->fd >= 0 && poll(&p, 1, 0) == 0;
 }
 
+int link_door(int ends[2])
+{
+	return channel_pair(ends, true);
+}
+
+int link_hand_over(int door, int fd)
+{
+	const char word = 0;
+
+	return channel_send(door, &word, sizeof(word), &fd, 1);
+}
+
+bool link_is_door(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	(void)!getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return type == SOCK_SEQPACKET;
+}
+
+/* One that was handed over; or -1. */
+static int take_one(int door)
+{
+	int fds[CHANNEL_MAX_FDS];
+	size_t n_fds = 0;
+	char word;
+	const ssize_t n = channel_recv(door, &word, sizeof(word), fds, &n_fds);
+
+	while (n_fds > 1)
+		close(fds[--n_fds]);
+	return n > 0 && n_fds ? fds[0] : -1;
+}
+
 static int accept_one(const struct link *l)
 {
-	return accept4(l->listen_fd, NULL, NULL,
-		       SOCK_NONBLOCK | SOCK_CLOEXEC);
+	return l->door ? take_one(l->listen_fd) :
+			 accept4(l->listen_fd, NULL, NULL,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 bool link_turn_away(const struct link *l)
@@ -122,6 +158,8 @@ void link_hang_up(struct link *l)
 {
 	if (l->kind == LINK_VHOST)
 		vhost_end(l->vhost);
+	/* Who handed it over has it, too, and waits for its end. */
+	shutdown(l->fd, SHUT_RDWR);
 	close(l->fd);
 	l->fd = -1;
 }

@@ -4,7 +4,10 @@
  *
  * A stream link, or one of vhost-user, has a listening socket (Unix, stream).
  * One machine at a time is connected; when it has gone the next one may come.
- * Or it is connected already, and there is no next. A datagram link has one socket; somebody else connects it to each machine.
+ * Or it is connected already, and there is no next. Or somebody else connects
+ * to each machine, and hands the connection over: then the listening socket is
+ * a door, one end of a channel (linux/channel.h). A datagram link has one
+ * socket; somebody else connects it to each machine.
  */
 #ifndef LINUX_LINK_H
 #define LINUX_LINK_H
@@ -32,6 +35,7 @@ struct link {
 	enum link_kind kind;
 	int fd;			/* tap, connection, datagrams; -1: none */
 	int listen_fd;		/* of a stream link, or vhost-user; -1 */
+	bool door;		/* that is one */
 	struct framesocket *socket;	/* of streams and datagrams */
 	struct vhost *vhost;	/* of vhost-user */
 	bool no_uso;		/* a tap that knows no batches of UDP */
@@ -54,6 +58,13 @@ MUST int link_write(struct link *l, const struct frame_meta *meta,
 
 /* Is a machine connected, and has not gone yet, whether that was read or not? */
 bool link_is_held(const struct link *l);
+
+/* A door: two ends, and what passes a connection through ours. 0 or -errno. */
+MUST int link_door(int ends[2]);
+MUST int link_hand_over(int door, int fd);
+
+/* Is that socket the other end of one? */
+bool link_is_door(int fd);
 
 /* Take the next machine that waits: its socket, or -1. */
 int link_accept(struct link *l);

@@ -14,6 +14,11 @@ def stream(path):
     return f"stream,id=n,server=off,addr.type=unix,addr.path={path}"
 
 
+def listening(path):
+    """QEMU's end of the socket of `serve --qemu-connect`."""
+    return f"stream,id=n,server=on,addr.type=unix,addr.path={path}"
+
+
 def datagrams(path):
     """QEMU's end of the socket of `serve --qemu-dgram`."""
     return (f"dgram,id=n,local.type=unix,local.path={path}.vm,"
