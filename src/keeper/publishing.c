@@ -166,7 +166,6 @@ static void confirm(struct keeper *k, struct client *cl,
 {
 	struct status s;
 
-	firewalling_published(k);
 	answers_ports(k, &s);
 	clients_reply(cl, 200, json_pack("{s:s, s:b, s:o}", "publish",
 					 at->what.text, "kept", at->kept,
@@ -179,10 +178,12 @@ static void confirm(struct keeper *k, struct client *cl,
 static void take_back(struct keeper *k, const struct publish_entry *at,
 		      const struct before *before)
 {
-	if (before->there)
+	if (before->there) {
 		published_keep(&k->published, at, before->kept);
-	else
-		remove_entry(k, at);
+		return;
+	}
+	remove_entry(k, at);
+	firewalling_published(k);
 }
 
 /* An entry that was asked for just now: can it be had? */
@@ -241,6 +242,8 @@ void publishing_publish(struct keeper *k, struct client *cl)
 	case PUBLISHED_SAME:
 		if (k->machine && k->phase == UP)
 			machine_listens(k, &at->what, false);
+		/* The rule first, or it would block who comes at once. */
+		firewalling_published(k);
 		published_bind(&k->published);
 		settle(k, cl, at, &before);
 		break;
