@@ -79,7 +79,6 @@ static int start(const struct attached *a, struct front_ready *ready,
 {
 	const struct config *c = a->config;
 	const struct keeper_guest guest = {
-		.link_fd = -1,
 		.ns = { a->target.user, a->target.net, -1, -1 },
 	};
 	char *const process[] = { (char *)(uintptr_t)a->target.comm,

@@ -35,15 +35,20 @@ void notify(const char *word)
 	close(fd);
 }
 
-int notify_take_socket(void)
+unsigned notify_take_sockets(int *fds, unsigned max)
 {
-	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-	const int mine = pid && n && strtol(pid, NULL, 10) == getpid() &&
-			 !strcmp(n, "1");
+	const char *pid = getenv("LISTEN_PID"), *text = getenv("LISTEN_FDS");
+	const long n = text ? strtol(text, NULL, 10) : 0;
+	const int mine = pid && strtol(pid, NULL, 10) == getpid();
 
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
-	if (!mine || fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC) < 0)
-		return -1;
-	return FIRST_FD;
+	if (!mine || n < 1 || (unsigned long)n > max)
+		return 0;
+	for (int i = 0; i < (int)n; i++) {
+		fds[i] = FIRST_FD + i;
+		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) < 0)
+			return 0;
+	}
+	return (unsigned)n;
 }

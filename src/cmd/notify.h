@@ -12,9 +12,9 @@
 void notify(const char *word);
 
 /*
- * The one socket that it has handed to this process, close-on-exec from now
- * on, for the caller to close; -1: none. Once.
+ * The sockets that it has handed to this process, close-on-exec from now on,
+ * for the caller to close: how many of max, 0 also if they are more. Once.
  */
-int notify_take_socket(void);
+unsigned notify_take_sockets(int *fds, unsigned max);
 
 #endif

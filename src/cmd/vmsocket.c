@@ -135,26 +135,40 @@ static int open_door(struct vmsocket *s, const char *text, struct fail *fail)
 	return 0;
 }
 
-/* It has to be what it is said to be: that cannot be seen later. */
-static int check_given(const struct vmsocket *s, const char *option,
-		       struct fail *fail)
+/* Those of a service manager that no link has taken are left. */
+struct given {
+	unsigned n;
+	int fd[CONFIG_LINKS_MAX];	/* -1: taken */
+};
+
+/* Does it listen there? That cannot be seen later. */
+static bool listens_at(int fd, const char *path)
 {
 	struct sockaddr_un at = { 0 };
 	socklen_t len = sizeof(at) - 1, int_len = sizeof(int);
 	int listens = 0, type = 0;
 
-	if (getsockname(s->fd, (struct sockaddr *)&at, &len) == 0 &&
-	    getsockopt(s->fd, SOL_SOCKET, SO_TYPE, &type, &int_len) == 0 &&
-	    getsockopt(s->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
-		       &int_len) == 0 &&
-	    at.sun_family == AF_UNIX && type == SOCK_STREAM && listens &&
-	    !strcmp(at.sun_path, s->own.sun_path) &&
-	    fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) | O_NONBLOCK) == 0)
-		return 0;
-	close(s->fd);
-	return fail_set(fail, "%s %s: the service manager's socket is another "
-			"one; give ListenStream= the same path", option,
-			s->own.sun_path);
+	return getsockname(fd, (struct sockaddr *)&at, &len) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &int_len) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
+			  &int_len) == 0 &&
+	       at.sun_family == AF_UNIX && type == SOCK_STREAM && listens &&
+	       !strcmp(at.sun_path, path) &&
+	       fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0;
+}
+
+/* The one at that path; -1: there is none. */
+static int take_given(struct given *given, const char *path)
+{
+	for (unsigned i = 0; i < given->n; i++) {
+		const int fd = given->fd[i];
+
+		if (fd < 0 || !listens_at(fd, path))
+			continue;
+		given->fd[i] = -1;
+		return fd;
+	}
+	return -1;
 }
 
 /* One that we were started with: which of the two it is, and where. */
@@ -181,30 +195,63 @@ static int open_inherited(struct vmsocket *s, int fd, struct fail *fail)
 	return 0;
 }
 
-int vmsocket_open(struct vmsocket *s, const struct config *c,
-		  struct fail *fail)
+static int open_one(struct vmsocket *s, const struct config_link *link,
+		    struct given *given, struct fail *fail)
 {
-	const char *path, *option;
+	const char *option;
 
 	*s = (struct vmsocket){
 		.fd = -1, .door = -1, .machine_fd = -1, .watch_fd = -1,
 	};
-	if (c->qemu_connect)
-		return open_door(s, c->qemu_connect, fail);
-	if (c->qemu_dgram)
-		return open_datagrams(s, c->qemu_dgram, fail);
-	if (c->link_fd >= 0)
-		return open_inherited(s, c->link_fd, fail);
-	s->vhost_user = c->vhost_user;
-	path = s->vhost_user ? c->vhost_user : c->qemu;
-	s->own = address_of(path, strlen(path));
+	if (link->kind == CONFIG_LINK_CONNECT)
+		return open_door(s, link->path, fail);
+	if (link->kind == CONFIG_LINK_DATAGRAM)
+		return open_datagrams(s, link->path, fail);
+	if (link->kind == CONFIG_LINK_FD)
+		return open_inherited(s, link->fd, fail);
+	s->vhost_user = link->kind == CONFIG_LINK_VHOST;
+	s->own = address_of(link->path, strlen(link->path));
 	option = s->vhost_user ? "--vhost-user" : "--qemu";
-	s->fd = notify_take_socket();
+	s->fd = take_given(given, link->path);
 	s->given = s->fd >= 0;
-	if (s->given)
-		return check_given(s, option, fail);
-	s->fd = bind_at(&s->own, SOCK_STREAM, option, fail);
+	if (!s->given)
+		s->fd = bind_at(&s->own, SOCK_STREAM, option, fail);
 	return s->fd < 0 ? -1 : 0;
+}
+
+/* One that was handed to us is to serve for something. */
+static int no_given_left(const struct given *given, struct fail *fail)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < given->n; i++) {
+		if (given->fd[i] < 0)
+			continue;
+		close(given->fd[i]);
+		rc = fail_set(fail, "serve: a socket of the service manager's "
+			      "is that of no link; give ListenStream= the "
+			      "same path");
+	}
+	return rc;
+}
+
+int vmsocket_open_all(struct vmsocket *all, const struct config *c,
+		      struct fail *fail)
+{
+	struct given given;
+	unsigned n = 0;
+	int rc = 0;
+
+	given.n = notify_take_sockets(given.fd, CONFIG_LINKS_MAX);
+	while (n < c->n_links && rc == 0) {
+		rc = open_one(&all[n], &c->links[n], &given, fail);
+		n += rc == 0;
+	}
+	if (rc == 0)
+		rc = no_given_left(&given, fail);
+	while (rc < 0 && n)
+		vmsocket_close(&all[--n]);
+	return rc;
 }
 
 void vmsocket_lent(struct vmsocket *s)
@@ -324,6 +371,7 @@ void vmsocket_close(struct vmsocket *s)
 
 void vmsocket_print(const struct vmsocket *s, FILE *out)
 {
+
 	if (s->vhost_user)
 		fprintf(out, "-object memory-backend-memfd,id=m,size=2G,share=on "
 			"-machine memory-backend=m -m 2G "

@@ -39,11 +39,12 @@ struct vmsocket {
 };
 
 /*
- * Make it, or take the one that a service manager has made for us, which is
- * to be a listening one at that path. 0, or -1 with fail set.
+ * Make the socket of each link of c, or take the ones that a service manager
+ * has made for us, which are to be listening ones at their paths; all has
+ * room for CONFIG_LINKS_MAX. 0, or -1 with fail set: then there is none.
  */
-MUST int vmsocket_open(struct vmsocket *s, const struct config *c,
-		       struct fail *fail);
+MUST int vmsocket_open_all(struct vmsocket *all, const struct config *c,
+			   struct fail *fail);
 
 /*
  * The keeper has it: give up what is only its own. A connected one we keep,

@@ -13,7 +13,6 @@ void config_defaults(struct config *c)
 	c->generate_resolv_conf = true;
 	c->auto_proxy = true;
 	c->ready_fd = -1;
-	c->link_fd = -1;
 	c->firewall = true;
 	c->log_blocked = true;
 	c->log_bytes = CONFIG_LOG_BYTES;

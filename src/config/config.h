@@ -37,6 +37,7 @@
 #define CONFIG_MTU_MIN_V6	1280u	/* RFC 8200 section 5 */
 #define CONFIG_MTU_USUAL	1500u	/* Ethernet's */
 #define CONFIG_MTU_MAX		65520u
+#define CONFIG_LINKS_MAX	16	/* of serve */
 
 enum localhost_mode {
 	LOCALHOST_AUTO,			/* every port that the guest opens */
@@ -54,6 +55,21 @@ enum config_access {
 	CONFIG_ACCESS_LOCALHOST,	/* and they are on its localhost, too */
 	CONFIG_ACCESS_LIST,		/* likewise those of host_ports alone */
 	CONFIG_ACCESS_OFF,
+};
+
+/* By what a virtual machine joins. */
+enum config_link_kind {
+	CONFIG_LINK_STREAM,		/* --qemu */
+	CONFIG_LINK_CONNECT,		/* --qemu-connect: we connect */
+	CONFIG_LINK_DATAGRAM,		/* --qemu-dgram */
+	CONFIG_LINK_VHOST,		/* --vhost-user */
+	CONFIG_LINK_FD,			/* --fd: an inherited stream */
+};
+
+struct config_link {
+	enum config_link_kind kind;
+	const char *path;		/* borrowed; NULL: of --fd */
+	int fd;				/* of --fd */
 };
 
 struct config {
@@ -103,11 +119,8 @@ struct config {
 	bool says_access, says_localhost, says_allow;
 	/* of one invocation */
 	const char *file;		/* --config; borrowed; NULL */
-	const char *qemu;		/* --qemu; borrowed; NULL */
-	const char *qemu_connect;	/* --qemu-connect, likewise */
-	const char *qemu_dgram;		/* --qemu-dgram, likewise */
-	const char *vhost_user;		/* --vhost-user, likewise */
-	int link_fd;			/* --fd: an inherited socket; -1 */
+	unsigned n_links;		/* of serve, in their order */
+	struct config_link links[CONFIG_LINKS_MAX];
 	const char *attach;		/* of attach: its operand, likewise */
 	const char *pid_file;		/* --pid-file, likewise */
 	uint16_t doctor_port;		/* --port; 0: none */
@@ -132,11 +145,10 @@ void config_fini(struct config *c);
 void config_begin(struct config *c);
 void config_end(struct config *c);
 
-/* Is the guest a virtual machine? */
+/* Are the guests virtual machines? */
 static inline bool config_machine(const struct config *c)
 {
-	return c->qemu || c->qemu_connect || c->qemu_dgram || c->vhost_user ||
-	       c->link_fd >= 0;
+	return c->n_links > 0;
 }
 
 /* What no setting can check alone. 0, or -1 with fail set. */

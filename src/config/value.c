@@ -98,31 +98,37 @@ static const char *check_socket(size_t len)
 	return NULL;
 }
 
+/* One more link. path NULL: an inherited one. */
+static const char *add_link(struct config *c, enum config_link_kind kind,
+			    const char *path, int fd)
+{
+	if (c->n_links == CONFIG_LINKS_MAX)
+		return "more than 16 links";
+	c->links[c->n_links++] = (struct config_link){
+		.kind = kind, .path = path, .fd = fd,
+	};
+	return NULL;
+}
+
 const char *value_qemu(struct config *c, const char *text)
 {
 	const char *wrong = check_socket(strlen(text));
 
-	if (!wrong)
-		c->qemu = text;
-	return wrong;
+	return wrong ? wrong : add_link(c, CONFIG_LINK_STREAM, text, -1);
 }
 
 const char *value_qemu_connect(struct config *c, const char *text)
 {
 	const char *wrong = check_socket(strlen(text));
 
-	if (!wrong)
-		c->qemu_connect = text;
-	return wrong;
+	return wrong ? wrong : add_link(c, CONFIG_LINK_CONNECT, text, -1);
 }
 
 const char *value_vhost_user(struct config *c, const char *text)
 {
 	const char *wrong = check_socket(strlen(text));
 
-	if (!wrong)
-		c->vhost_user = text;
-	return wrong;
+	return wrong ? wrong : add_link(c, CONFIG_LINK_VHOST, text, -1);
 }
 
 const char *value_qemu_dgram(struct config *c, const char *text)
@@ -134,9 +140,7 @@ const char *value_qemu_dgram(struct config *c, const char *text)
 	if (!wrong)
 		wrong = check_socket(comma ? strlen(comma + 1) :
 					     len + strlen(CONFIG_PEER_SUFFIX));
-	if (!wrong)
-		c->qemu_dgram = text;
-	return wrong;
+	return wrong ? wrong : add_link(c, CONFIG_LINK_DATAGRAM, text, -1);
 }
 
 const char *value_subnet(struct config *c, const char *text)
@@ -563,7 +567,10 @@ const char *value_ready_fd(struct config *c, const char *text)
 
 const char *value_fd(struct config *c, const char *text)
 {
-	return descriptor(text, &c->link_fd);
+	int fd = -1;
+	const char *why = descriptor(text, &fd);
+
+	return why ? why : add_link(c, CONFIG_LINK_FD, NULL, fd);
 }
 
 const char *value_doctor_port(struct config *c, const char *text)

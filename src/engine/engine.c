@@ -28,6 +28,7 @@
 
 #include "base/log.h"
 #include "engine/budget.h"
+#include "engine/links.h"
 #include "engine/state.h"
 #include "linux/channel.h"
 #include "linux/framesocket.h"
@@ -43,10 +44,9 @@
 #include "network/flows.h"
 #include "network/network.h"
 
-#define FRAMES_PER_TURN	64
-#define BYTES_PER_TURN	(512u << 10)	/* of frames: others wait for it */
+#define PACKETS_PER_TURN	64	/* of the host's own stack */
+#define BYTES_PER_TURN	(512u << 10)
 #define EVENTS_PER_TURN	128
-#define TELL_AGAIN_NS	UINT64_C(60000000000)
 #define QUIET_NS	UINT64_C(1000000000)	/* then spare memory goes back */
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
 
@@ -112,108 +112,6 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 	return n;
 }
 
-static void prepare_vhost(struct engine *e)
-{
-	struct vhost *v = &e->vhost;
-
-	v->epoll_fd = e->host.epoll_fd;
-	v->kick_datum = hostenv_datum((struct handle){ .slot = SLOT_LINK });
-	v->log = (struct log_sink){ .write = engine_log, .ctx = e };
-	v->mtu = e->setup.mtu;
-	v->whole = e->setup.host_fd >= 0;	/* see network/direct.h */
-	vhost_init(v);
-}
-
-/* Or is a machine at its other end already? */
-static bool listens(int fd)
-{
-	int yes = 0;
-	socklen_t len = sizeof(yes);
-
-	(void)!getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len);
-	return yes;
-}
-
-/* false with errno set. */
-static bool open_link(struct engine *e)
-{
-	const struct engine_setup *s = &e->setup;
-	struct link *l = &e->host.link;
-
-	*l = (struct link){
-		.kind = s->link, .fd = -1, .listen_fd = -1,
-		.socket = &e->socket, .vhost = &e->vhost,
-		.frame = e->frame, .frame_cap = sizeof(e->frame),
-	};
-	if (s->link == LINK_TAP) {
-		l->no_uso = !tap_takes_uso(s->offloads);
-		l->fd = s->link_fd;
-		return engine_watch(e, l->fd, SLOT_LINK, EPOLLIN);
-	}
-	if (s->link == LINK_DATAGRAM) {
-		l->fd = s->link_fd;
-		framesocket_init(l->socket, l->fd, true);
-		return engine_watch(e, l->fd, SLOT_LINK,
-				    EPOLLIN | EPOLLOUT | EPOLLET);
-	}
-	if (s->link == LINK_VHOST)
-		prepare_vhost(e);
-	l->door = link_is_door(s->link_fd);
-	if (s->link == LINK_STREAM && !l->door && !listens(s->link_fd)) {
-		l->fd = s->link_fd;
-		framesocket_init(l->socket, l->fd, false);
-		return engine_watch(e, l->fd, SLOT_LINK,
-				    EPOLLIN | EPOLLOUT | EPOLLET);
-	}
-	l->listen_fd = s->link_fd;
-	return engine_watch(e, l->listen_fd, SLOT_LISTEN, EPOLLIN | EPOLLET);
-}
-
-/* The next of those that wait. */
-static void accept_machine(struct engine *e)
-{
-	const int fd = link_accept(&e->host.link);
-
-	if (fd < 0)
-		return;
-	if (!(e->setup.link == LINK_VHOST ?
-	      engine_watch(e, fd, SLOT_MACHINE, EPOLLIN) :
-	      engine_watch(e, fd, SLOT_LINK, EPOLLIN | EPOLLOUT | EPOLLET))) {
-		link_hang_up(&e->host.link);
-		return;
-	}
-	e->link_ready = true;
-	network_rejoined(e->net, 0);
-}
-
-/* Whoever tries again and again is told of once a minute. */
-static void tell_turned_away(struct engine *e)
-{
-	const uint64_t now = engine_now_ns();
-
-	if (e->turned_away_ns && now - e->turned_away_ns < TELL_AGAIN_NS)
-		return;
-	e->turned_away_ns = now;
-	engine_log(e, LOG_WARN, "another virtual machine came and was turned "
-		   "away: one is connected; stop it, or serve the other at a "
-		   "socket of its own");
-}
-
-/*
- * A machine may connect: the first one, or the next after one that went. While
- * there is one, what is yet to be read of it is not forgotten: its end, too.
- * Another one that comes meanwhile is not left to wait for nothing.
- */
-static void next_machine(struct engine *e)
-{
-	const struct link *l = &e->host.link;
-
-	if (!link_is_held(l))
-		accept_machine(e);
-	if (link_is_held(l) && link_turn_away(l))
-		tell_turned_away(e);
-}
-
 /* Who that is: all zero where it cannot be told. */
 static struct endpoint client_of(int fd)
 {
@@ -258,6 +156,17 @@ static uint64_t crowd_bytes(void)
 	       (uint64_t)sysconf(_SC_PAGESIZE) / 64;
 }
 
+static bool open_links(struct engine *e)
+{
+	const struct engine_setup *s = &e->setup;
+
+	for (unsigned i = 0; i < s->n_links; i++)
+		if (!links_open(e, i, s->links[i].kind, s->links[i].fd,
+				s->links[i].offloads))
+			return false;
+	return true;
+}
+
 static int prepare(struct engine *e, struct fail *fail)
 {
 	const struct budget budget = budget_find();
@@ -295,8 +204,7 @@ static int prepare(struct engine *e, struct fail *fail)
 	if (e->timer_fd < 0)
 		return fail_set(fail, "the engine cannot start: a timer: %s",
 				strerror(errno));
-	if (!open_link(e) ||
-	    !engine_watch(e, e->timer_fd, SLOT_TIMER, EPOLLIN | EPOLLET) ||
+	if (!engine_watch(e, e->timer_fd, SLOT_TIMER, EPOLLIN | EPOLLET) ||
 	    !engine_watch(e, e->setup.keeper_ch, SLOT_KEEPER, EPOLLIN) ||
 	    !engine_watch(e, netlink_fd(e->addresses), SLOT_ADDRESSES,
 			  EPOLLIN) ||
@@ -317,6 +225,9 @@ static int prepare(struct engine *e, struct fail *fail)
 		.bytes = e->host.tcp_bytes,
 		.offer = offer, .judge = judge, .ctx = e,
 	});
+	if (!open_links(e))
+		return fail_set(fail, "the engine cannot start: a link: %s",
+				strerror(errno));
 	e->exchanges = exchanges_init(engine_reserve(exchanges_bytes()), &env,
 				      e->host.epoll_fd, e->setup.inside_ch,
 				      budget.exchanges, judge, e);
@@ -346,23 +257,6 @@ static void host_changed(struct engine *e, uint64_t now)
 		network_routes_changed(e->net, now);
 }
 
-static void machine_gone(struct engine *e)
-{
-	/* Closed by us alone it would go on to wake us, if others have it. */
-	(void)!epoll_ctl(e->host.epoll_fd, EPOLL_CTL_DEL, e->host.link.fd,
-			 NULL);
-	link_hang_up(&e->host.link);
-	next_machine(e);
-}
-
-/* A queue may have begun: there may be frames in it already. */
-static void machine_event(struct engine *e)
-{
-	if (!link_event(&e->host.link))
-		machine_gone(e);
-	e->link_ready = true;
-}
-
 /* false: the engine's life is over. */
 static bool event(struct engine *e, const struct epoll_event *ev,
 		  uint64_t now)
@@ -370,13 +264,8 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 	const struct handle h = hostenv_handle(ev->data.u64);
 
 	switch (h.slot) {
-	case SLOT_LINK:
-		if (ev->events & EPOLLOUT)
-			framesocket_flush(&e->socket);
-		e->link_ready = true;
-		return true;
-	case SLOT_MACHINE:
-		machine_event(e);
+	case SLOT_LINK: case SLOT_MACHINE: case SLOT_LISTEN:
+		links_event(e, h.gen, h.slot, ev->events);
 		return true;
 	case SLOT_HOST:
 		e->host_ready = true;
@@ -386,9 +275,6 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 		return true;
 	case SLOT_TIMER:
 		e->timer_ns = UINT64_MAX;
-		return true;
-	case SLOT_LISTEN:
-		next_machine(e);
 		return true;
 	case SLOT_KEEPER:
 		return engine_keeper_message(e);
@@ -419,44 +305,12 @@ static void let_go(struct engine *e, int fd, const char *text)
 	engine_log(e, LOG_WARN, text);
 }
 
-static void read_frames(struct engine *e, uint64_t now)
-{
-	size_t bytes = 0;
-
-	for (unsigned i = 0; i < FRAMES_PER_TURN && bytes < BYTES_PER_TURN;
-	     i++) {
-		struct frame_meta meta = { 0 };
-		const uint8_t *frame;
-		const ssize_t n = link_read(&e->host.link, &meta, &frame);
-
-		if (n == -EPIPE) {
-			machine_gone(e);
-			return;
-		}
-		if (n == -EBADFD)
-			let_go(e, e->host.link.fd, "the guest's interface has "
-			       "been deleted: it has no network any more; "
-			       "start it again");
-		if (n < 0) {
-			e->link_ready = false;
-			return;
-		}
-		if (n > 0 && link_is_back(&e->host.link))
-			network_rejoined(e->net, 0);
-		if (n > 0)
-			network_frame(e->net, 0, &meta, frame, (size_t)n, now);
-		bytes += (size_t)n + meta.far_bytes;
-	}
-	/* A tap tells again by itself, a socket does not. */
-	e->link_ready = e->host.link.kind != LINK_TAP;
-}
-
 /* Packets of the host's own stack. */
 static void read_host(struct engine *e, uint64_t now)
 {
 	size_t bytes = 0;
 
-	for (unsigned i = 0; i < FRAMES_PER_TURN && bytes < BYTES_PER_TURN;
+	for (unsigned i = 0; i < PACKETS_PER_TURN && bytes < BYTES_PER_TURN;
 	     i++) {
 		struct frame_meta meta;
 		const ssize_t n = tun_read(e->setup.host_fd, e->frame,
@@ -491,7 +345,8 @@ static int set_alarm(struct engine *e, uint64_t now)
 	uint64_t next = network_next_timer(e->net);
 	struct itimerspec at = { .it_value = { 0 } };
 
-	if (network_busy(e->net) || relays_busy(e->relays) || e->link_ready)
+	if (network_busy(e->net) || relays_busy(e->relays) ||
+	    links_ready(e))
 		return 0;
 	if (idle < next)
 		next = idle;
@@ -521,8 +376,7 @@ static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 		if (hostenv_handle(ev[i].data.u64).slot != SLOT_TIMER)
 			e->active_ns = now;
 	}
-	if (e->link_ready)
-		read_frames(e, now);
+	links_read(e, now);
 	if (e->host_ready)
 		read_host(e, now);
 	if (network_next_timer(e->net) <= now)
@@ -530,7 +384,7 @@ static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 	exchanges_expire(e->exchanges, now);
 	owners_expire(&e->owners, now);
 	network_turn_end(e->net, now);
-	link_flush(&e->host.link);
+	links_flush(e);
 	relays_clamp(e->relays, network_narrowest(e->net));
 	relays_turn_end(e->relays);
 	if (e->host.pool.cached && now - e->active_ns >= QUIET_NS)
@@ -599,11 +453,13 @@ static void loop(struct engine *e)
 
 static void keep_only(const struct engine_setup *s)
 {
-	const int kept[] = { 2, s->link_fd, s->host_fd, s->keeper_ch,
-			     s->inside_ch };
-	const size_t n = sizeof(kept) / sizeof(kept[0]);
+	int kept[4 + LINKS_MAX] = { 2, s->host_fd, s->keeper_ch,
+				    s->inside_ch };
+	size_t n = 4;
 	int max = 0;
 
+	for (unsigned i = 0; i < s->n_links; i++)
+		kept[n++] = s->links[i].fd;
 	for (size_t i = 0; i < n; i++)
 		max = kept[i] > max ? kept[i] : max;
 	for (int fd = 0; fd < max; fd++) {

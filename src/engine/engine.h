@@ -13,6 +13,13 @@
 #include "base/ports.h"
 #include "linux/link.h"
 
+/* A link that there is from the start: number 0 is the first guest's. */
+struct engine_link_setup {
+	enum link_kind kind;
+	int fd;				/* as kind says; taken by the child */
+	uint32_t offloads;		/* of a tap: from MSG_GUEST_READY */
+};
+
 struct engine_setup {
 	struct mac gateway_mac, guest_mac;
 	bool learn_mac;			/* the guest brings one of its own */
@@ -31,11 +38,10 @@ struct engine_setup {
 	char guest_name[64];		/* resolves to the guest */
 	char search[256];		/* domains for it; blanks between */
 
-	uint32_t offloads;		/* from MSG_GUEST_READY */
-	enum link_kind link;
-	int link_fd;			/* as link says; all four are taken by
-					   the child */
-	int host_fd;			/* linux/hostif.h, taken; -1: none */
+	unsigned n_links;		/* 0: it relays localhost alone */
+	struct engine_link_setup links[LINKS_MAX];
+	int host_fd;			/* linux/hostif.h; -1: none. All three
+					   are taken by the child */
 	unsigned host_index;		/* its interface's */
 	uint32_t host_offloads;
 	int keeper_ch;

@@ -10,18 +10,17 @@
 #include "base/log.h"
 #include "engine/engine.h"
 #include "engine/exchanges.h"
+#include "engine/links.h"
 #include "engine/owners.h"
 #include "engine/patience.h"
 #include "engine/relay.h"
 #include "engine/rules.h"
-#include "linux/framesocket.h"
 #include "linux/hostenv.h"
 #include "linux/tap.h"
-#include "linux/vhost.h"
 #include "network/network.h"
 
 /* Handles of the engine's own. */
-#define SLOT_LINK	0xf0000000u	/* handles of the engine's own */
+#define SLOT_LINK	0xf0000000u	/* gen: its number, of all three */
 #define SLOT_LISTEN	0xf0000003u
 #define SLOT_KEEPER	0xf0000001u
 #define SLOT_INSIDE	0xf0000002u
@@ -37,7 +36,7 @@ struct engine {
 	struct network *net;
 	struct relays *relays;
 	struct exchanges *exchanges;
-	bool link_ready, host_ready;
+	bool host_ready;
 	struct netlink *addresses;	/* tells of changes, routes' too */
 	int timer_fd;
 	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
@@ -48,9 +47,7 @@ struct engine {
 	struct engine_rules rules;
 	struct owners owners;
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
-	struct framesocket socket;
-	struct vhost vhost;
-	uint64_t turned_away_ns;	/* when that was said last; 0: never */
+	struct engine_link links[LINKS_MAX];
 };
 
 /* Of the monotonic clock. */

@@ -164,9 +164,22 @@ static int start_guest(struct keeper *k)
 	return k->inside < 0 ? (int)k->inside : 0;
 }
 
-/* Takes link_fd. */
-static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
-			 uint32_t offloads)
+static enum link_kind kind_of(const struct config_link *l)
+{
+	switch (l->kind) {
+	case CONFIG_LINK_VHOST:
+		return LINK_VHOST;
+	case CONFIG_LINK_DATAGRAM:
+		return LINK_DATAGRAM;
+	case CONFIG_LINK_STREAM: case CONFIG_LINK_CONNECT:
+	case CONFIG_LINK_FD:
+		break;
+	}
+	return LINK_STREAM;
+}
+
+/* tap: of a guest in namespaces, taken; else -1: machines have the links. */
+static void start_engine(struct keeper *k, int tap, uint32_t offloads)
 {
 	const struct config *c = k->in.config;
 	struct engine_setup setup = {
@@ -181,8 +194,6 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 		.mtu = k->in.mtu,
 		.host_access = c->host_access != CONFIG_ACCESS_OFF,
 		.link_local = c->link_local, .keep_flows = c->keep_flows,
-		.offloads = offloads,
-		.link = kind, .link_fd = link_fd,
 		.host_fd = k->hostif.fd,
 		.host_index = k->hostif.index,
 		.host_offloads = k->hostif.offloads,
@@ -191,6 +202,14 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 
 	if (c->host_access == CONFIG_ACCESS_LIST)
 		setup.host_ports = c->host_ports;
+	if (tap >= 0)
+		setup.links[setup.n_links++] = (struct engine_link_setup){
+			.kind = LINK_TAP, .fd = tap, .offloads = offloads,
+		};
+	for (unsigned i = 0; i < k->n_links; i++)
+		setup.links[setup.n_links++] = (struct engine_link_setup){
+			.kind = kind_of(&c->links[i]), .fd = k->link_fds[i],
+		};
 	snprintf(setup.guest_name, sizeof(setup.guest_name), "%.63s",
 		 k->in.hostname);
 	snprintf(setup.search, sizeof(setup.search), "%s",
@@ -198,7 +217,8 @@ static void start_engine(struct keeper *k, enum link_kind kind, int link_fd,
 	watch_signals(k, false);	/* the engine shall not inherit that */
 	k->engine = engine_start(&setup);
 	watch_signals(k, true);
-	close(link_fd);
+	for (unsigned i = 0; i < setup.n_links; i++)
+		close(setup.links[i].fd);
 	if (k->hostif.fd >= 0)
 		close(k->hostif.fd);
 	k->hostif.fd = -1;
@@ -362,7 +382,7 @@ static void guest_ready(struct keeper *k, const struct msg_guest_ready *m,
 	}
 	*n_fds = 0;
 	whose_start(k);
-	start_engine(k, LINK_TAP, tap, m->offloads);
+	start_engine(k, tap, m->offloads);
 }
 
 /* What the host has is in the guest before its command begins. */
@@ -620,13 +640,15 @@ void keeper_keep_only(int *const fds[], size_t n)
 /* Nothing of the user's terminal, pipes or directory is held on to. */
 static void let_go(struct keeper *k)
 {
-	int *const kept[] = { &k->front_ch, &k->link_fd, &k->ns.user,
-			      &k->ns.net };
+	int *kept[3 + CONFIG_LINKS_MAX] = { &k->front_ch, &k->ns.user,
+					    &k->ns.net };
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
-	keeper_keep_only(kept, sizeof(kept) / sizeof(kept[0]));
+	for (unsigned i = 0; i < k->n_links; i++)
+		kept[3 + i] = &k->link_fds[i];
+	keeper_keep_only(kept, 3 + k->n_links);
 	setsid();
 	umask(077);
 	prctl(PR_SET_NAME, "slipway-keeper");
@@ -690,9 +712,7 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		return;
 	}
 	if (k->machine)
-		start_engine(k, config->vhost_user ? LINK_VHOST :
-			     config->qemu_dgram ? LINK_DATAGRAM : LINK_STREAM,
-			     k->link_fd, 0);
+		start_engine(k, -1, 0);
 	tell_resolvers(k);
 	tell_zones(k);
 	tell_hosts(k);
@@ -717,8 +737,9 @@ _Noreturn static void run(const struct config *config, char *const *command,
 
 	k.clients.listen_fd = -1;
 	k.front_ch = ch;
-	k.link_fd = guest->link_fd;
-	k.machine = guest->link_fd >= 0;
+	k.n_links = guest->n_links;
+	memcpy(k.link_fds, guest->link_fds, sizeof(k.link_fds));
+	k.machine = k.n_links > 0;
 	k.ns = guest->ns;
 	let_go(&k);
 	k.fds = raise_limit();

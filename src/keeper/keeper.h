@@ -32,13 +32,13 @@
 
 /* Where the guest is, if not in namespaces that we are to make. */
 struct keeper_guest {
-	int link_fd;		/* socket of a virtual machine's link, as the
-				   config says; -1: no machine */
+	unsigned n_links;	/* of virtual machines; 0: the guest is none */
+	int link_fds[CONFIG_LINKS_MAX];	/* sockets, as the config says */
 	struct guest_ns ns;	/* net, and user if that is not ours: there
 				   already, see linux/targetns.h; else -1 */
 };
 
-#define KEEPER_GUEST_NEW ((struct keeper_guest){ -1, GUEST_NS_NONE })
+#define KEEPER_GUEST_NEW ((struct keeper_guest){ .ns = GUEST_NS_NONE })
 
 /**
  * keeper_start() - fork the keeper

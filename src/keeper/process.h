@@ -51,8 +51,9 @@ struct keeper {
 	pid_t inside, engine;
 	int front_ch, inside_ch, engine_ch;	/* our ends */
 	int helper_end, engine_end;	/* engine's ends, until it has them */
-	int link_fd;			/* a machine's, until the engine has it */
-	bool machine;			/* the guest is one, not a command */
+	unsigned n_links;		/* of machines; 0: there is none */
+	int link_fds[CONFIG_LINKS_MAX];	/* until the engine has them */
+	bool machine;			/* the guests are, not a command */
 	int signal_fd;
 	unsigned fds;			/* that we may have */
 	bool stopping, bye;

@@ -599,7 +599,8 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		     const struct span *v, unsigned n)
 {
 	struct hostenv *he = ctx;
-	const int r = link_write(&he->link, meta, v, n);
+	struct link *l = link < LINKS_MAX ? he->links[link] : NULL;
+	const int r = l ? link_write(l, meta, v, n) : -EIO;
 
 	(void)link;			/* there is one */
 	/* -EIO: the guest took its interface down. Lost, as on any wire. */

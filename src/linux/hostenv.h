@@ -21,7 +21,7 @@ struct netlink;
 
 struct hostenv {
 	int epoll_fd;		/* all borrowed */
-	struct link link;
+	struct link *links[LINKS_MAX];	/* NULL: there is no such one */
 	struct netlink *netlink;
 	int host_fd;		/* linux/hostif.h; -1: none */
 	unsigned host_index;	/* its interface's */

@@ -18,8 +18,11 @@
 
 #include "base/check.h"
 #include "base/frame.h"
+#include "base/network_guest.h"
 #include "base/span.h"
 #include "linux/tap.h"
+
+#define LINKS_MAX	NETWORK_LINKS_MAX
 
 struct framesocket;
 struct vhost;

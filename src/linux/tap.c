@@ -56,9 +56,11 @@ int tap_write(int fd, const struct frame_meta *meta, const struct span *v,
 	      unsigned n)
 {
 	struct virtio_net_hdr_v1 h;
-	struct iovec iov[5] = { { .iov_base = &h, .iov_len = sizeof(h) } };
+	struct iovec iov[1 + TAP_PIECES_MAX] = {
+		{ .iov_base = &h, .iov_len = sizeof(h) },
+	};
 
-	ASSERT(n <= 4);
+	ASSERT(n <= TAP_PIECES_MAX);
 	nethdr_make(meta, &h);
 	for (unsigned i = 0; i < n; i++)
 		iov[1 + i] = (struct iovec){ .iov_base = v[i].p,

@@ -18,6 +18,7 @@
 #include "base/span.h"
 
 #define TAP_HEADER_BYTES 12	/* struct virtio_net_hdr_v1 */
+#define TAP_PIECES_MAX	(4 + SCATTER_FAR_MAX)
 
 /*
  * Read one frame into buf (cap at least FRAME_MAX_BYTES + the header): its
@@ -31,7 +32,7 @@ MUST ssize_t tap_read(int fd, uint8_t *buf, size_t cap,
 MUST ssize_t tun_read(int fd, uint8_t *buf, size_t cap,
 		      struct frame_meta *meta);
 
-/* Write one frame (of a tun: packet) of n pieces, n <= 4. 0 or -errno. */
+/* Write one frame (of a tun: packet) of n pieces. 0 or -errno. */
 MUST int tap_write(int fd, const struct frame_meta *meta,
 		   const struct span *v, unsigned n);
 
