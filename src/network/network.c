@@ -424,6 +424,7 @@ void network_set_resolvers(struct network *net, const struct endpoint *at,
 			   size_t n)
 {
 	dns_set_resolvers(net->dns, at, n);
+	paths_expect(net);
 }
 
 void network_set_zones(struct network *net, const struct dns_zone *zones,

@@ -84,6 +84,25 @@ static void learn_dest(struct network *net, const struct ip *to, uint16_t mtu)
 	ps->epoch++;
 }
 
+/* ---- who is probed before anybody asks ---- */
+
+/* What changes does so in bursts: it is to have settled. */
+static void arm_fresh(struct network *net, uint64_t wait_ns)
+{
+	struct paths *ps = &net->paths;
+	const uint64_t soon = net->p.now_ns + wait_ns;
+	const uint64_t next = ps->fresh_ns ?
+			      ps->fresh_ns + PATHS_FRESH_GAP_NS : 0;
+
+	wheel_arm(&net->p.wheel, &ps->fresh, soon > next ? soon : next);
+}
+
+void paths_expect(struct network *net)
+{
+	net->paths.fresh_tries = PATHS_FRESH_TRIES;
+	arm_fresh(net, PATHS_SETTLE_NS);
+}
+
 /* ---- a probe ---- */
 
 static struct handle handle_of(const struct network *net,
@@ -235,6 +254,7 @@ static bool begin_probe(struct network *net, const struct ip *to,
 	if (pr->sock >= 0)
 		env->ops->dgram_fragment(env->ctx, pr->sock, !ip_is4(to),
 					 false, 0);
+	net->paths.begun++;
 	begin_round(net, pr);
 	return true;
 }
@@ -255,6 +275,8 @@ static void ask_by_tcp(struct network *net, struct path_probe *pr)
 	learn_dest(net, &pr->to, 0);
 	if (!t) {
 		end_probe(net, pr);
+		if (net->paths.fresh_tries)	/* another one, perhaps */
+			arm_fresh(net, 0);
 		return;
 	}
 	pr->by_tcp = true;
@@ -428,8 +450,8 @@ static void judge_dev(struct network *net, const struct ip *to,
 		f->until_ns = net->p.now_ns + AGAIN_NS;
 }
 
-static const struct path_seen *look(struct network *net, const struct ip *to,
-				    bool may_probe)
+static struct path_seen *look(struct network *net, const struct ip *to,
+			      bool may_probe)
 {
 	struct paths *ps = &net->paths;
 	const uint64_t hash = siphash(&net->p.isn_key, to, sizeof(*to));
@@ -443,6 +465,7 @@ static const struct path_seen *look(struct network *net, const struct ip *to,
 		return s;
 	*s = (struct path_seen){
 		.to = *to, .epoch = ps->epoch,
+		.asked_ns = ip_equal(&s->to, to) ? s->asked_ns : 0,
 		.until_ns = net->p.now_ns + PATHS_KEPT_NS,
 	};
 	if (ip_is_loopback(to) || ip_is_unspecified(to))
@@ -463,6 +486,15 @@ static uint16_t sure_to_pass(const struct path_seen *s)
 	return s->limit ? s->limit : s->unproved ? PATHS_LEAST : 0;
 }
 
+/* As the guest asks. */
+static const struct path_seen *ask(struct network *net, const struct ip *to)
+{
+	struct path_seen *s = look(net, to, true);
+
+	s->asked_ns = net->p.now_ns;
+	return s;
+}
+
 uint16_t paths_takes(struct proto *p, const struct ip *to)
 {
 	return sure_to_pass(look((struct network *)(void *)p, to, false));
@@ -470,14 +502,14 @@ uint16_t paths_takes(struct proto *p, const struct ip *to)
 
 uint16_t paths_mss(struct network *net, const struct ip *to)
 {
-	const uint16_t mtu = sure_to_pass(look(net, to, true));
+	const uint16_t mtu = sure_to_pass(ask(net, to));
 
 	return mtu ? (uint16_t)(mtu - TCP_IP_BYTES(to)) : 0;
 }
 
 uint16_t paths_limit(struct network *net, const struct ip *to)
 {
-	return look(net, to, true)->limit;
+	return ask(net, to)->limit;
 }
 
 bool paths_refuse(struct network *net, const struct ip_packet *ip,
@@ -496,7 +528,29 @@ bool paths_refuse(struct network *net, const struct ip_packet *ip,
 	return true;
 }
 
-void paths_changed(struct network *net)
+/* Each that is known to answer nothing lets the next one be probed. */
+static void probe_in_use(struct network *net)
+{
+	struct paths *ps = &net->paths;
+	struct ip to[DNS_SERVERS_MAX];
+	const unsigned n = dns_servers(net->dns, to, DNS_SERVERS_MAX);
+	const unsigned begun = ps->begun;
+
+	for (unsigned i = 0; i < n; i++)
+		(void)look(net, &to[i], true);
+	for (unsigned i = 0; i < PATHS_SEEN; i++) {
+		const struct path_seen s = ps->seen[i];
+
+		if (s.asked_ns && net->p.now_ns - s.asked_ns < PATHS_IN_USE_NS)
+			(void)look(net, &s.to, true);
+	}
+	if (begun == ps->begun)
+		return;
+	ps->fresh_tries--;
+	ps->fresh_ns = net->p.now_ns;
+}
+
+static void forget(struct network *net)
 {
 	struct paths *ps = &net->paths;
 
@@ -507,6 +561,12 @@ void paths_changed(struct network *net)
 	memset(ps->dest, 0, sizeof(ps->dest));
 	ps->narrowest = 0;
 	ps->epoch++;
+}
+
+void paths_changed(struct network *net)
+{
+	forget(net);
+	paths_expect(net);
 }
 
 /* ---- stalls ---- */
@@ -573,6 +633,10 @@ bool paths_timer(struct network *net, struct timer *t)
 		look_for_stalls(net);
 		return true;
 	}
+	if (t == &net->paths.fresh) {
+		probe_in_use(net);
+		return true;
+	}
 	for (unsigned i = 0; i < PATHS_PROBES; i++)
 		if (t == &net->paths.probe[i].timer) {
 			probe_timer(net, &net->paths.probe[i]);
@@ -592,8 +656,9 @@ void paths_init(struct network *net)
 
 void paths_fini(struct network *net)
 {
-	paths_changed(net);
+	forget(net);
 	wheel_cancel(&net->p.wheel, &net->paths.timer);
+	wheel_cancel(&net->p.wheel, &net->paths.fresh);
 }
 
 unsigned paths_narrow(const struct network *net, struct network_narrow *out,

@@ -12,8 +12,9 @@
  *
  * Tunnels. Of an interface that leads to a program (env_path.tunnel) nothing
  * is believed: connections by it begin with segments that pass everywhere
- * (PATHS_LEAST), and the first destination that is spoken to is *probed*, by
- * echo requests that may not be cut. If the longest comes back the interface
+ * (PATHS_LEAST), and a destination is *probed*, by echo requests that may not
+ * be cut: as soon as the host's routes or resolvers have changed a resolver,
+ * or who was spoken to in the last minute, else the first that is spoken to. If the longest comes back the interface
  * is *whole*, and nothing is clamped any more; if only shorter ones do it is
  * *narrow*, of the MTU found; if none do, nothing is known, and the next
  * destination is asked. So nobody waits, and nobody has to be told.
@@ -39,7 +40,8 @@
  *
  * Limits. PATHS_PROBES at a time, PATHS_DEVS interfaces, PATHS_DESTS
  * destinations: the oldest goes. TCP flows looked at for stalls: PATHS_LOOKS
- * in PATHS_LOOK_NS, and only while the guest sends.
+ * in PATHS_LOOK_NS, and only while the guest sends. On a host that changes
+ * all the time PATHS_FRESH_TRIES are probed unasked in PATHS_FRESH_GAP_NS.
  */
 #ifndef NETWORK_PATHS_H
 #define NETWORK_PATHS_H
@@ -63,6 +65,10 @@
 #define PATHS_SEEN	64u
 #define PATHS_LOOKS	64u
 #define PATHS_LOOK_NS	UINT64_C(1000000000)
+#define PATHS_SETTLE_NS	UINT64_C(100000000)
+#define PATHS_FRESH_GAP_NS UINT64_C(1000000000)
+#define PATHS_FRESH_TRIES 4u
+#define PATHS_IN_USE_NS	UINT64_C(60000000000)
 #define PATHS_KEPT_NS	UINT64_C(600000000000)	/* RFC 1191 section 6.3 */
 
 struct network;
@@ -103,6 +109,7 @@ struct path_seen {
 	uint16_t limit;			/* as paths_limit() */
 	bool unproved;			/* a tunnel of which nothing is known */
 	uint64_t until_ns;
+	uint64_t asked_ns;		/* by the guest, last; 0: never */
 };
 
 struct paths {
@@ -113,6 +120,10 @@ struct paths {
 	uint16_t narrowest;		/* of the interfaces; 0: none is */
 	struct timer timer;		/* of looks for stalls */
 	uint32_t look_at;		/* slot of the flow table */
+	struct timer fresh;		/* what changed has settled */
+	unsigned begun;			/* probes, ever */
+	unsigned fresh_tries;		/* to be made yet */
+	uint64_t fresh_ns;		/* when the last one was; 0: never */
 	uint64_t looked_bytes;		/* from the guest, at the last look */
 	uint64_t looked_ns;
 };
@@ -140,8 +151,11 @@ uint16_t paths_takes(struct proto *p, const struct ip *to);
 bool paths_refuse(struct network *net, const struct ip_packet *ip,
 		  const struct ip *to, size_t len);
 
-/* The host's routes have changed: all is forgotten. */
+/* The host's routes have changed: all is forgotten, and soon probed again. */
 void paths_changed(struct network *net);
+
+/* Its resolvers have: new ones are probed soon, if they are behind a tunnel. */
+void paths_expect(struct network *net);
 
 /* Event of a socket whose owner has slot >= PATHS_SLOT_BASE. */
 void paths_sock_event(struct network *net, struct handle h, unsigned events);

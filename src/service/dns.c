@@ -53,6 +53,19 @@ void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n)
 	dns_cache_clear(&dns->cache, &dns->env);
 }
 
+unsigned dns_servers(const struct dns *dns, struct ip *out, unsigned n)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < DNS_SERVERS_ALL && found < n; i++) {
+		const struct endpoint *at = &dns->servers[i].at;
+
+		if (i < DNS_SERVERS_MAX ? i < dns->n_servers : at->port)
+			out[found++] = at->ip;
+	}
+	return found;
+}
+
 void dns_set_zones(struct dns *dns, const struct dns_zone *zones, size_t n)
 {
 	ASSERT(n <= DNS_ZONES_MAX);

@@ -111,6 +111,9 @@ void dns_fini(struct dns *dns);
  */
 void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n);
 
+/* Servers that it may ask, those of single domains last; n at most. How many. */
+unsigned dns_servers(const struct dns *dns, struct ip *out, unsigned n);
+
 /*
  * Domains with servers of their own, which alone are asked for their names; of
  * two that hold a name the longer one counts. n <= DNS_ZONES_MAX; before the

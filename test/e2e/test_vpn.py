@@ -228,6 +228,27 @@ def test_status_tells_what_is_narrow(root, scene, world):
         until(lambda: not root.status()[0]["narrow"], 3, "its end")
 
 
+def test_a_new_tunnel_is_known_before_anybody_asks(root, scene, world):
+    """By whom the guest spoke to before it came: nothing is sent since."""
+    assert world
+    with contextlib.closing(root.guest("--mtu", 1500)) as guest:
+        guest.sh(f"curl -s http://{FAR4}/")
+        with Vpn(scene, **KINDS["silent"]), \
+                sends(guest, FAR4, 0, 10, 2) as s:
+            until(lambda: root.status()[0]["narrow"] ==
+                  [{"path": "vpn0", "mtu": 1400}], 5, "that it is narrow")
+            until(lambda: fails(s, 1472), 0.5, "an error", pause=0.05)
+
+
+def test_a_new_tunnel_is_known_by_the_vpns_resolver(root, scene):
+    with contextlib.closing(root.guest()), Vpn(scene, **KINDS["silent"]):
+        scene.resolver(PEER4)
+        try:
+            until(lambda: root.status()[0]["narrow"], 5, "that it is narrow")
+        finally:
+            scene.resolver(WORLD4)
+
+
 @pytest.fixture
 def hole(scene):
     """The world drops what is longer than 1,400; a server behind that."""

@@ -23,7 +23,7 @@ static struct {
 	unsigned cut, set;		/* what it was told, and how often */
 	struct handle owner;
 	bool open, v6;
-	struct ip to;
+	struct ip to, mute;		/* mute: answers nothing */
 	unsigned n;
 	struct {
 		size_t len;
@@ -72,7 +72,7 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 					  bytes <= PATHS_MOST);
 	path.sent++;
 	path.to = to->ip;
-	if (bytes > path.takes || path.n == REPLIES ||
+	if (bytes > path.takes || ip_equal(&to->ip, &path.mute) || path.n == REPLIES ||
 	    path.lost[bytes]++ < path.loses)
 		return 0;
 	memcpy(path.reply[path.n].bytes, v->p, v->len);
@@ -286,6 +286,85 @@ static void check_cut(void)
 	rig_end(&r, "cut");
 }
 
+/* The guest speaks to four while there is no tunnel; then there is one. */
+static uint64_t tunnel_comes(struct rig *r, uint64_t now)
+{
+	r->fake->path.tunnel = false;
+	network_routes_changed(r->net, now);
+	paths_mss(r->net, &four);
+	r->fake->path.tunnel = true;
+	network_routes_changed(r->net, now);
+	return now;
+}
+
+/* Whatever there is to do; the time then. */
+static uint64_t idle(struct rig *r, uint64_t now)
+{
+	uint64_t next;
+
+	for (now = settle(r, now); (next = network_next_timer(r->net)) !=
+				   UINT64_MAX; now = settle(r, now)) {
+		now = next > now ? next : now;
+		network_timers(r->net, now);
+	}
+	return now;
+}
+
+/* A tunnel is probed when it comes, and nobody has to ask. */
+static void check_fresh(void)
+{
+	const struct endpoint server = { .ip = ip_from_v4(0xcb007109),
+					 .port = 53 };
+	struct rig r = start(1500, 1400);
+	struct network_narrow narrow;
+	uint64_t now = idle(&r, tunnel_comes(&r, RIG_START_NS));
+
+	CHECK("by who is in use", path.opened == 1 &&
+				  ip_equal(&path.to, &four) &&
+				  paths_narrow(r.net, &narrow, 1) == 1);
+	now += PATHS_IN_USE_NS;
+	network_routes_changed(r.net, now);
+	now = idle(&r, now);
+	CHECK("nobody is", path.opened == 1);
+	network_set_resolvers(r.net, &server, 1);
+	now = idle(&r, now);
+	CHECK("by the resolver", path.opened == 2 &&
+				 ip_equal(&path.to, &server.ip) &&
+				 paths_narrow(r.net, &narrow, 1) == 1);
+	network_set_resolvers(r.net, &server, 1);
+	now = idle(&r, now);
+	CHECK("known", path.opened == 2);
+	path.mute = server.ip;
+	now = idle(&r, tunnel_comes(&r, now + PATHS_FRESH_GAP_NS));
+	CHECK("the other if one is mute", path.opened == 4 &&
+	      paths_narrow(r.net, &narrow, 1) == 1);
+	path.takes = 0;
+	now = idle(&r, tunnel_comes(&r, now + PATHS_FRESH_GAP_NS));
+	CHECK("each once", path.opened == 6);
+	rig_end(&r, "fresh");
+}
+
+static void check_churn(void)
+{
+	struct rig r = start(1500, 1400);
+	uint64_t now = tunnel_comes(&r, RIG_START_NS);
+
+	for (unsigned i = 0; i < 100; i++) {
+		now += PATHS_SETTLE_NS / 2;
+		network_timers(r.net, now);
+		network_routes_changed(r.net, now);
+	}
+	CHECK("it has to settle", path.opened == 0);
+	for (unsigned i = 0; i < 100; i++) {
+		now += PATHS_FRESH_GAP_NS / 5;
+		network_timers(r.net, now);
+		network_routes_changed(r.net, now);
+	}
+	CHECK("not for each change", path.opened > 10 && path.opened <= 20);
+	idle(&r, now);
+	rig_end(&r, "churn");
+}
+
 static void check_no_tunnel(void)
 {
 	struct rig r = start(1500, 1400);
@@ -310,5 +389,7 @@ void test_network_paths(void)
 	check_mute();
 	check_forbidden();
 	check_cut();
+	check_fresh();
+	check_churn();
 	check_no_tunnel();
 }
