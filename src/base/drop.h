@@ -25,6 +25,7 @@
 	X(SEQUENCE,	"outside the receive window")			\
 	X(SYSTEM,	"the host refused it")				\
 	X(LINKFULL,	"the link took no more")			\
+	X(AWAY,		"for a guest that is on no link now")		\
 	X(TOOBIG,	"the path takes no packet of that size")	\
 	X(LIMIT,	"a limit was reached")
 

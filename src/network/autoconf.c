@@ -23,14 +23,13 @@ void autoconf_init(struct autoconf *a, const struct network_setup *setup)
 	*a = (struct autoconf){
 		.dhcp4 = {
 			.net4 = setup->net4, .gateway4 = setup->gateway4,
-			.guest4 = setup->guest4, .mtu = (uint16_t)setup->mtu,
-			.hostname = setup->guest_name,
+			.mtu = (uint16_t)setup->mtu,
 			.search = setup->search,
 		},
 		.dhcp6 = {
 			.gateway_mac = setup->gateway_mac,
 			.net6 = setup->net6, .gateway6 = setup->gateway6,
-			.guest6 = setup->guest6, .search = setup->search,
+			.search = setup->search,
 		},
 		.router = {
 			.mac = setup->gateway_mac, .net6 = setup->net6,
@@ -44,7 +43,7 @@ void autoconf_init(struct autoconf *a, const struct network_setup *setup)
 }
 
 /* One frame with an L4 message, whose checksum is complete. */
-static void send(struct proto *p, const struct mac *to,
+static void send(struct proto *p, unsigned link, const struct mac *to,
 		 const struct ip_packet *ip, const uint8_t *l4, size_t len)
 {
 	const struct eth eth = {
@@ -60,7 +59,7 @@ static void send(struct proto *p, const struct mac *to,
 	eth_emit(&w, &eth);
 	ip_emit(&w, ip, len);
 	v[0].len = (size_t)(w.p - head);
-	proto_send(p, &meta, v, 2);
+	proto_send_link(p, link, &meta, v, 2);
 }
 
 static bool is_dhcp4(const struct autoconf *a, const struct ip_packet *ip,
@@ -107,9 +106,11 @@ static void finish_udp(uint8_t *l4, const struct ip *src, const struct ip *dst,
 	udp_emit(&w, src_port, dst_port, msg_len, sum ? sum : 0xffff);
 }
 
-static enum drop dhcp4(struct autoconf *a, struct proto *p,
+static enum drop dhcp4(const struct autoconf *a, struct proto *p,
+		       const struct autoconf_guest *from,
 		       const struct udp *udp)
 {
+	struct dhcp4_setup setup = a->dhcp4;
 	uint8_t l4[UDP_HEADER_BYTES + DHCP4_MAX_BYTES];
 	struct wr w = wr(l4 + UDP_HEADER_BYTES, DHCP4_MAX_BYTES);
 	const size_t headers = IPV4_HEADER_BYTES + UDP_HEADER_BYTES;
@@ -122,7 +123,9 @@ static enum drop dhcp4(struct autoconf *a, struct proto *p,
 
 	if (drop != DROP_OK)
 		return drop;
-	if (!dhcp4_answer(&a->dhcp4, &m, &answer))
+	setup.guest4 = from->ip4;
+	setup.hostname = from->name;
+	if (!dhcp4_answer(&setup, &m, &answer))
 		return DROP_OK;
 	most = m.max_bytes < p->mtu ? m.max_bytes : p->mtu;
 	if (most < headers + DHCP4_MIN_BYTES)
@@ -132,19 +135,23 @@ static enum drop dhcp4(struct autoconf *a, struct proto *p,
 	/* It may be asked for something before it says anything more. */
 	if (answer.reply.type == DHCP4_ACK &&
 	    !ip_is_unspecified(&answer.reply.yiaddr))
-		macs_heard(&p->macs, &answer.reply.yiaddr, &m.chaddr);
+		(void)guests_heard(&p->guests, from->id, &answer.reply.yiaddr,
+				   &m.chaddr, false);
 	ip.dst = answer.dst;
 	finish_udp(l4, &ip.src, &ip.dst, DHCP4_SERVER_PORT, DHCP4_CLIENT_PORT,
 		   (size_t)(w.p - l4) - UDP_HEADER_BYTES);
-	send(p, answer.everyone ? &broadcast_mac : &m.chaddr, &ip, l4,
+	send(p, p->guests.at[from->id].link,
+	     answer.everyone ? &broadcast_mac : &m.chaddr, &ip, l4,
 	     (size_t)(w.p - l4));
 	return DROP_OK;
 }
 
-static enum drop dhcp6(struct autoconf *a, struct proto *p,
-		       const struct ip_packet *in, const struct mac *from,
+static enum drop dhcp6(const struct autoconf *a, struct proto *p,
+		       const struct ip_packet *in,
+		       const struct autoconf_guest *from,
 		       const struct udp *udp)
 {
+	struct dhcp6_setup setup = a->dhcp6;
 	uint8_t l4[UDP_HEADER_BYTES + DHCP6_REPLY_BYTES];
 	struct wr w = wr(l4 + UDP_HEADER_BYTES, DHCP6_REPLY_BYTES);
 	const struct ip_packet ip = {
@@ -157,7 +164,8 @@ static enum drop dhcp6(struct autoconf *a, struct proto *p,
 
 	if (drop != DROP_OK)
 		return drop;
-	if (!dhcp6_answer(&a->dhcp6, &m, ip_is_multicast(&in->dst), &answer))
+	setup.guest6 = from->ip6;
+	if (!dhcp6_answer(&setup, &m, ip_is_multicast(&in->dst), &answer))
 		return DROP_OK;
 	dhcp6_emit(&w, &m, &answer);
 	ASSERT(!w.bad);
@@ -165,15 +173,17 @@ static enum drop dhcp6(struct autoconf *a, struct proto *p,
 		return DROP_LENGTH;
 	finish_udp(l4, &ip.src, &ip.dst, DHCP6_SERVER_PORT, DHCP6_CLIENT_PORT,
 		   (size_t)(w.p - l4) - UDP_HEADER_BYTES);
-	send(p, from, &ip, l4, (size_t)(w.p - l4));
+	send(p, p->guests.at[from->id].link, &from->mac, &ip, l4,
+	     (size_t)(w.p - l4));
 	return DROP_OK;
 }
 
-enum drop autoconf_dhcp(struct autoconf *a, struct proto *p,
-			const struct ip_packet *ip, const struct mac *from,
+enum drop autoconf_dhcp(const struct autoconf *a, struct proto *p,
+			const struct ip_packet *ip,
+			const struct autoconf_guest *from,
 			const struct udp *udp)
 {
-	return ip->v6 ? dhcp6(a, p, ip, from, udp) : dhcp4(a, p, udp);
+	return ip->v6 ? dhcp6(a, p, ip, from, udp) : dhcp4(a, p, from, udp);
 }
 
 static void advertise(struct autoconf *a, struct proto *p)
@@ -187,12 +197,15 @@ static void advertise(struct autoconf *a, struct proto *p)
 
 	ndp_emit_router(&w, &ip.src, &ip.dst, &a->router);
 	ASSERT(!w.bad);
-	send(p, &all_nodes_mac, &ip, l4, (size_t)(w.p - l4));
+	for (unsigned link = 0; link < NETWORK_LINKS_MAX; link++)
+		if (a->links >> link & 1)
+			send(p, link, &all_nodes_mac, &ip, l4,
+			     (size_t)(w.p - l4));
 	a->told_ns = p->now_ns;
 	wheel_arm(&p->wheel, &a->timer, p->now_ns + AUTOCONF_REPEAT_NS);
 }
 
-void autoconf_solicited(struct autoconf *a, struct proto *p)
+static void owe_advert(struct autoconf *a, struct proto *p)
 {
 	const uint64_t next = a->told_ns + ADVERT_GAP_NS;
 
@@ -203,11 +216,17 @@ void autoconf_solicited(struct autoconf *a, struct proto *p)
 		wheel_arm(&p->wheel, &a->timer, next);
 }
 
+void autoconf_solicited(struct autoconf *a, struct proto *p, unsigned link)
+{
+	a->links |= 1u << link;
+	owe_advert(a, p);
+}
+
 void autoconf_set_mtu(struct autoconf *a, struct proto *p)
 {
 	a->dhcp4.mtu = a->router.mtu = (uint16_t)p->mtu;
 	if (a->told_ns)
-		autoconf_solicited(a, p);
+		owe_advert(a, p);
 }
 
 void autoconf_timer(struct autoconf *a, struct proto *p)

@@ -418,7 +418,7 @@ static enum drop to_guest(struct network *net, const struct ip_packet *ip,
 			  const struct frame_meta *meta)
 {
 	const struct eth eth = {
-		.dst = *macs_of(&net->p.macs, &ip->dst),
+		.dst = *proto_mac(&net->p, &ip->dst),
 		.src = net->p.gateway_mac,
 		.type = ip->v6 ? ETH_IPV6 : ETH_IPV4,
 	};
@@ -436,7 +436,7 @@ static enum drop to_guest(struct network *net, const struct ip_packet *ip,
 		m.hdr_len = (uint16_t)(sizeof(head) + headers_bytes(ip));
 	eth_emit(&w, &eth);
 	/* proto_send() counts what the link does not take. */
-	(void)!proto_send(&net->p, &m, v, 2);
+	(void)!proto_send(&net->p, &ip->dst, &m, v, 2);
 	return DROP_OK;
 }
 

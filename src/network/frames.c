@@ -19,16 +19,18 @@
 const struct env_mark network_own_mark = { .ttl = PROTO_HOP_LIMIT };
 
 /* One small frame of our own: ARP and neighbour answers. */
-static void send_small(struct network *net, const struct wr *w, uint8_t *buf)
+static void send_small(struct network *net, unsigned link, const struct wr *w,
+		       uint8_t *buf)
 {
 	const struct frame_meta meta = { 0 };
 	const struct span v = { .p = buf, .len = (size_t)(w->p - buf) };
 
 	ASSERT(!w->bad);
-	proto_send(&net->p, &meta, &v, 1);
+	proto_send_link(&net->p, link, &meta, &v, 1);
 }
 
-static enum drop arp_frame(struct network *net, struct rd r)
+static enum drop arp_frame(struct network *net, struct rd r,
+			   const struct arrival *from)
 {
 	uint8_t buf[ETH_HEADER_BYTES + ARP_BYTES];
 	struct wr w = wr(buf, sizeof(buf));
@@ -38,19 +40,20 @@ static enum drop arp_frame(struct network *net, struct rd r)
 
 	if (drop != DROP_OK)
 		return drop;
-	if (ip_equal(&ask.sender, &net->setup.guest4))
-		macs_heard(&net->p.macs, &ask.sender, &ask.sender_mac);
-	if (!neighbor_arp(&net->neighbor, &ask, &answer))
+	(void)guests_heard(&net->p.guests, from->guest, &ask.sender,
+			   &ask.sender_mac, false);
+	if (guests_find(&net->p.guests, &ask.target) >= 0 ||
+	    !neighbor_arp(&net->neighbor, &ask, &answer))
 		return DROP_OK;
 	eth.dst = answer.target_mac;
 	eth_emit(&w, &eth);
 	arp_emit(&w, &answer);
-	send_small(net, &w, buf);
+	send_small(net, from->link, &w, buf);
 	return DROP_OK;
 }
 
 static enum drop ndp_packet(struct network *net, const struct ip_packet *ip,
-			    const struct mac *from)
+			    const struct arrival *from)
 {
 	uint8_t buf[PROTO_HEAD_BYTES], body[64];
 	struct wr w = wr(buf, sizeof(buf)), b = wr(body, sizeof(body));
@@ -62,13 +65,14 @@ static enum drop ndp_packet(struct network *net, const struct ip_packet *ip,
 
 	if (drop != DROP_OK)
 		return drop;
-	if (!ip_is_unspecified(&ip->src))
-		macs_heard(&net->p.macs, &ip->src, from);
+	if (!ip_is_unspecified(&ip->src) && !network_heard(net, from, &ip->src))
+		return DROP_SOURCE;
 	if (ask.type == NDP_ROUTER_SOLICIT) {
-		autoconf_solicited(&net->autoconf, &net->p);
+		autoconf_solicited(&net->autoconf, &net->p, from->link);
 		return DROP_OK;
 	}
-	if (!neighbor_ndp(&net->neighbor, ip, &ask, &a))
+	if (guests_find(&net->p.guests, &ask.target) >= 0 ||
+	    !neighbor_ndp(&net->neighbor, ip, &ask, &a))
 		return DROP_OK;
 	out.src = a.src;
 	out.dst = a.dst;
@@ -78,7 +82,7 @@ static enum drop ndp_packet(struct network *net, const struct ip_packet *ip,
 	ip_emit(&w, &out, (size_t)(b.p - body));
 	wr_bytes(&w, body, (size_t)(b.p - body));
 	ASSERT(!b.bad);
-	send_small(net, &w, buf);
+	send_small(net, from->link, &w, buf);
 	return DROP_OK;
 }
 
@@ -427,6 +431,8 @@ void network_packet_again(struct network *net, const struct frame_meta *meta,
 	enum drop drop = ip_parse_packet(rd(packet.p, packet.len),
 					 rd_u8(&first) >> 4 == 6, &ip);
 
+	if (drop == DROP_OK && guests_find(&net->p.guests, &ip.src) < 0)
+		drop = DROP_SOURCE;	/* it has gone meanwhile */
 	if (drop == DROP_OK)
 		drop = ip_dispatch(net, &ip, meta);
 	net->p.drops[drop]++;
@@ -463,9 +469,14 @@ static enum drop fragment(struct network *net, const struct ip_packet *piece)
 }
 
 static enum drop dhcp_packet(struct network *net, const struct ip_packet *ip,
-			     const struct eth *eth,
+			     const struct arrival *from,
 			     const struct frame_meta *meta)
 {
+	const struct member *m = &net->members[from->guest];
+	const struct autoconf_guest guest = {
+		.id = from->guest, .mac = from->mac,
+		.ip4 = m->ip4, .ip6 = m->ip6, .name = m->name,
+	};
 	struct udp udp;
 	const enum drop drop = udp_parse(ip->payload, &udp);
 
@@ -473,37 +484,13 @@ static enum drop dhcp_packet(struct network *net, const struct ip_packet *ip,
 		return drop;
 	if (!udp.no_csum && !checksum_ok(meta, ip))
 		return DROP_CHECKSUM;
-	return autoconf_dhcp(&net->autoconf, &net->p, ip, &eth->src, &udp);
+	return autoconf_dhcp(&net->autoconf, &net->p, ip, &guest, &udp);
 }
 
-bool network_is_guests(const struct network *net, const struct ip *ip)
-{
-	if (ip_is4(ip))
-		return ip_equal(ip, &net->setup.guest4);
-	return prefix_has(&net->setup.net6, ip) &&
-	       !ip_equal(ip, &net->setup.gateway6);
-}
-
-/*
- * A machine without a client of DHCPv6 has a stateless address and not
- * guest6, and its own name must not send it to an address that nobody has.
- * So the name stands for what was heard, and `status` shows that: guest6 if
- * it is in use, else the first one, as temporary ones come later.
- */
-static void hear_ip6(struct network *net, const struct ip *ip)
-{
-	if (net->setup.own_ip6 && !ip_is4(ip) &&
-	    !ip_equal(ip, &net->guest6) &&
-	    (ip_is_unspecified(&net->guest6) ||
-	     ip_equal(ip, &net->setup.guest6)))
-		network_name_ip6(net, ip);
-}
-
-static enum drop ip_frame(struct network *net, struct rd r,
-			  const struct eth *eth,
+static enum drop ip_frame(struct network *net, struct rd r, bool v6,
+			  const struct arrival *from,
 			  const struct frame_meta *meta)
 {
-	const bool v6 = eth->type == ETH_IPV6;
 	struct ip_packet ip;
 	const enum drop drop = ip_parse_head(r, meta->far_bytes, v6, &ip);
 
@@ -516,29 +503,44 @@ static enum drop ip_frame(struct network *net, struct rd r,
 		return DROP_VALUE;
 	/* Never in fragments: RFC 6980 */
 	if (is_ndp(&ip) && !ip.fragment)
-		return ndp_packet(net, &ip, &eth->src);
+		return ndp_packet(net, &ip, from);
 	if (autoconf_is_dhcp(&net->autoconf, &ip))
-		return dhcp_packet(net, &ip, eth, meta);
-	if (network_is_guests(net, &ip.src))
-		hear_ip6(net, &ip.src);
-	else if (!v6 || !ip_is_link_local(&ip.src) ||
-		 !is_on_link(net, &ip.dst))
+		return dhcp_packet(net, &ip, from, meta);
+	if (v6 && ip_is_link_local(&ip.src) && !is_on_link(net, &ip.dst))
 		return DROP_SOURCE;
-	macs_heard(&net->p.macs, &ip.src, &eth->src);
+	if (!network_heard(net, from, &ip.src))
+		return DROP_SOURCE;
 	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
 }
 
-static enum drop frame(struct network *net, const struct frame_meta *meta,
-		       const uint8_t *buf, size_t len)
+static void count_frame(struct network *net, unsigned guest, size_t len)
+{
+	struct guest *of = &net->p.guests.at[guest];
+
+	of->frames_from++;
+	of->bytes_from += len;
+}
+
+static enum drop frame(struct network *net, unsigned link,
+		       const struct frame_meta *meta, const uint8_t *buf,
+		       size_t len)
 {
 	struct rd r = rd(buf, len);
 	struct frame_meta m = *meta;
 	struct eth eth;
 	const enum drop drop = eth_parse(&r, &eth);
 	const size_t header = len - r.left;
+	struct arrival from;
+	int id;
 
 	if (drop != DROP_OK)
 		return drop;
+	id = network_hear(net, link, &eth.src);
+	if (id < 0)
+		return DROP_SOURCE;
+	from = (struct arrival){ .link = link, .guest = (unsigned)id,
+				 .mac = eth.src };
+	count_frame(net, from.guest, len + meta->far_bytes);
 	/* From here on they count from the IP header. */
 	m.csum_start = (uint16_t)(m.csum_start > header ?
 				  m.csum_start - header : 0);
@@ -547,9 +549,9 @@ static enum drop frame(struct network *net, const struct frame_meta *meta,
 		return DROP_NOTFORUS;
 	switch (eth.type) {
 	case ETH_ARP:
-		return arp_frame(net, r);
+		return arp_frame(net, r, &from);
 	case ETH_IPV4: case ETH_IPV6:
-		return ip_frame(net, r, &eth, &m);
+		return ip_frame(net, r, eth.type == ETH_IPV6, &from, &m);
 	default:
 		return DROP_ETHERTYPE;
 	}
@@ -559,9 +561,9 @@ void network_frame(struct network *net, unsigned link,
 		   const struct frame_meta *meta, const uint8_t *buf,
 		   size_t len, uint64_t now_ns)
 {
-	ASSERT(link == 0);
+	ASSERT(link < NETWORK_LINKS_MAX);
 	net->p.now_ns = now_ns;
 	net->frames_from_guest++;
 	net->bytes_from_guest += len + meta->far_bytes;
-	net->p.drops[frame(net, meta, buf, len)]++;
+	net->p.drops[frame(net, link, meta, buf, len)]++;
 }

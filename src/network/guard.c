@@ -39,9 +39,14 @@ static enum guard_end end_of(const struct guard_flow *f, bool in)
 	return in && guard_leaves(f->path) ? GUARD_HOST_END : GUARD_GUEST_END;
 }
 
-const char *guard_guest_name(const struct network *net)
+const char *guard_guest_name(const struct network *net, const struct ip *ip)
 {
-	return net->guard.rules.guest;
+	const int id = guests_to(&net->p.guests, ip);
+
+	if (id <= 0)
+		return id ? NULL : net->guard.rules.guest;
+	return net->members[id].rule_name[0] ? net->members[id].rule_name :
+					       NULL;
 }
 
 static struct firewall_verdict ask_rules(const struct network *net,
@@ -56,7 +61,7 @@ static struct firewall_verdict ask_rules(const struct network *net,
 		.icmp_type = f->icmp_type, .icmp_code = f->icmp_code,
 		.local = host_end ? f->peer : f->guest,
 		.remote = host_end ? f->guest : f->peer,
-		.guest = guard_guest_name(net),
+		.guest = guard_guest_name(net, &f->guest.ip),
 		.program = program,
 	};
 
@@ -298,7 +303,9 @@ enum network_judgement network_judge(struct network *net,
 				     uint32_t ticket, uint64_t now_ns)
 {
 	const struct network_setup *s = &net->setup;
-	const struct ip *guest = relay->v6 ? &s->guest6 : &s->guest4;
+	const struct member *m = &net->members[relay->guest %
+					       NETWORK_GUESTS_MAX];
+	const struct ip *guest = relay->v6 ? &m->ip6 : &m->ip4;
 	const struct ip *gateway = relay->v6 ? &s->gateway6 : &s->gateway4;
 	const uint16_t guest_port = relay->to_host ? relay->client_port :
 						     relay->port;

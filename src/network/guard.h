@@ -166,8 +166,8 @@ enum guard_verdict guard_packet_begins(struct network *net,
 bool guard_call_begins(struct proto *p, const struct proto_call *call,
 		       enum drop *why);
 
-/* By which rules know the guest; NULL: it has no name. */
-const char *guard_guest_name(const struct network *net);
+/* By which rules know the guest at that address; NULL: it has no name. */
+const char *guard_guest_name(const struct network *net, const struct ip *ip);
 
 /* Something is blocked, and counted: may env be told of it now? */
 MUST bool guard_may_tell(struct network *net);
@@ -182,6 +182,9 @@ enum guard_path guard_path_from(const struct network *net,
 				const struct ip *from);
 
 void guard_timer(struct network *net);
+
+/* The flow may not go on: whom it is between is told. */
+void guard_end_flow(struct network *net, struct flow *f);
 
 /* Go on with a sweep. */
 void guard_turn_end(struct network *net);

@@ -6,7 +6,7 @@
 
 #define STUCK_NS	UINT64_C(10000000)	/* then memory may be there */
 
-static void end_living(struct network *net, struct flow *f)
+void guard_end_flow(struct network *net, struct flow *f)
 {
 	union slot *s = (union slot *)(void *)f;
 
@@ -33,7 +33,7 @@ void guard_judge_living(struct network *net, const struct guard_waiting *w)
 	struct flow *f = flow_get(&net->p.flows, w->cause.living);
 
 	if (f && guard_begins(net, &w->flow, &w->cause) == GUARD_BLOCK)
-		end_living(net, f);
+		guard_end_flow(net, f);
 }
 
 static const uint8_t protocols[FLOW_KIND_MAX] = {
@@ -113,7 +113,7 @@ static bool sweep_one(struct network *net, struct flow *f)
 		return true;
 	v = guard_begins(net, &flow, &cause);
 	if (v == GUARD_BLOCK)
-		end_living(net, f);
+		guard_end_flow(net, f);
 	return v != GUARD_LIMIT;
 }
 

@@ -4,6 +4,16 @@
 #include "base/host_names.h"
 #include "network/state.h"
 
+/* Who asks, in one of the two ways (struct dns_ops); NULL: it has gone. */
+static const struct ip *asker(const struct network *net,
+			      const struct dns_reply_to *to,
+			      struct handle owner)
+{
+	const struct flow *f = to ? NULL : flow_get(&net->p.flows, owner);
+
+	return to ? &to->guest.ip : f ? &f->key.guest_ip : NULL;
+}
+
 /* ---- which may be asked for ---- */
 
 static void tell(struct network *net, const char *name,
@@ -39,6 +49,7 @@ enum dns_gate names_gate(void *ctx, const char *name,
 {
 	struct network *net = ctx;
 	const struct network_rules *rules = &net->guard.rules;
+	const struct ip *by = asker(net, to, owner);
 
 	if (rules->off)
 		return DNS_MAY_ASK;
@@ -46,19 +57,25 @@ enum dns_gate names_gate(void *ctx, const char *name,
 		if (firewall_out_is_open(rules->firewall))
 			return DNS_MAY_ASK;
 		if (firewall_name_allowed(rules->firewall,
-					  guard_guest_name(net), name))
+					  by ? guard_guest_name(net, by) :
+					       NULL, name))
 			return DNS_MAY_ASK_PLAINLY;
 	}
 	tell(net, name, to, owner);
 	return DNS_MAY_NOT_ASK;
 }
 
-void names_answered(void *ctx, const struct dns_answered *what)
+void names_answered(void *ctx, const struct dns_answered *what,
+		    const struct dns_reply_to *to, struct handle owner)
 {
 	struct network *net = ctx;
+	const struct ip *by = asker(net, to, owner);
+	const int id = by ? guests_to(&net->p.guests, by) : GUESTS_NOBODY;
 
-	openings_note(&net->openings, &net->p.env, what->name, &what->ip,
-		      what->ttl_s, net->p.now_ns);
+	if (id >= 0)
+		openings_note(&net->openings, &net->p.env, (unsigned)id,
+			      what->name, &what->ip, what->ttl_s,
+			      net->p.now_ns);
 }
 
 /* ---- what they are to a flow ---- */
@@ -84,6 +101,7 @@ struct firewall_verdict names_decide(const struct network *net,
 {
 	const struct firewall *fw = net->guard.rules.firewall;
 	const struct ip *ip = &flow->remote.ip;
+	const int id = guests_to(&net->p.guests, &flow->local.ip);
 	const char *names[OPENING_NAMES_MAX];
 	struct firewall_flow f = *flow;
 	struct firewall_verdict v, without;
@@ -91,9 +109,9 @@ struct firewall_verdict names_decide(const struct network *net,
 	if (flow->direction == RULE_OUT && is_gateway(net, ip)) {
 		f.names = host_names;
 		f.n_names = HOST_NAMES;
-	} else if (flow->direction == RULE_OUT) {
+	} else if (flow->direction == RULE_OUT && id >= 0) {
 		f.names = names;
-		f.n_names = openings_names(&net->openings, ip,
+		f.n_names = openings_names(&net->openings, (unsigned)id, ip,
 					   lives ? 0 : net->p.now_ns, names);
 	}
 	v = firewall_decide(fw, &f);

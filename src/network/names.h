@@ -25,7 +25,8 @@ struct network;
 /* dns_ops' gate() and answered(); ctx is the struct network. */
 enum dns_gate names_gate(void *ctx, const char *name,
 			 const struct dns_reply_to *to, struct handle owner);
-void names_answered(void *ctx, const struct dns_answered *what);
+void names_answered(void *ctx, const struct dns_answered *what,
+		    const struct dns_reply_to *to, struct handle owner);
 
 /*
  * firewall_decide() with the names of a flow `out`, which has none yet.

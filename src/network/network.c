@@ -53,7 +53,6 @@ static void start_dns(struct network *net, void *mem)
 	const struct network_setup *s = &net->setup;
 	struct dns_setup d = {
 		.gateway4 = s->gateway4, .gateway6 = s->gateway6,
-		.guest4 = s->guest4, .guest6 = s->guest6,
 		.v6 = s->v6, .host_access = s->host_access,
 	};
 	const struct dns_ops ops = {
@@ -64,7 +63,6 @@ static void start_dns(struct network *net, void *mem)
 		.ctx = net,
 	};
 
-	memcpy(d.guest_name, s->guest_name, sizeof(d.guest_name));
 	net->dns = dns_init(mem, &d, &net->p.env, &ops, &net->p.wheel,
 			    &net->p.now_ns);
 }
@@ -79,8 +77,6 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	net->setup = *setup;
 	net->p.env = *env;
 	net->p.gateway_mac = setup->gateway_mac;
-	macs_init(&net->p.macs, &setup->gateway_mac, &setup->guest_mac,
-		  !setup->learn_mac);
 	net->p.gateway4 = setup->gateway4;
 	net->p.gateway6 = setup->gateway6;
 	net->p.net4 = setup->net4;
@@ -99,7 +95,6 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 		.gateway_mac = setup->gateway_mac,
 		.net4 = setup->net4, .net6 = setup->net6,
 		.gateway4 = setup->gateway4, .gateway6 = setup->gateway6,
-		.guest4 = setup->guest4, .guest6 = setup->guest6,
 	};
 	net->p.may_call = guard_call_begins;
 	net->p.path_takes = paths_takes;
@@ -110,8 +105,8 @@ struct network *network_init(void *mem, const struct network_setup *setup,
 	autoconf_init(&net->autoconf, &net->setup);
 	paths_init(net);
 	start_dns(net, rest);
-	net->guest6 = setup->guest6;
-	network_rejoined(net, 0);
+	guests_init(&net->p.guests, &setup->gateway_mac, &key);
+	network_first_guest(net);
 	flow_table_init(&net->p.flows, rest + round64(dns_bytes()),
 			setup->max_flows, round64(sizeof(union slot)), &key);
 	return net;
@@ -154,56 +149,6 @@ void network_fini(struct network *net)
 	paths_fini(net);
 	dns_fini(net->dns);
 	openings_fini(&net->openings, &net->p.env);
-}
-
-void network_name_ip6(struct network *net, const struct ip *ip)
-{
-	net->guest6 = *ip;
-	dns_set_guest6(net->dns, ip);
-}
-
-int network_guest_add(struct network *net,
-		      const struct network_guest_setup *setup,
-		      uint64_t now_ns)
-{
-	(void)net, (void)setup, (void)now_ns;
-	return -ENV_LIMIT;		/* there is one: it is not this one */
-}
-
-void network_guest_remove(struct network *net, unsigned id, uint64_t now_ns)
-{
-	(void)net, (void)id, (void)now_ns;
-}
-
-unsigned network_guests(const struct network *net, unsigned *id,
-			struct network_guest *out, unsigned n)
-{
-	if (*id || !n)
-		return 0;
-	*id = 1;
-	*out = (struct network_guest){
-		.up = net->frames_from_guest, .mac = net->p.macs.main,
-		.ip4 = net->setup.guest4, .ip6 = net->guest6,
-		.frames_from = net->frames_from_guest,
-		.frames_to = net->p.frames_to_guest,
-		.bytes_from = net->bytes_from_guest,
-		.bytes_to = net->p.bytes_to_guest,
-	};
-	memcpy(out->name, net->setup.guest_name, sizeof(out->name));
-	return 1;
-}
-
-void network_link_down(struct network *net, unsigned link)
-{
-	(void)net, (void)link;
-}
-
-void network_rejoined(struct network *net, unsigned link)
-{
-	const struct ip none = { .b = { 0 } };
-
-	if (link == 0 && net->setup.own_ip6)
-		network_name_ip6(net, &none);
 }
 
 void network_sock_event(struct network *net, struct handle h,
@@ -465,7 +410,7 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 		.names_lost = net->openings.lost,
 		.dns_kept_bytes = dns.kept_bytes +
 				  (net->openings.at ? OPENINGS_BYTES : 0),
-		.guest6 = net->guest6,
+		.guest6 = net->members[0].named6,
 	};
 	out->n_narrow = paths_narrow(net, out->narrow, NETWORK_NARROW_MAX);
 	memcpy(out->drops, p->drops, sizeof(out->drops));
@@ -477,6 +422,7 @@ void network_check(const struct network *net)
 	uint32_t slot = 0, exchanges = 0, called = 0, by_host = 0;
 
 	flow_table_check(t);
+	guests_check(&net->p.guests);
 	for (struct flow *f; (f = flow_next(t, &slot)); slot++) {
 		const union slot *s = (union slot *)(void *)f;
 

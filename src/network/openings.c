@@ -11,12 +11,14 @@
 #include <string.h>
 
 #define SECOND_NS UINT64_C(1000000000)
+#define NO_GUEST UINT32_MAX
 
 struct opening {
 	struct ip ip;
 	uint64_t until_ns;
 	uint32_t next;			/* in its chain: slot + 1 */
 	uint32_t newer, older;		/* of all: slot + 1 */
+	uint32_t guest;
 	char name[OPENING_NAME_BYTES];
 };
 
@@ -79,14 +81,14 @@ static void put_first(struct openings *o, struct opening *e)
  * The opening that this one takes the place of: the same, or the oldest of
  * the address's, if there are as many as may be. NULL: neither.
  */
-static struct opening *find(struct openings *o, const struct ip *ip,
-			    const char *name, size_t len)
+static struct opening *find(struct openings *o, unsigned guest,
+			    const struct ip *ip, const char *name, size_t len)
 {
 	struct opening *e = at(o, *chain_of(o, ip)), *last = NULL;
 	unsigned n = 0;
 
 	for (; e; e = at(o, e->next)) {
-		if (!ip_equal(&e->ip, ip))
+		if (!ip_equal(&e->ip, ip) || e->guest != guest)
 			continue;
 		if (!memcmp(e->name, name, len + 1))
 			return e;
@@ -117,7 +119,7 @@ static size_t length(const char *s)
 	return n;
 }
 
-void openings_note(struct openings *o, const struct env *env,
+void openings_note(struct openings *o, const struct env *env, unsigned guest,
 		   const char *name, const struct ip *ip, uint32_t ttl_s,
 		   uint64_t now_ns)
 {
@@ -134,7 +136,7 @@ void openings_note(struct openings *o, const struct env *env,
 		ttl_s = OPENING_LEAST_S;
 	until_ns += (ttl_s < OPENING_MOST_S ? ttl_s : OPENING_MOST_S) *
 		    SECOND_NS;
-	e = find(o, ip, name, len);
+	e = find(o, guest, ip, name, len);
 	if (!e && o->used < OPENINGS_MAX) {
 		e = &o->at[o->used++];
 		same = false;
@@ -142,19 +144,21 @@ void openings_note(struct openings *o, const struct env *env,
 		if (!e)
 			e = at(o, o->oldest);
 		take_out(o, e);
-		same = ip_equal(&e->ip, ip) && !memcmp(e->name, name, len + 1);
+		same = ip_equal(&e->ip, ip) && e->guest == guest &&
+		       !memcmp(e->name, name, len + 1);
 		o->lost += !same && e->until_ns > now_ns;
 	}
 	if (same && e->until_ns > until_ns)
 		until_ns = e->until_ns;
 	e->ip = *ip;
+	e->guest = guest;
 	e->until_ns = until_ns;
 	memcpy(e->name, name, len + 1);
 	put_first(o, e);
 }
 
-unsigned openings_names(const struct openings *o, const struct ip *ip,
-			uint64_t since_ns,
+unsigned openings_names(const struct openings *o, unsigned guest,
+			const struct ip *ip, uint64_t since_ns,
 			const char *names[OPENING_NAMES_MAX])
 {
 	const uint64_t hash = siphash(&o->key, ip->b, sizeof(ip->b));
@@ -162,9 +166,17 @@ unsigned openings_names(const struct openings *o, const struct ip *ip,
 	unsigned n = 0;
 
 	for (; e; e = at(o, e->next))
-		if (ip_equal(&e->ip, ip) && e->until_ns > since_ns)
+		if (ip_equal(&e->ip, ip) && e->guest == guest &&
+		    e->until_ns > since_ns)
 			names[n++] = e->name;
 	return n;
+}
+
+void openings_forget(struct openings *o, unsigned guest)
+{
+	for (uint32_t i = 0; i < o->used; i++)
+		if (o->at[i].guest == guest)
+			o->at[i].guest = NO_GUEST;
 }
 
 void openings_fini(struct openings *o, const struct env *env)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * network/openings.h - for which names the guest was given which addresses
+ * network/openings.h - for which names a guest was given which addresses
  *
- * What rules by name go by: an opening is a name, as the guest asked for it,
- * and an address of the answer. It lasts for as long as the answer may be
+ * What rules by name go by: an opening is a name, as a guest asked for it, and
+ * an address of the answer: that guest's, and no other one's. It lasts for as long as the answer may be
  * kept, at least OPENING_LEAST_S and at most OPENING_MOST_S, and in the table
  * until its room is needed: so the flows that run still have the names that
  * they began by when the rules change.
@@ -14,8 +14,8 @@
  * same: a rule that blocks the name is to find it.
  *
  * Limits: OPENINGS_MAX in one block of memory, taken with the first; then
- * the one goes that was given longest ago. OPENING_NAMES_MAX of one address;
- * then its oldest goes. Nothing is kept of a name of more than
+ * the one goes that was given longest ago. OPENING_NAMES_MAX of one address,
+ * for one guest; then its oldest goes. Nothing is kept of a name of more than
  * OPENING_NAME_BYTES - 1 characters, so it opens nothing.
  */
 #ifndef NETWORK_OPENINGS_H
@@ -48,21 +48,24 @@ struct openings {
 	uint64_t lost;			/* ever: their room was needed */
 };
 
-/* The guest is given ip for name (borrowed). Nothing is kept without memory. */
-void openings_note(struct openings *o, const struct env *env,
+/* That guest is given ip for name (borrowed); not kept without memory. */
+void openings_note(struct openings *o, const struct env *env, unsigned guest,
 		   const char *name, const struct ip *ip, uint32_t ttl_s,
 		   uint64_t now_ns);
 
 /*
- * The names of an address, the one given last first; lent until the next
+ * The names of an address for that guest, the one given last first; lent until the next
  * openings_note(). since_ns: those that held then or were given later; 0: all
  * that are known.
  *
  * Return: how many.
  */
-unsigned openings_names(const struct openings *o, const struct ip *ip,
-			uint64_t since_ns,
+unsigned openings_names(const struct openings *o, unsigned guest,
+			const struct ip *ip, uint64_t since_ns,
 			const char *names[OPENING_NAMES_MAX]);
+
+/* The guest has gone: another one may have its number. */
+void openings_forget(struct openings *o, unsigned guest);
 
 /* Forget all, and give the memory back. */
 void openings_fini(struct openings *o, const struct env *env);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * network/state.h - what network.c and frames.c share of one network.
+ * network/state.h - what the files of this module share of one network.
  */
 #ifndef NETWORK_STATE_H
 #define NETWORK_STATE_H
@@ -40,6 +40,22 @@ struct udp_offer {
 	struct handle map;
 };
 
+/* What a guest is besides its addresses and MACs (proto/guests.h). */
+struct member {
+	char name[NETWORK_NAME_BYTES];		/* of DNS */
+	char rule_name[NETWORK_NAME_BYTES];
+	struct ip ip4, ip6;		/* as it was set up */
+	bool own_ip6;
+	struct ip named6;		/* the name's: heard; :: not yet */
+	bool told;			/* that another took what is its own */
+};
+
+/* Where a frame has come from. */
+struct arrival {
+	unsigned link, guest;
+	struct mac mac;
+};
+
 struct network {
 	struct proto p;			/* first: what proto/ is lent */
 	struct network_setup setup;
@@ -47,7 +63,7 @@ struct network {
 	struct guard guard;
 	struct openings openings;
 	struct neighbor_setup neighbor;
-	struct ip guest6;		/* the name's: heard; :: not yet */
+	struct member members[NETWORK_GUESTS_MAX];
 	struct dns *dns;
 	struct reassembly reassembly;
 	uint32_t host_began;		/* conversations (direct.h), now */
@@ -75,10 +91,22 @@ void network_refuse(struct network *net, const struct ip_packet *ip);
 /* network/changes.c: the timer for it has fired. */
 void network_look_for_moved(struct network *net);
 
-/* IPv4 has one address for the guest; in IPv6 it takes more by itself. */
+/* ---- network/guests.c ---- */
+
+/* Guest 0, of net->setup. */
+void network_first_guest(struct network *net);
+
+/* Is there a guest at that address, as far as the host is concerned? */
 bool network_is_guests(const struct network *net, const struct ip *ip);
 
-/* The guest's name stands for that address from now on; ::, for none. */
-void network_name_ip6(struct network *net, const struct ip *ip);
+/* The guest whose frame that is, or GUESTS_NOBODY. */
+int network_hear(struct network *net, unsigned link, const struct mac *mac);
+
+/*
+ * The guest speaks with that address: false if it may not. What it may take
+ * by itself it has then.
+ */
+bool network_heard(struct network *net, const struct arrival *from,
+		   const struct ip *ip);
 
 #endif

@@ -10,7 +10,7 @@ void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
 		   const struct ip *dst, uint8_t proto, size_t l4_len)
 {
 	const struct eth eth = {
-		.dst = *macs_of(&p->macs, dst),
+		.dst = *proto_mac(p, dst),
 		.src = p->gateway_mac,
 		.type = ip_is4(src) ? ETH_IPV4 : ETH_IPV6,
 	};
@@ -52,19 +52,43 @@ void proto_cut_for(struct proto *p, struct proto_cut *cut, int sock,
 	p->env.ops->dgram_fragment(p->env.ctx, sock, v6, !whole, want.mtu);
 }
 
-bool proto_send(struct proto *p, const struct frame_meta *meta,
-		const struct span *v, unsigned n)
+static size_t bytes_of(const struct span *v, unsigned n)
 {
 	size_t len = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		len += v[i].len;
-	if (p->env.ops->link_send(p->env.ctx, 0, meta, v, n) < 0) {
+	return len;
+}
+
+bool proto_send_link(struct proto *p, unsigned link,
+		     const struct frame_meta *meta, const struct span *v,
+		     unsigned n)
+{
+	if (p->env.ops->link_send(p->env.ctx, link, meta, v, n) < 0) {
 		p->drops[DROP_LINKFULL]++;
 		return false;
 	}
 	p->frames_to_guest++;
-	p->bytes_to_guest += len;
+	p->bytes_to_guest += bytes_of(v, n);
+	return true;
+}
+
+bool proto_send(struct proto *p, const struct ip *to,
+		const struct frame_meta *meta, const struct span *v,
+		unsigned n)
+{
+	const int id = guests_to(&p->guests, to);
+	struct guest *of = id < 0 ? NULL : &p->guests.at[id];
+
+	if (!of || of->link == NETWORK_LINK_ANY) {
+		p->drops[DROP_AWAY]++;
+		return false;
+	}
+	if (!proto_send_link(p, of->link, meta, v, n))
+		return false;
+	of->frames_to++;
+	of->bytes_to += bytes_of(v, n);
 	return true;
 }
 
@@ -112,5 +136,5 @@ void proto_icmp_error(struct proto *p, const struct ip *from,
 	proto_emit_ip(p, &w, from, &ip->src,
 		      ip_is4(from) ? PROTO_ICMP : PROTO_ICMP6, v[1].len);
 	v[0] = (struct span){ .p = head, .len = (size_t)(w.p - head) };
-	proto_send(p, &meta, v, 2);
+	proto_send(p, &ip->src, &meta, v, 2);
 }

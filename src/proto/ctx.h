@@ -17,7 +17,7 @@
 #include "env/env.h"
 #include "flow/table.h"
 #include "proto/crowd.h"
-#include "proto/macs.h"
+#include "proto/guests.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"
@@ -43,10 +43,10 @@ struct proto {
 	struct wheel wheel;
 
 	struct mac gateway_mac;
-	struct macs macs;		/* the guest's */
+	struct guests guests;
 	struct ip gateway4, gateway6;
-	struct prefix net4, net6;	/* the guest's subnets */
-	unsigned mtu;			/* of the guest's link */
+	struct prefix net4, net6;	/* the guests' subnets */
+	unsigned mtu;			/* of the guests' links */
 
 	uint64_t now_ns;		/* of this turn */
 	struct siphash_key isn_key;	/* RFC 6528 */
@@ -88,11 +88,27 @@ void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
 		   const struct ip *dst, uint8_t proto, size_t l4_len);
 
 /*
- * Put a frame on the link and count it. A full link loses the frame, as a
- * full queue on any wire does; false then.
+ * Put a frame on the link of the guest that has the address `to`, and count
+ * it. A full link loses the frame, as a full queue on any wire does, and so
+ * does a guest that is nowhere; false then.
  */
-bool proto_send(struct proto *p, const struct frame_meta *meta,
-		const struct span *v, unsigned n);
+bool proto_send(struct proto *p, const struct ip *to,
+		const struct frame_meta *meta, const struct span *v,
+		unsigned n);
+
+/* The same by the link alone. */
+bool proto_send_link(struct proto *p, unsigned link,
+		     const struct frame_meta *meta, const struct span *v,
+		     unsigned n);
+
+/* The MAC of a guest's address; lent until something is heard. */
+static inline const struct mac *proto_mac(const struct proto *p,
+					  const struct ip *ip)
+{
+	const int id = guests_to(&p->guests, ip);
+
+	return guests_mac(&p->guests, id < 0 ? 0 : (unsigned)id, ip);
+}
 
 /*
  * Answer a packet of the guest's with an ICMP error from `from` (the

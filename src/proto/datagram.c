@@ -11,7 +11,7 @@ static void send_packet(struct proto *p, const struct ip_packet *ip,
 			unsigned n, size_t len)
 {
 	const struct eth eth = {
-		.dst = *macs_of(&p->macs, &ip->dst), .src = p->gateway_mac,
+		.dst = *proto_mac(p, &ip->dst), .src = p->gateway_mac,
 		.type = ip_is4(&ip->src) ? ETH_IPV4 : ETH_IPV6,
 	};
 	uint8_t head[PROTO_HEAD_BYTES];
@@ -24,7 +24,7 @@ static void send_packet(struct proto *p, const struct ip_packet *ip,
 	meta->csum_start = (uint16_t)all[0].len;
 	for (unsigned i = 0; i < n; i++)
 		all[1 + i] = v[i];
-	proto_send(p, meta, all, 1 + n);
+	proto_send(p, &ip->dst, meta, all, 1 + n);
 }
 
 /* The bytes [at, at + len) of v, in out; how many spans they are. */

@@ -146,7 +146,7 @@ bool tcp_put(struct proto *p, struct tcp *t, struct tcp_segment *s,
 	}
 	for (unsigned i = 0; i < n; i++)
 		v[1 + i] = data[i];
-	return proto_send(p, &meta, v, 1 + n);
+	return proto_send(p, &k->guest_ip, &meta, v, 1 + n);
 }
 
 /*

@@ -2,9 +2,9 @@
 /*
  * service/dhcp4.h - the gateway as DHCPv4 server (RFC 2131). Pure.
  *
- * There is one guest on the network, and its address is known before it
- * asks: so nothing is kept, every MAC gets that address, and a lease is
- * the same after any restart.
+ * Whose question it is the caller knows (proto/guests.h), and each guest's
+ * address is known before it asks: so nothing is kept, whatever MAC a guest
+ * has gets that address, and a lease is the same after any restart.
  */
 #ifndef SERVICE_DHCP4_H
 #define SERVICE_DHCP4_H

@@ -2,9 +2,8 @@
 /*
  * service/dhcp6.h - the gateway as DHCPv6 server (RFC 8415). Pure.
  *
- * As with DHCPv4 there is one guest, whose address is known before it asks:
- * the first IA_NA of a message has it, whoever sends it, and nothing is
- * kept. There are no prefixes and no temporary addresses.
+ * As with DHCPv4 the guest's address is known before it asks: the first
+ * IA_NA of a message has it, whatever MAC sends it, and nothing is kept. There are no prefixes and no temporary addresses.
  */
 #ifndef SERVICE_DHCP6_H
 #define SERVICE_DHCP6_H

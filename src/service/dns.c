@@ -99,9 +99,12 @@ void dns_routes_changed(struct dns *dns)
 	}
 }
 
-void dns_set_guest6(struct dns *dns, const struct ip *ip)
+void dns_set_guest(struct dns *dns, unsigned id, const struct dns_guest *g)
 {
-	dns->setup.guest6 = *ip;
+	ASSERT(id < DNS_GUESTS_MAX);
+	dns->guests[id] = *g;
+	if (g->name && g->name[0] && id >= dns->n_guests)
+		dns->n_guests = id + 1;
 }
 
 void dns_set_hosts(struct dns *dns, const struct hosts *hosts)
@@ -286,10 +289,20 @@ static void reply_empty(struct dns *dns, const struct dns_reply_to *to,
 	reply(dns, to, stream, buf, (size_t)(w.p - buf));
 }
 
-/* Of an answer for the guest: each address in it. */
-static void tell(struct dns *dns, const struct dns_question *q,
+/* Whose the stream is that it came by; nobody's, if it came by none. */
+static struct handle owner_of(const struct dns *dns,
+			      const struct handle *stream)
+{
+	return stream ? dns_stream_owner(dns, *stream) :
+			(struct handle){ .gen = 0 };
+}
+
+/* Of an answer for a guest: each address in it. */
+static void tell(struct dns *dns, const struct dns_reply_to *to,
+		 const struct handle *stream, const struct dns_question *q,
 		 struct view msg)
 {
+	const struct handle owner = owner_of(dns, stream);
 	struct dns_address at[ADDRESSES_TOLD];
 	unsigned n;
 
@@ -302,7 +315,7 @@ static void tell(struct dns *dns, const struct dns_question *q,
 			.ttl_s = at[i].ttl_s,
 		};
 
-		dns->ops.answered(dns->ops.ctx, &a);
+		dns->ops.answered(dns->ops.ctx, &a, stream ? NULL : to, owner);
 	}
 }
 
@@ -323,7 +336,7 @@ static void reply_answer(struct dns *dns, const struct dns_reply_to *to,
 	} else if (!stream && msg.len > q->udp_bytes) {
 		reply_empty(dns, to, stream, q, rcode, true);
 	} else {
-		tell(dns, q, m);
+		tell(dns, to, stream, q, m);
 		reply(dns, to, stream, msg.p, msg.len);
 	}
 }
@@ -457,12 +470,10 @@ static bool forward(struct dns *dns, const struct dns_reply_to *to,
 static bool may_ask(struct dns *dns, const struct dns_reply_to *to,
 		    const struct handle *stream, const struct dns_question *q)
 {
-	const struct handle owner = stream ? dns_stream_owner(dns, *stream) :
-					     (struct handle){ .gen = 0 };
-
 	if (!dns->ops.gate)
 		return true;
-	switch (dns->ops.gate(dns->ops.ctx, q->name, to, owner)) {
+	switch (dns->ops.gate(dns->ops.ctx, q->name, to,
+			      owner_of(dns, stream))) {
 	case DNS_MAY_ASK:
 		return true;
 	case DNS_MAY_ASK_PLAINLY:
@@ -487,8 +498,9 @@ static bool answer_now(struct dns *dns, const struct dns_reply_to *to,
 		dns->stats.refused++;
 		dns_emit_refusal(w, q);
 	} else if (dns_hosts_answer(dns, q, w)) {
-		tell(dns, q, (struct view){ .p = start,
-					    .len = (size_t)(w->p - start) });
+		tell(dns, to, stream, q,
+		     (struct view){ .p = start,
+				    .len = (size_t)(w->p - start) });
 	} else if (forward(dns, to, stream, q, msg)) {
 		return false;
 	} else {

@@ -28,6 +28,7 @@
 #define DNS_SERVERS_MAX		8
 #define DNS_QUERIES_MAX		1024	/* in flight; over it: SERVFAIL */
 #define DNS_ASKERS_MAX		2048	/* questions that wait for those */
+#define DNS_GUESTS_MAX		64
 #define DNS_STREAMS_MAX		256	/* guest's TCP connections to us */
 #define DNS_SECOND_NS		UINT64_C(1000000000)
 /* A stub resolver's own patience is 5 s: it shall hear of ours. */
@@ -40,10 +41,15 @@
 #define DNS_SLOT_BASE		0x40000000u	/* owner handles of ours */
 
 struct dns_setup {
-	struct ip gateway4, gateway6, guest4, guest6;
+	struct ip gateway4, gateway6;
 	bool v6;
 	bool host_access;	/* false: host.* names are not answered */
-	char guest_name[64];	/* "" none */
+};
+
+/* A guest's name, and what it stands for. */
+struct dns_guest {
+	const char *name;	/* lent for good; NULL, "": none */
+	struct ip ip4, ip6;	/* ip6: ::, none */
 };
 
 /* How an answer to a UDP question reaches the guest. msg is borrowed. */
@@ -75,8 +81,12 @@ struct dns_ops {
 	enum dns_gate (*gate)(void *ctx, const char *name,
 			      const struct dns_reply_to *to,
 			      struct handle owner);
-	/* Of each such address, before the answer goes out. May be NULL. */
-	void (*answered)(void *ctx, const struct dns_answered *what);
+	/*
+	 * Of each such address, before the answer goes out to who asked, as
+	 * for gate. May be NULL.
+	 */
+	void (*answered)(void *ctx, const struct dns_answered *what,
+			 const struct dns_reply_to *to, struct handle owner);
 	void (*udp_answer)(void *ctx, const struct dns_reply_to *to,
 			   const uint8_t *msg, size_t len);
 	/* The stream's owner shall look again: readable, writable, failed. */
@@ -128,8 +138,8 @@ void dns_set_zones(struct dns *dns, const struct dns_zone *zones, size_t n);
  */
 void dns_routes_changed(struct dns *dns);
 
-/* The IPv6 address that the guest's name stands for; :: none. */
-void dns_set_guest6(struct dns *dns, const struct ip *ip);
+/* Guest number id, below DNS_GUESTS_MAX, has that name from now on. */
+void dns_set_guest(struct dns *dns, unsigned id, const struct dns_guest *g);
 
 /* The host's hosts file, lent until the next call; NULL: none. */
 void dns_set_hosts(struct dns *dns, const struct hosts *hosts);

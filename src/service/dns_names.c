@@ -2,7 +2,7 @@
 /*
  * service/dns_names.c - the names that are ours to answer
  *
- * The host's four names mean the gateway, the guest's name the guest, and
+ * The host's four names mean the gateway, a guest's name that guest, and
  * their addresses mean those names. Everything else below slipway.internal
  * does not exist and is never sent upstream; nor is localhost, which is
  * whoever asks (RFC 6761 section 6.3). The host's hosts file answers for the
@@ -17,6 +17,7 @@
 #define TTL_S		60
 #define ADDRESSES_MAX	16	/* of a name in the hosts file */
 #define DOMAIN		"slipway.internal"
+#define GUEST_NAME_BYTES 64		/* with NUL: as RFC 1035 has a label */
 
 static bool same(const char *a, const char *b)
 {
@@ -113,13 +114,39 @@ static bool answer_hosts(const struct dns *dns, const struct dns_question *q,
 	return true;
 }
 
+static const struct dns_guest *guest_at(const struct dns *dns,
+					const struct ip *ip)
+{
+	if (ip_is_unspecified(ip) || (!ip_is4(ip) && !dns->setup.v6))
+		return NULL;
+	for (unsigned i = 0; i < dns->n_guests; i++) {
+		const struct dns_guest *g = &dns->guests[i];
+
+		if (g->name && g->name[0] &&
+		    ip_equal(ip, ip_is4(ip) ? &g->ip4 : &g->ip6))
+			return g;
+	}
+	return NULL;
+}
+
+static const struct dns_guest *guest_of_name(const struct dns *dns,
+					     const char *name)
+{
+	for (unsigned i = 0; i < dns->n_guests; i++)
+		if (dns->guests[i].name &&
+		    is_ours(name, dns->guests[i].name, true))
+			return &dns->guests[i];
+	return NULL;
+}
+
 static bool answer_reverse(const struct dns *dns, const struct dns_question *q,
 			   struct wr *w)
 {
 	const struct dns_setup *s = &dns->setup;
-	char name[sizeof(s->guest_name) + sizeof("." DOMAIN)];
-	const size_t n = length(s->guest_name);
+	char name[GUEST_NAME_BYTES + sizeof("." DOMAIN)];
+	const struct dns_guest *g;
 	struct ip ip;
+	size_t n;
 
 	if (q->type != DNS_PTR || !dns_reverse_address(q->name, &ip))
 		return false;
@@ -128,11 +155,11 @@ static bool answer_reverse(const struct dns *dns, const struct dns_question *q,
 		dns_emit_ptr(w, q, "host." DOMAIN, TTL_S);
 		return true;
 	}
-	if (!n || ip_is_unspecified(&ip) ||
-	    !(ip_equal(&ip, &s->guest4) ||
-	      (s->v6 && ip_equal(&ip, &s->guest6))))
+	g = guest_at(dns, &ip);
+	n = g ? length(g->name) : GUEST_NAME_BYTES;
+	if (n >= GUEST_NAME_BYTES)
 		return false;
-	memcpy(name, s->guest_name, n);
+	memcpy(name, g->name, n);
 	memcpy(name + n, "." DOMAIN, sizeof("." DOMAIN));
 	dns_emit_ptr(w, q, name, TTL_S);
 	return true;
@@ -142,6 +169,7 @@ bool dns_own_answer(const struct dns *dns, const struct dns_question *q,
 		    struct wr *w)
 {
 	const struct dns_setup *s = &dns->setup;
+	const struct dns_guest *g;
 
 	if (is_host_name(q->name)) {
 		if (s->host_access)
@@ -151,8 +179,9 @@ bool dns_own_answer(const struct dns *dns, const struct dns_question *q,
 			dns_emit_response(w, q, DNS_NXDOMAIN, NULL, 0, TTL_S);
 		return true;
 	}
-	if (is_ours(q->name, s->guest_name, true)) {
-		answer_addresses(dns, q, w, &s->guest4, &s->guest6);
+	g = guest_of_name(dns, q->name);
+	if (g) {
+		answer_addresses(dns, q, w, &g->ip4, &g->ip6);
 		return true;
 	}
 	if (same(q->name, DOMAIN) || is_below(q->name, DOMAIN)) {

@@ -112,6 +112,8 @@ struct dns {
 	struct dns_zone zones[DNS_ZONES_MAX];
 	unsigned n_zones;
 	struct hosts hosts;
+	struct dns_guest guests[DNS_GUESTS_MAX];
+	unsigned n_guests;		/* none has a name from there on */
 	struct dns_stats stats;
 	uint32_t in_flight;
 	uint32_t query_fresh, query_free, stream_fresh, stream_free;

@@ -4,7 +4,7 @@
  *
  * Overlap is harmless: should the host have a route into our subnet, the
  * guest must still reach what lies there, so every address of the subnet
- * but the guest's own resolves to the gateway's Ethernet address. Probes
+ * but the guests' own, which nobody asks about here, resolves to the gateway's Ethernet address. Probes
  * of duplicate address detection are left alone (RFC 5227 section 2.1.1,
  * RFC 4862 section 5.4), or no guest could ever take an address; only the
  * gateway's own address is defended.
@@ -16,8 +16,7 @@ bool neighbor_arp(const struct neighbor_setup *s, const struct arp *ask,
 {
 	const bool gateway = ip_equal(&ask->target, &s->gateway4);
 
-	if (ask->op != ARP_REQUEST || !prefix_has(&s->net4, &ask->target) ||
-	    ip_equal(&ask->target, &s->guest4))
+	if (ask->op != ARP_REQUEST || !prefix_has(&s->net4, &ask->target))
 		return false;
 	if (!gateway && (ip_is_unspecified(&ask->sender) ||
 			 ip_equal(&ask->sender, &ask->target)))
@@ -39,8 +38,7 @@ bool neighbor_ndp(const struct neighbor_setup *s, const struct ip_packet *ip,
 			     ip_equal(&ask->target, &own);
 	const bool probe = ip_is_unspecified(&ip->src);
 
-	if (ask->type != NDP_NEIGHBOR_SOLICIT ||
-	    ip_equal(&ask->target, &s->guest6))
+	if (ask->type != NDP_NEIGHBOR_SOLICIT)
 		return false;
 	if (!gateway && (probe || !prefix_has(&s->net6, &ask->target)))
 		return false;

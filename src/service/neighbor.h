@@ -19,7 +19,6 @@ struct neighbor_setup {
 	struct mac gateway_mac;
 	struct prefix net4, net6;
 	struct ip gateway4, gateway6;
-	struct ip guest4, guest6;
 };
 
 struct neighbor_answer {

@@ -544,7 +544,8 @@ static void check_ip(struct fake *f, const struct frame_meta *meta,
 		return;
 	expect(f, ip.whole.len == len, "bytes behind a packet");
 	expect(f, (v6 ? prefix_has(&f->setup.net6, &ip.dst) :
-			ip_equal(&ip.dst, &f->setup.guest4)) ||
+			ip_equal(&ip.dst, &f->setup.guest4) ||
+			(f->links && prefix_has(&f->setup.net4, &ip.dst))) ||
 	       ip_is_multicast(&ip.dst) || ip_is_broadcast(&ip.dst) ||
 	       ip_is_link_local(&ip.dst) || answers_neighbor(&ip),
 	       "a packet to nobody");
@@ -568,7 +569,7 @@ static void check_frame(struct fake *f, const struct frame_meta *meta,
 	expect(f, good, "a frame to the guest");
 	if (!good)
 		return;
-	expect(f, mac_equal(&eth.src, &f->setup.gateway_mac),
+	expect(f, mac_equal(&eth.src, &f->setup.gateway_mac) || f->links,
 	       "a frame from nobody");
 	switch (eth.type) {
 	case ETH_ARP:
@@ -590,7 +591,9 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 
 	for (unsigned i = 0; i < n; i++)
 		wr_bytes(&w, v[i].p, v[i].len);
-	expect(f, link == 0, "a link that there is not");
+	expect(f, link < (f->links ? f->links : 1), "a link that is not");
+	f->link = link;
+	f->link_frames[link % NETWORK_LINKS_MAX]++;
 	expect(f, !w.bad && v[0].len >= ETH_HEADER_BYTES, "size of a frame");
 	f->frame_len = (size_t)(w.p - f->frame);
 	f->meta = *meta;

@@ -69,7 +69,10 @@ struct fake {
 	uint8_t say[FAKE_SAY_BYTES];
 	size_t stores;			/* bytes lent out */
 	struct fake_peer peer[2][FAKE_PORTS];	/* [IPv6][port - FAKE_PORT] */
-	uint64_t frames;		/* that the guest got */
+	uint64_t frames;		/* that the guests got */
+	unsigned links;			/* with guests; 0: one */
+	unsigned link;			/* of the last frame */
+	uint64_t link_frames[NETWORK_LINKS_MAX];
 	uint64_t host_packets;		/* that the host's own stack got */
 	struct ip_packet host_packet;	/* the last; no views */
 	uint16_t host_waits;		/* the port at which it does; without a

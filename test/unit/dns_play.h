@@ -247,7 +247,8 @@ start_with(size_t servers,
 	   enum dns_gate (*gate)(void *ctx, const char *name,
 				 const struct dns_reply_to *to,
 				 struct handle owner),
-	   void (*answered)(void *ctx, const struct dns_answered *what))
+	   void (*answered)(void *ctx, const struct dns_answered *what,
+			    const struct dns_reply_to *to, struct handle owner))
 {
 	static const struct env_ops ops = {
 		.tcp_connect = tcp_connect, .udp_open = udp_open,
@@ -261,8 +262,10 @@ start_with(size_t servers,
 	struct play *p = calloc(1, sizeof(*p));
 	const struct dns_setup setup = {
 		.gateway4 = ip_from_v4(0xac140001),
-		.guest4 = ip_from_v4(0xac140002),
-		.host_access = true, .guest_name = "box",
+		.host_access = true,
+	};
+	const struct dns_guest guest = {
+		.name = "box", .ip4 = ip_from_v4(0xac140002),
 	};
 	const struct dns_ops dns_ops = { .gate = gate, .answered = answered,
 					 .udp_answer = udp_answer,
@@ -277,6 +280,7 @@ start_with(size_t servers,
 	wheel_init(&p->wheel, p->now_ns);
 	p->dns = dns_init(calloc(1, dns_bytes()), &setup, &env, &dns_ops,
 			  &p->wheel, &p->now_ns);
+	dns_set_guest(p->dns, 0, &guest);
 	dns_set_resolvers(p->dns, server, servers);
 	return p;
 }

@@ -67,6 +67,7 @@ unsigned test_failures;
 	X(network_gather)						\
 	X(network_garbage)						\
 	X(network_guard)						\
+	X(network_guests)						\
 	X(network_names)						\
 	X(network_offer)						\
 	X(network_openings)						\
@@ -75,7 +76,7 @@ unsigned test_failures;
 	X(network_udp_offer)						\
 	X(proto_crowd)							\
 	X(proto_icmp_map)						\
-	X(proto_macs)							\
+	X(proto_guests)							\
 	X(proto_ranges)							\
 	X(proto_reassembly)						\
 	X(proto_tcp_close)						\

@@ -464,9 +464,12 @@ static void names_of_flows_that_live(void)
 	struct scene c = begin(FAKE_RULES_NAMES);
 	const struct dns_answered a = { .name = "a.example", .ttl_s = 60,
 					.ip = ip_from_v4(0xc0000209) };
+	const struct dns_reply_to to = {
+		.guest.ip = c.rig.fake->setup.guest4,
+	};
 
 	CHECK("not yet", !begins(&c, false, PROTO_UDP, 5000, SHUT));
-	names_answered(c.rig.net, &a);
+	names_answered(c.rig.net, &a, &to, (struct handle){ 0 });
 	CHECK("by its name", begins(&c, false, PROTO_UDP, 5000, SHUT));
 	c.now += 601 * SECOND;		/* the flow's own timer has not run */
 	CHECK("no more", !begins(&c, false, PROTO_UDP, 5001, SHUT));

@@ -78,8 +78,9 @@ static void given(struct names_rig *n, const char *name, const char *ip)
 {
 	const struct dns_answered a = { .name = name, .ip = ip_of(ip),
 					.ttl_s = 60 };
+	const struct dns_reply_to to = { .guest.ip = n->r.net->setup.guest4 };
 
-	names_answered(n->r.net, &a);
+	names_answered(n->r.net, &a, &to, (struct handle){ 0 });
 }
 
 static struct firewall_verdict decide(struct names_rig *n, const char *ip,

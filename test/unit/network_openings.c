@@ -67,7 +67,7 @@ static void note(struct rig *r, const char *name, uint32_t v4, uint32_t ttl_s,
 {
 	const struct ip ip = ip_from_v4(v4);
 
-	openings_note(&r->o, &r->env, name, &ip, ttl_s, now_ns);
+	openings_note(&r->o, &r->env, 0, name, &ip, ttl_s, now_ns);
 }
 
 /* The names of an address, with a blank behind each. */
@@ -76,7 +76,7 @@ static const char *names(const struct rig *r, uint32_t v4, uint64_t since_ns)
 	static char text[OPENING_NAMES_MAX * OPENING_NAME_BYTES];
 	const struct ip ip = ip_from_v4(v4);
 	const char *name[OPENING_NAMES_MAX];
-	const unsigned n = openings_names(&r->o, &ip, since_ns, name);
+	const unsigned n = openings_names(&r->o, 0, &ip, since_ns, name);
 
 	text[0] = '\0';
 	for (unsigned i = 0; i < n; i++) {

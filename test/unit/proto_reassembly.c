@@ -61,6 +61,8 @@ struct fixture {
 
 static void setup(struct fixture *f)
 {
+	const struct siphash_key key = { { 1, 2 } };
+
 	memset(f, 0, sizeof(*f));
 	f->p.env = (struct env){ .ops = &ops, .ctx = &f->host };
 	f->p.now_ns = UINT64_C(10000000000);
@@ -68,6 +70,8 @@ static void setup(struct fixture *f)
 	f->p.gateway4 = ip_from_v4(0xac140001);
 	f->p.gateway6 = (struct ip){ .b = { 0xfd, [15] = 1 } };
 	wheel_init(&f->p.wheel, f->p.now_ns);
+	guests_init(&f->p.guests, &f->p.gateway_mac, &key);
+	ASSERT(guests_add(&f->p.guests, &(struct guests_new){ .link = 0 }) == 0);
 }
 
 static void teardown(const char *name, struct fixture *f)

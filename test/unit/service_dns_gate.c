@@ -45,10 +45,12 @@ static enum dns_gate gate(void *ctx, const char *name,
 	return DNS_MAY_NOT_ASK;
 }
 
-static void answered(void *ctx, const struct dns_answered *what)
+static void answered(void *ctx, const struct dns_answered *what,
+		     const struct dns_reply_to *to, struct handle owner)
 {
 	const struct play *p = ctx;
 
+	(void)to, (void)owner;
 	if (told.n < TOLD_MAX) {
 		strncpy(told.at[told.n].name, what->name, 63);
 		told.at[told.n].ip = what->ip;
