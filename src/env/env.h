@@ -177,6 +177,14 @@ struct env_ops {
 	 * that was, since it has last; 0: not so.
 	 */
 	unsigned (*tcp_stalled)(void *ctx, int id);
+	/*
+	 * Has all that was sent been acknowledged, has nothing come for some
+	 * seconds, and never a segment that is larger than a narrow path
+	 * takes? Then the length of the packets that the far end may send;
+	 * else 0. *gap: it has sent something that never came, as what lies
+	 * behind it did.
+	 */
+	uint32_t (*tcp_waits)(void *ctx, int id, bool *gap);
 
 	/* Datagrams: one unconnected socket. An id or -ENV_*. */
 	int (*udp_open)(void *ctx, bool v6, struct handle owner);

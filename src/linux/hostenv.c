@@ -7,10 +7,13 @@
 #include <linux/errqueue.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -24,6 +27,8 @@
 #define KEEPALIVE_S	75
 #define STALL_RETRIES	2
 #define STALL_MSS	1240
+#define WAIT_MS		3000	/* repairs of what is lost take less */
+#define TCP_STAMPS	12	/* bytes of that option, padded */
 #define TCP_PART_LEAST	(128u << 10)	/* of memory, for a stream in a crowd */
 #define TCP_PART_MOST	(512u << 10)
 #define UDP_QUEUE_BYTES	(4 << 20)	/* more than net.core.rmem_max: all */
@@ -231,6 +236,52 @@ static unsigned tcp_stalled(void *ctx, int id)
 	    info.tcpi_snd_mss <= STALL_MSS)
 		return 0;
 	return info.tcpi_retransmits;
+}
+
+/*
+ * Bytes of the longest packet that the far end may think to pass. What it
+ * offered itself counts too: where the path's routers lower that (MSS
+ * clamping), they do so both ways.
+ */
+static uint32_t may_come(int id, const struct tcp_info *info)
+{
+	const uint32_t mss = info->tcpi_advmss < info->tcpi_snd_mss ?
+			     info->tcpi_advmss : info->tcpi_snd_mss;
+	const uint32_t options = info->tcpi_options & TCPI_OPT_TIMESTAMPS ?
+				 TCP_STAMPS : 0;
+	const bool v6 = get_int(id, SOL_SOCKET, SO_DOMAIN) == AF_INET6;
+	const uint32_t bytes = mss + options + 20 + (v6 ? 40 : 20);
+
+	return bytes < info->tcpi_pmtu ? bytes : info->tcpi_pmtu;
+}
+
+/* Is there data that is not to be read, for want of what is before it? */
+static bool has_gap(int id)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(mem);
+	int ready = 0;
+
+	return getsockopt(id, SOL_SOCKET, SO_MEMINFO, mem, &len) == 0 &&
+	       mem[SK_MEMINFO_RMEM_ALLOC] &&
+	       ioctl(id, SIOCINQ, &ready) == 0 && !ready;
+}
+
+static uint32_t tcp_waits(void *ctx, int id, bool *gap)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	(void)ctx;
+	*gap = false;
+	if (getsockopt(id, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	    (info.tcpi_state != TCP_ESTABLISHED &&
+	     info.tcpi_state != TCP_FIN_WAIT2) || info.tcpi_unacked ||
+	    info.tcpi_last_data_recv < WAIT_MS ||
+	    info.tcpi_rcv_mss > STALL_MSS)
+		return 0;
+	*gap = has_gap(id);
+	return may_come(id, &info);
 }
 
 static int stream_connected(void *ctx, int id)
@@ -653,7 +704,7 @@ const struct env_ops hostenv_ops = {
 	.dgram_close = dgram_close,
 	.host_address = hostroutes_address, .route = hostroutes_kind,
 	.path = hostroutes_path, .tcp_moved = hostroutes_moved,
-	.tcp_stalled = tcp_stalled,
+	.tcp_stalled = tcp_stalled, .tcp_waits = tcp_waits,
 	.mem_alloc = mem_alloc,
 	.mem_free = mem_free,
 	.link_send = link_send,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "network/state.h"
+#include "proto/icmp_map.h"
 #include "wire/icmp.h"
 
 #define PROBE_TRIES	3
@@ -70,18 +71,31 @@ static void learn_dev(struct network *net, uint32_t dev, uint16_t mtu)
 	ps->epoch++;
 }
 
-static void learn_dest(struct network *net, const struct ip *to, uint16_t mtu)
+static void learn(struct network *net, const struct path_fact *fact,
+		  uint64_t kept_ns)
 {
 	struct paths *ps = &net->paths;
-	struct path_fact *f = find_dest(ps, to);
+	struct path_fact *f = find_dest(ps, &fact->to);
 
 	if (!f)
 		f = oldest(ps->dest, PATHS_DESTS);
-	*f = (struct path_fact){
-		.to = *to, .mtu = mtu,
-		.until_ns = net->p.now_ns + (mtu ? PATHS_KEPT_NS : MUTE_NS),
-	};
+	*f = *fact;
+	f->until_ns = net->p.now_ns + kept_ns;
 	ps->epoch++;
+}
+
+static void learn_dest(struct network *net, const struct ip *to, uint16_t mtu)
+{
+	const struct path_fact fact = { .to = *to, .mtu = mtu };
+
+	learn(net, &fact, mtu ? PATHS_KEPT_NS : MUTE_NS);
+}
+
+static void learn_whole(struct network *net, const struct ip *to)
+{
+	const struct path_fact fact = { .to = *to, .whole = true };
+
+	learn(net, &fact, PATHS_KEPT_NS);
 }
 
 /* ---- who is probed before anybody asks ---- */
@@ -134,6 +148,29 @@ static void end_probe(struct network *net, struct path_probe *pr)
 	pr->gen++;
 }
 
+/* A connection to somebody else, by a socket of the host's? */
+static bool is_to_the_world(const struct network *net, const struct flow *f)
+{
+	const struct tcp *t = (const struct tcp *)(const void *)f;
+
+	return f->key.kind == FLOW_TCP && t->host_id >= 0 &&
+	       t->host == &net->p.env.ops->tcp &&
+	       t->phase == TCP_ESTABLISHED &&
+	       proto_can_be_seen(&net->p, &f->key.peer_ip, &f->key.guest_ip);
+}
+
+/* Does it wait for what is lost, as it is longer than the path takes? */
+static bool waits_in_vain(const struct network *net, const struct flow *f,
+			  uint16_t mtu)
+{
+	const struct tcp *t = (const struct tcp *)(const void *)f;
+	const struct env *env = &net->p.env;
+	bool gap;
+
+	return is_to_the_world(net, f) &&
+	       env->ops->tcp_waits(env->ctx, t->host_id, &gap) > mtu && gap;
+}
+
 /* The flow for whose sake it is, if it stalls still; and how. */
 static struct tcp *stalled_flow(struct network *net,
 				const struct path_probe *pr, unsigned *how)
@@ -149,13 +186,39 @@ static struct tcp *stalled_flow(struct network *net,
 	return *how ? t : NULL;
 }
 
+/* The same that waits, if what it waits for is lost on a path of that MTU. */
+static struct tcp *waiting_flow(struct network *net,
+				const struct path_probe *pr, uint16_t mtu)
+{
+	struct flow *f = flow_get(&net->p.flows, pr->flow);
+
+	return f && waits_in_vain(net, f, mtu) ? (struct tcp *)(void *)f :
+						 NULL;
+}
+
+/* Nothing more is to be found out there for now. */
+static void is_whole(struct network *net, struct path_probe *pr)
+{
+	if (pr->dev)
+		learn_dev(net, pr->dev, 0);
+	else if (pr->waits)
+		learn_whole(net, &pr->to);
+	end_probe(net, pr);
+}
+
 /* Small packets pass and large ones do not: that is what it was. */
 static void is_narrow(struct network *net, struct path_probe *pr,
 		      uint16_t mtu)
 {
 	unsigned how;
-	struct tcp *t = pr->dev ? NULL : stalled_flow(net, pr, &how);
+	struct tcp *t = pr->dev ? NULL :
+			pr->waits ? waiting_flow(net, pr, mtu) :
+				    stalled_flow(net, pr, &how);
 
+	if (pr->waits && pr->told) {	/* then the far end knows, too */
+		is_whole(net, pr);
+		return;
+	}
 	if (pr->dev)
 		learn_dev(net, pr->dev, mtu);
 	else
@@ -190,8 +253,9 @@ static void send_sizes(struct network *net, struct path_probe *pr)
 		icmp_emit_echo(&w, &pr->to, &pr->to, &echo);
 		ASSERT(!w.bad);
 		/* Too long, in the kernel's words: it does not come back. */
-		(void)!env->ops->dgram_send(env->ctx, pr->sock, &to, NULL,
-					    &v, 1);
+		if (env->ops->dgram_send(env->ctx, pr->sock, &to, NULL, &v,
+					 1) == -ENV_TOO_BIG)
+			pr->told = true;
 	}
 }
 
@@ -228,7 +292,8 @@ static void choose_sizes(struct path_probe *pr)
 
 /* dev 0: of a destination, for the sake of a flow. false: too many. */
 static bool begin_probe(struct network *net, const struct ip *to,
-			uint32_t dev, uint32_t mtu, struct handle flow)
+			uint32_t dev, uint32_t mtu, struct handle flow,
+			bool waits)
 {
 	const struct env *env = &net->p.env;
 	const unsigned most = mtu && mtu < PATHS_MOST ? mtu : PATHS_MOST;
@@ -246,7 +311,7 @@ static bool begin_probe(struct network *net, const struct ip *to,
 		return false;
 	*pr = (struct path_probe){
 		.used = true, .gen = pr->gen + 1, .to = *to, .dev = dev,
-		.flow = flow, .fails = (uint16_t)(most + 1), .n = 2,
+		.flow = flow, .waits = waits, .fails = (uint16_t)(most + 1), .n = 2,
 		.size = { PATHS_LEAST, (uint16_t)most },
 	};
 	pr->sock = env->ops->ping_open(env->ctx, !ip_is4(to),
@@ -306,9 +371,7 @@ static void end_round(struct network *net, struct path_probe *pr)
 		begin_round(net, pr);
 	} else if (pr->n == 2 && pr->answered & 2 &&
 		   pr->size[0] == PATHS_LEAST) {
-		if (pr->dev)		/* the longest came back */
-			learn_dev(net, pr->dev, 0);
-		end_probe(net, pr);
+		is_whole(net, pr);	/* the longest came back */
 	} else {
 		is_narrow(net, pr, pr->passes);
 	}
@@ -371,9 +434,11 @@ static void read_replies(struct network *net, struct path_probe *pr)
 	struct env_net_error e;
 
 	/* Whoever says that it is too big has told the kernel, too. */
-	for (unsigned i = 0; i < 2 * PATHS_SIZES; i++)
+	for (unsigned i = 0; i < 2 * PATHS_SIZES; i++) {
 		if (!env->ops->dgram_error(env->ctx, pr->sock, &e, NULL, 0))
 			break;
+		pr->told |= icmp_map(&e) == ICMP_TOO_BIG;
+	}
 	for (unsigned i = 0; i < 2 * PATHS_SIZES; i++) {
 		struct endpoint peer;
 		struct env_mark mark;
@@ -430,7 +495,7 @@ static void judge_dev(struct network *net, const struct ip *to,
 	struct path_fact *f = find_dev(&net->paths, path->dev);
 	const struct path_fact *d = find_dest(&net->paths, to);
 	const struct handle none = { .slot = UINT32_MAX };
-	const bool mute = d && !d->mtu && d->until_ns > net->p.now_ns;
+	const bool mute = d && !d->mtu && !d->whole && d->until_ns > net->p.now_ns;
 
 	if (f && f->mtu && (!s->limit || f->mtu < s->limit))
 		s->limit = f->mtu;
@@ -446,7 +511,8 @@ static void judge_dev(struct network *net, const struct ip *to,
 	}
 	/* It is asked again when somebody wants to know. */
 	s->until_ns = net->p.now_ns + FIRST_WAIT_NS;
-	if (!mute && begin_probe(net, to, path->dev, path->mtu, none) && f)
+	if (!mute &&
+	    begin_probe(net, to, path->dev, path->mtu, none, false) && f)
 		f->until_ns = net->p.now_ns + AGAIN_NS;
 }
 
@@ -573,22 +639,34 @@ void paths_changed(struct network *net)
 
 static void look_at_flow(struct network *net, struct flow *f)
 {
-	const struct tcp *t = (const struct tcp *)(const void *)f;
+	struct tcp *t = (struct tcp *)(void *)f;
 	const struct env *env = &net->p.env;
+	const struct handle h = flow_handle(&net->p.flows, f);
 	const struct path_fact *d;
+	uint32_t most;
+	bool gap;
 
-	if (f->key.kind != FLOW_TCP || t->host_id < 0 ||
-	    t->host != &env->ops->tcp || t->phase != TCP_ESTABLISHED ||
-	    !proto_can_be_seen(&net->p, &f->key.peer_ip,
-			       &f->key.guest_ip) ||
-	    !env->ops->tcp_stalled(env->ctx, t->host_id))
+	if (!is_to_the_world(net, f))
 		return;
 	d = find_dest(&net->paths, &f->key.peer_ip);
-	if (d && d->mtu && d->until_ns > net->p.now_ns)
-		tcp_abort(&net->p, (struct tcp *)(void *)f, true);
-	else
-		(void)begin_probe(net, &f->key.peer_ip, 0, 0,
-				  flow_handle(&net->p.flows, f));
+	if (d && d->until_ns <= net->p.now_ns)
+		d = NULL;
+	if (env->ops->tcp_stalled(env->ctx, t->host_id)) {
+		if (d && d->mtu)
+			tcp_abort(&net->p, t, true);
+		else
+			(void)begin_probe(net, &f->key.peer_ip, 0, 0, h,
+					  false);
+		return;
+	}
+	if (d) {
+		if (d->mtu && waits_in_vain(net, f, d->mtu))
+			tcp_abort(&net->p, t, true);
+		return;
+	}
+	most = env->ops->tcp_waits(env->ctx, t->host_id, &gap);
+	if (most)
+		(void)begin_probe(net, &f->key.peer_ip, 0, most, h, true);
 }
 
 static void look_for_stalls(struct network *net)

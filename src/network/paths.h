@@ -28,6 +28,12 @@
  * revive, is reset, so that its program tries again; unless the host's own
  * tcp_mtu_probing has done it, for then it is not stalled any more.
  *
+ * A hole towards us shows less. A connection that waits for an answer, and
+ * has never had a large segment, may wait for good reasons, so its destination
+ * is probed once, up to what the far end may think to pass. Is it narrow, and
+ * no router says so, it holds for new connections. This one is reset if it is
+ * sure that it waits for what was lost: what lies behind that has come.
+ *
  * What is narrow holds for new connections, as their greatest segment, and
  * for datagrams and pings that may not be cut: these are answered as too big
  * by the gateway. Those of IPv6 that may be are cut to it by the host.
@@ -80,12 +86,15 @@ struct path_fact {
 	uint32_t dev;			/* of an interface */
 	uint16_t mtu;			/* it takes so much; 0: all it says,
 					   or, of a destination: no answer */
+	bool whole;			/* of a destination: all it says */
 	uint64_t until_ns;		/* 0: not in use */
 };
 
 struct path_probe {
 	struct timer timer;
 	bool used;
+	bool waits;			/* of a flow that waits for an answer */
+	bool told;			/* who lets nothing pass says so */
 	bool by_tcp;			/* the second question, see above */
 	unsigned stalled;		/* of the flow, when small ones passed */
 	uint32_t gen;			/* of the owner's handle */

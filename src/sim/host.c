@@ -239,6 +239,13 @@ static void path(void *ctx, const struct ip *ip, struct env_path *out)
 	*out = (struct env_path){ .dev = 0 };
 }
 
+static uint32_t never_waits(void *ctx, int id, bool *gap)
+{
+	(void)ctx, (void)id;
+	*gap = false;
+	return 0;
+}
+
 static bool stays(void *ctx, int id)
 {
 	(void)ctx, (void)id;
@@ -249,6 +256,7 @@ const struct env_ops sim_env_ops = {
 	.tcp_connect = sim_tcp_connect,
 	.tcp_error = sim_tcp_error, .tcp_stranded = tcp_stranded,
 	.tcp_moved = stays, .tcp_stalled = never,
+	.tcp_waits = never_waits,
 	.tcp_send_urgent = sim_tcp_send_urgent,
 	.tcp_at_urgent = sim_tcp_at_urgent,
 	.tcp = {

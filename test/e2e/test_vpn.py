@@ -316,6 +316,57 @@ def test_a_path_that_is_dead_is_no_hole(root, scene, hole):
                 hashlib.sha256(data).hexdigest().encode())
 
 
+def sends_what_is_asked(conn):
+    conn.sendall(b"x" * int(conn.recv(100)))
+
+
+@pytest.fixture
+def hole_towards_us(scene):
+    """What is longer than 1,400 is dropped when it has all but arrived."""
+    need("nft")
+    with scene.world:
+        sh("ip link set down0 gso_max_segs 1")  # each packet by itself
+        server = Server(FAR4, sends_what_is_asked)
+    sh("nft add table ip hole; nft 'add chain ip hole c { type filter "
+       "hook input priority 0; }';"
+       "nft add rule ip hole c iifname up0 ip length gt 1400 drop")
+    yield server
+    sh("nft delete table ip hole")
+    with scene.world:
+        sh("ip link set down0 gso_max_segs 65535")
+    server.close()
+
+
+def asked(guest, server, count):
+    with guest:
+        s = socket.create_connection((FAR4, server.port), 10)
+    s.settimeout(10)
+    s.sendall(b"%d" % count)
+    return s
+
+
+def test_a_download_in_a_hole_is_found(root, scene, hole_towards_us):
+    """
+    Of an answer of three segments the last one comes: its connection is reset.
+    Of a long one nothing does, so it may be late: that connection is left
+    alone. New ones are held to what passes.
+    """
+    with contextlib.closing(root.guest()) as guest, \
+            asked(guest, hole_towards_us, 4000) as short, \
+            asked(guest, hole_towards_us, 300000) as long:
+        began = time.monotonic()
+        with pytest.raises(ConnectionResetError):
+            short.recv(100)
+        assert time.monotonic() - began < 8
+        with asked(guest, hole_towards_us, 300000) as again:
+            assert len(again.makefile("rb").read()) == 300000
+        assert any(f"the path to {FAR4} takes 1400" in w
+                   for w in status_warnings(root))
+        long.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            long.recv(100)
+
+
 def put(guest, port, data):
     """What the server makes of an upload."""
     with guest:

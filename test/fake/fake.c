@@ -724,6 +724,14 @@ static unsigned tcp_stalled(void *ctx, int id)
 	return f->sock[id].stalled;
 }
 
+static uint32_t tcp_waits(void *ctx, int id, bool *gap)
+{
+	const struct fake *f = ctx;
+
+	*gap = f->sock[id].gap;
+	return f->sock[id].waits;
+}
+
 const struct env_ops *fake_ops(void)
 {
 	static const struct env_ops ops = {
@@ -732,6 +740,7 @@ const struct env_ops *fake_ops(void)
 		.tcp_crowd = tcp_crowd,
 		.tcp_error = tcp_error, .tcp_stranded = tcp_stranded,
 		.tcp_moved = tcp_moved, .tcp_stalled = tcp_stalled,
+		.tcp_waits = tcp_waits,
 		.tcp_send_urgent = send_urgent, .tcp_at_urgent = at_urgent,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },

@@ -42,6 +42,8 @@ struct fake_socket {
 	bool stranded;			/* its address has gone */
 	bool moved;			/* as env/env.h says */
 	unsigned stalled;
+	uint32_t waits;
+	bool gap;
 	uint16_t mss;			/* of a connect; 0: any */
 	struct handle owner;
 	struct endpoint to;		/* connected, or sent to last */

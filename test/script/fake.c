@@ -321,6 +321,13 @@ static void path(void *ctx, const struct ip *ip, struct env_path *out)
 	*out = (struct env_path){ .dev = 0 };
 }
 
+static uint32_t never_waits(void *ctx, int id, bool *gap)
+{
+	(void)ctx, (void)id;
+	*gap = false;
+	return 0;
+}
+
 static bool stays(void *ctx, int id)
 {
 	(void)ctx, (void)id;
@@ -330,6 +337,7 @@ static bool stays(void *ctx, int id)
 static const struct env_ops ops = {
 	.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
 	.tcp_error = tcp_error, .tcp_moved = stays, .tcp_stalled = never,
+	.tcp_waits = never_waits,
 	.tcp_send_urgent = send_urgent, .tcp_at_urgent = at_urgent,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },
 	.tcp_keepalive = keepalive, .tcp_crowd = crowd,

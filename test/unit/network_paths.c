@@ -19,6 +19,7 @@ static struct {
 	unsigned lost[PATHS_MOST + 1];
 	unsigned opened, sent;
 	bool forbidden;
+	bool says;			/* what is too long */
 	bool cuts;			/* it may be told to */
 	unsigned cut, set;		/* what it was told, and how often */
 	struct handle owner;
@@ -72,6 +73,8 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 					  bytes <= PATHS_MOST);
 	path.sent++;
 	path.to = to->ip;
+	if (bytes > path.takes && path.says)
+		return -ENV_TOO_BIG;
 	if (bytes > path.takes || ip_equal(&to->ip, &path.mute) || path.n == REPLIES ||
 	    path.lost[bytes]++ < path.loses)
 		return 0;
@@ -365,6 +368,105 @@ static void check_churn(void)
 	rig_end(&r, "churn");
 }
 
+/* A connection to four that is as the test says. */
+static struct tcp *waiter(struct rig *r, uint16_t port, uint32_t waits,
+			  bool gap)
+{
+	const struct flow_key key = {
+		.guest_ip = r->fake->setup.guest4, .guest_port = port,
+		.peer_ip = four, .peer_port = 80, .kind = FLOW_TCP,
+	};
+	struct tcp *t = (struct tcp *)(void *)flow_alloc(&r->net->p.flows,
+							  &key);
+
+	t->phase = TCP_ESTABLISHED;
+	t->host = &r->net->p.env.ops->tcp;
+	t->host_ctx = r->fake;
+	t->host_id = fake_accept(r->fake);
+	r->fake->sock[t->host_id].waits = waits;
+	r->fake->sock[t->host_id].gap = gap;
+	return t;
+}
+
+static unsigned connections(const struct rig *r)
+{
+	struct network_stats st;
+
+	network_get_stats(r->net, &st);
+	return st.flows_tcp;
+}
+
+/* The guest says something, and so its connections are looked at. */
+static uint64_t looked_at(struct rig *r, uint64_t now)
+{
+	r->net->bytes_from_guest++;
+	network_turn_end(r->net, now);
+	for (unsigned i = 0; i < 5; i++) {
+		now += PATHS_LOOK_NS;
+		network_timers(r->net, now);
+		now = settle(r, now);
+	}
+	return now;
+}
+
+static const struct {
+	const char *name;
+	unsigned takes;
+	uint32_t waits;
+	bool gap, says;
+	uint16_t limit;			/* in the end */
+	bool reset;
+	unsigned probes;
+} waiting[] = {
+	{ "waits in a hole", 1400, 1500, true, false, 1400, true, 1 },
+	{ "with an option less", 1400, 1488, true, false, 1400, true, 1 },
+	{ "perhaps for something else", 1400, 1500, false, false, 1400,
+	  false, 1 },
+	{ "on a whole path", 1500, 1500, true, false, 0, false, 1 },
+	{ "on one that says what it takes", 1400, 1500, true, true, 0, false,
+	  1 },
+	{ "where segments are clamped", 1400, 1400, true, false, 0, false, 1 },
+	{ "where they are smallest", 1400, 1280, true, false, 0, false, 0 },
+	{ "not at all", 1400, 0, true, false, 0, false, 0 },
+};
+
+static void check_waiting(size_t i)
+{
+	const char *name = waiting[i].name;
+	struct rig r = start(1500, waiting[i].takes);
+
+	path.says = waiting[i].says;
+	r.fake->path.tunnel = false;
+	waiter(&r, FAKE_PORT, waiting[i].waits, waiting[i].gap);
+	looked_at(&r, RIG_START_NS);
+	CHECK(name, connections(&r) == !waiting[i].reset);
+	CHECK(name, path.opened == waiting[i].probes);
+	CHECK(name, paths_limit(r.net, &four) == waiting[i].limit);
+	rig_end(&r, name);
+}
+
+/* Once it is known, for those that wait as they were not held to it. */
+static void check_waits_later(void)
+{
+	struct rig r = start(1500, 1400);
+	uint64_t now;
+
+	r.fake->path.tunnel = false;
+	waiter(&r, FAKE_PORT, 1500, true);
+	now = looked_at(&r, RIG_START_NS);
+	waiter(&r, FAKE_PORT, 1500, true);
+	waiter(&r, FAKE_PORT + 1, 1400, true);
+	waiter(&r, FAKE_PORT + 2, 1500, false);
+	now = looked_at(&r, now);
+	CHECK("one of them, without a probe", connections(&r) == 2 &&
+					      path.opened == 1);
+	path.takes = 0;
+	network_routes_changed(r.net, now);
+	looked_at(&r, now);
+	CHECK("mute: asked once", connections(&r) == 2 && path.opened == 2);
+	rig_end(&r, "waits later");
+}
+
 static void check_no_tunnel(void)
 {
 	struct rig r = start(1500, 1400);
@@ -391,5 +493,8 @@ void test_network_paths(void)
 	check_cut();
 	check_fresh();
 	check_churn();
+	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
+		check_waiting(i);
+	check_waits_later();
 	check_no_tunnel();
 }
