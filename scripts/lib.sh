@@ -102,3 +102,24 @@ run_quietly() {
 	fi
 	rm -f "$log"
 }
+
+# A kernel for a virtual machine of the tests or of the demo: never installed,
+# as its package would change how this machine boots. Sets SLIPWAY_VM.
+machine_aside() {
+	SLIPWAY_VM=$top/build/aside/vm
+	export SLIPWAY_VM
+	[ -f "$SLIPWAY_VM/initramfs.gz" ] && return
+	mkdir -p "$SLIPWAY_VM"
+	(
+		cd "$SLIPWAY_VM" &&
+		kernel=$(apt-cache depends linux-image-cloud-amd64 |
+			sed -n 's/.*Depends: \(linux-image-6.*\)$/\1/p') &&
+		apt-get download "$kernel" busybox-static &&
+		for package in *.deb; do dpkg -x "$package" .; done &&
+		rm -f ./*.deb &&
+		/usr/bin/python3 "$top/test/vm/initramfs.py" . initramfs.gz
+	) >"$SLIPWAY_VM/log" 2>&1 || {
+		echo "no virtual machine: $(tail -n 1 "$SLIPWAY_VM/log")"
+		rm -f "$SLIPWAY_VM/initramfs.gz"
+	}
+}

@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""A virtual machine under QEMU's emulation, told what to do on its console."""
+"""
+A virtual machine under QEMU's emulation, told what to do on its console.
+
+As a program, for the demo: `machine.py boot ASIDE QEMU-SOCKET CONSOLE` is one
+on the link of `serve --qemu`, until SIGTERM. It says "ready" when it is up,
+and takes commands at the socket CONSOLE. `machine.py sh CONSOLE COMMAND...`
+runs one of them, with its output and its status.
+"""
 
 import itertools
 import os
 import pathlib
 import select
+import signal
+import socket
 import subprocess
+import sys
 import time
 
 
@@ -78,7 +88,11 @@ class Machine:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
         os.set_blocking(self.qemu.stdout.fileno(), False)
-        self.until("machine is up", seconds)
+        try:
+            self.until("machine is up", seconds)
+        except BaseException:       # who made it has nothing to close
+            self.close()
+            raise
 
     def until(self, text, seconds):
         """What the console says up to the text."""
@@ -118,3 +132,32 @@ class Machine:
 
     def __exit__(self, *exc):
         self.close()
+
+
+def boot(aside, link, console):
+    """One command after the other, each over a connection of its own."""
+    with Machine(aside, stream(link)) as machine, \
+            socket.socket(socket.AF_UNIX) as door:
+        door.bind(console)
+        door.listen(1)
+        print("ready", flush=True)
+        while True:
+            with door.accept()[0] as one, one.makefile("rw") as text:
+                status, said = machine.sh(text.readline().strip())
+                text.write(f"{status}\n{said}")
+
+
+def sh(console, *words):
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(console)
+        with door.makefile("rw") as text:
+            text.write(" ".join(words) + "\n")
+            text.flush()
+            status, _, said = text.read().partition("\n")
+    print(said, end="")
+    return int(status)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    sys.exit({"boot": boot, "sh": sh}[sys.argv[1]](*sys.argv[2:]))
