@@ -10,7 +10,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from scene import LONG, PROGRAM, Scene, Slipway, User, until  # noqa
+from scene import (LONG, PROGRAM, Myself, Plain, Scene,  # noqa: E402
+                   Slipway, User, until)
 from servers import Dns, Server, UdpEcho, echo, web  # noqa: E402
 from scene import FAR4, FAR6, WORLD4, WORLD6        # noqa: E402
 
@@ -21,6 +22,8 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "smoke: run on Debian's own kernel, too (test_debian.py)")
     config.addinivalue_line("markers", "seconds(n): as long may it take")
+    config.addinivalue_line(
+        "markers", "plain: needs no scene, and no namespaces")
     config.addinivalue_line(
         "markers", "debian: computes for minutes and measures nothing")
     config.addinivalue_line(
@@ -33,7 +36,8 @@ def pytest_collection_modifyitems(items):
         why = "not in a scene: start them by test/e2e/run"
     if why:
         for item in items:
-            item.add_marker(pytest.mark.skip(reason=why))
+            if not item.get_closest_marker("plain"):
+                item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -52,13 +56,14 @@ def pytest_runtest_call(item):
 @pytest.fixture(scope="session")
 def scene():
     assert os.access(PROGRAM, os.X_OK), f"{PROGRAM} is not built"
-    return Scene()
+    return Scene() if IN_SCENE else Plain()
 
 
 @pytest.fixture(scope="session")
 def root(scene, tmp_path_factory):
-    """slipway as the scene's root."""
-    return Slipway(scene, tmp_path_factory.mktemp("root"))
+    """slipway as the scene's root; without a scene, as who we are."""
+    user = None if IN_SCENE or os.geteuid() == 0 else Myself()
+    return Slipway(scene, tmp_path_factory.mktemp("root"), user)
 
 
 @pytest.fixture(scope="session")

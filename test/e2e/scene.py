@@ -201,6 +201,17 @@ class Scene:
         return left
 
 
+class Plain:
+    """No scene: the tests that need none play on the machine as it is."""
+
+    @staticmethod
+    def leftovers():
+        """By name and number: what was started anew is as it was."""
+        names = sorted(processes().values())
+        return [f"process {name} {names[:i].count(name)}"
+                for i, name in enumerate(names)]
+
+
 def processes():
     """All processes of the program under test that live: {pid: comm}."""
     found = {}
@@ -240,6 +251,12 @@ class User:
 
     def close(self):
         self.anchor.communicate()
+
+
+class Myself:
+    """The user who runs the tests, where there is no scene."""
+
+    prefix = []
 
 
 class Slipway:

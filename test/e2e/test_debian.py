@@ -26,6 +26,7 @@ LEAST = 60                                              # tests of the smoke
 
 pytestmark = [
     pytest.mark.debian,
+    pytest.mark.plain,
     pytest.mark.skipif(not shutil.which("qemu-system-x86_64"),
                        reason="there is no qemu-system-x86_64"),
     pytest.mark.skipif(not os.path.exists(ASIDE + "/initramfs.gz"),
