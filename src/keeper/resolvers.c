@@ -36,6 +36,7 @@ void resolvers_init(struct resolvers *r)
 
 bool resolvers_event(struct resolvers *r)
 {
-	watch_again(r->fd, RESOLV_CONF);
-	return read_now(r);
+	const bool written = watch_again(r->fd, RESOLV_CONF);
+
+	return read_now(r) || (written && r->now.n);
 }

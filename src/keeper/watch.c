@@ -2,7 +2,6 @@
 #include "keeper/watch.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -71,11 +70,26 @@ int watch_open(const char *path)
 	return fd;
 }
 
-void watch_again(int fd, const char *path)
+/* Does the event tell of that file, or of one with a name made from its? */
+static bool is_of(const struct inotify_event *ev, const char *name)
 {
-	char buf[4096] __attribute__((aligned(8)));
+	return !ev->len || strstr(ev->name, name);
+}
 
-	while (read(fd, buf, sizeof(buf)) > 0)
-		;
+bool watch_again(int fd, const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char buf[4096] __attribute__((aligned(8)));
+	bool written = false;
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		for (const char *p = buf; p < buf + n;) {
+			const struct inotify_event *ev = (const void *)p;
+
+			written |= is_of(ev, name);
+			p += sizeof(*ev) + ev->len;
+		}
 	watch(fd, path);
+	return written;
 }

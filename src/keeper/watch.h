@@ -8,13 +8,17 @@
 #ifndef KEEPER_WATCH_H
 #define KEEPER_WATCH_H
 
+#include <stdbool.h>
+
 /* A descriptor that becomes readable when path may have changed; or -1. */
 int watch_open(const char *path);
 
 /*
  * fd is readable: take all that it says, and watch what is there now. Then
- * the file may be read: a change from now on makes fd readable again.
+ * the file may be read: a change from now on makes fd readable again. true:
+ * it, or one named after it, has been written, if only to find that there was
+ * no need to (a temporary one that came and went).
  */
-void watch_again(int fd, const char *path);
+bool watch_again(int fd, const char *path);
 
 #endif

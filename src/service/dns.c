@@ -41,9 +41,23 @@ struct dns *dns_init(void *mem, const struct dns_setup *setup,
 	return dns;
 }
 
+static bool same_servers(const struct dns *dns, const struct endpoint *at,
+			 size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (at[i].port != dns->servers[i].at.port ||
+		    !ip_equal(&at[i].ip, &dns->servers[i].at.ip))
+			return false;
+	return n == dns->n_servers;
+}
+
 void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n)
 {
 	ASSERT(n <= DNS_SERVERS_MAX);
+	if (same_servers(dns, at, n)) {
+		dns_routes_changed(dns);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		dns->servers[i] = (struct dns_server){ .at = at[i] };
 	dns->n_servers = (unsigned)n;

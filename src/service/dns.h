@@ -117,7 +117,8 @@ void dns_fini(struct dns *dns);
 
 /*
  * The servers, best first, n <= DNS_SERVERS_MAX: one is asked if those
- * before it do not answer. What is kept of answers is dropped.
+ * before it do not answer. What is kept of answers is dropped. The same ones
+ * again: as dns_routes_changed().
  */
 void dns_set_resolvers(struct dns *dns, const struct endpoint *at, size_t n);
 

@@ -472,6 +472,24 @@ static void check_new_servers(void)
 	end(p, "new servers");
 }
 
+/* The same ones once more: others may be behind them, so all is asked anew. */
+static void check_same_servers(void)
+{
+	struct play *p = start(1);
+
+	ask(p, "www.example", 1);
+	dns_set_resolvers(p->dns, server, 1);
+	CHECK("at once", p->open == 1 && p->sock[p->last].sent == 1 &&
+			 p->answers == 0);
+	say(p, p->last, &server[0], DNS_NOERROR, 100);
+	CHECK("its answer", answers(p, "www.example", 1));
+	dns_set_resolvers(p->dns, server, 1);
+	ask(p, "www.example", 2);
+	CHECK("dropped", p->answers == 0 && p->open == 1);
+	say(p, p->last, &server[0], DNS_NOERROR, 100);
+	end(p, "same servers");
+}
+
 /* ---- names known here ---- */
 
 static void check_hosts(void)
@@ -652,6 +670,7 @@ void test_service_dns(void)
 	check_silence();
 	check_tcp();
 	check_new_servers();
+	check_same_servers();
 	check_zones();
 	check_hosts();
 	check_idle_stream();
