@@ -10,7 +10,7 @@ static const struct api_call calls[API_MAX] = {
 		"What can be asked: this table." },
 	[API_STATUS] = { "GET", "/v1/status", "",
 		"name, pid, keeper, command, guest, gateway, subnet, mtu, "
-		"dns, search, host_access, host_interface, localhost, "
+		"dns, domains, search, host_access, host_interface, localhost, "
 		"binds_refused, forwards, mirrors, publish, kept, published, "
 		"flows, traffic, "
 		"questions, drops, ping, narrow, log, warnings",

@@ -218,17 +218,32 @@ static void print_published(FILE *out, json_t *o)
 	}
 }
 
-static void print_dns(FILE *out, json_t *o)
+static void print_servers(FILE *out, json_t *list)
 {
-	json_t *list = json_object_get(o, "dns"), *server;
-	const char *search = text_at(o, "search");
+	json_t *server;
 	size_t i;
 
-	fprintf(out, "%-12s", "dns");
 	json_array_foreach(list, i, server)
 		fprintf(out, "%s%s", i ? ", " : "",
 			json_string_value(server));
-	fputs(json_array_size(list) ? "\n" : "none\n", out);
+	if (!json_array_size(list))
+		fputs("none", out);
+}
+
+static void print_dns(FILE *out, json_t *o)
+{
+	const char *search = text_at(o, "search");
+	json_t *zone;
+	size_t i;
+
+	fprintf(out, "%-12s", "dns");
+	print_servers(out, json_object_get(o, "dns"));
+	fputc('\n', out);
+	json_array_foreach(json_object_get(o, "domains"), i, zone) {
+		fprintf(out, "%-12s", "");
+		print_servers(out, json_object_get(zone, "servers"));
+		fprintf(out, " alone for %s\n", text_at(zone, "domain"));
+	}
 	if (*search)
 		pair(out, "search", search, "");
 }

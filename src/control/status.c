@@ -303,6 +303,22 @@ static const char *access_text(enum config_access access)
 	return "";
 }
 
+static json_t *domains_json(const struct status *s)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < s->n_zones; i++) {
+		const struct dns_zone *z = &s->zones[i];
+		json_t *servers = json_array();
+
+		for (uint32_t k = 0; k < z->n; k++)
+			json_array_append_new(servers, ip_json(&z->at[k].ip));
+		json_array_append_new(list, json_pack("{s:s, s:o}",
+				"domain", z->name, "servers", servers));
+	}
+	return list;
+}
+
 json_t *status_json(const struct status *s)
 {
 	json_t *root = json_object(), *dns = json_array();
@@ -316,6 +332,7 @@ json_t *status_json(const struct status *s)
 	for (unsigned i = 0; i < s->n_dns; i++)
 		json_array_append_new(dns, ip_json(&s->dns[i]));
 	json_object_set_new(root, "dns", dns);
+	json_object_set_new(root, "domains", domains_json(s));
 	json_object_set_new(root, "search", api_text(s->search));
 	json_object_set_new(root, "host_access",
 			    json_string(access_text(s->host_access)));

@@ -4,7 +4,8 @@
  *
  * Members of the object: name, pid (of `slipway run`), keeper, command,
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
- * {ipv4, ipv6}, mtu, dns [ADDR…], search, host_access, host_interface (a name,
+ * {ipv4, ipv6}, mtu, dns [ADDR…], domains [{domain, servers
+ * [ADDR…]}…] (which alone are asked for names there), search, host_access, host_interface (a name,
  * absent: the gateway is virtual), localhost, binds_refused (a number; absent:
  * none would be),
  * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], mirrors (the
@@ -80,6 +81,8 @@ struct status {
 	unsigned mtu;
 	unsigned n_dns;
 	struct ip dns[CONFIG_DNS_MAX];
+	const struct dns_zone *zones;	/* borrowed */
+	unsigned n_zones;
 	enum config_access host_access;
 	const char *host_interface;	/* its name; "": none; borrowed */
 	enum localhost_mode localhost;

@@ -262,6 +262,8 @@ void instance_status(const struct instance *in, struct status *out)
 	out->v6 = c->ipv6;
 	out->mtu = in->mtu;
 	out->n_dns = instance_dns(in, out->dns);
+	out->zones = in->config->zones;
+	out->n_zones = in->config->n_zones;
 	out->host_access = c->host_access;
 	out->localhost = c->localhost;
 	out->localhost_conflict = c->localhost_conflict;

@@ -395,6 +395,11 @@ def test_a_domain_has_a_server_of_its_own(root, scene, world):
                 assert short("web.test") == [FAR4]
                 assert "web.test" not in office.asked
                 assert "files.office.test" not in world.dns.asked
+        status, = root.status()
+        assert status["domains"] == [{"domain": "office.test",
+                                      "servers": [PEER4]}]
+        assert f"{PEER4} alone for office.test" in \
+            root("status", status["name"]).stdout
 
 
 def test_what_a_server_said_before_the_vpn_came_is_forgotten(root, scene,

@@ -129,10 +129,42 @@ static void check_ports(void)
 	json_decref(rows);
 }
 
+/* A domain with servers of its own, in JSON and as text. */
+static void check_domains(void)
+{
+	static const struct dns_zone zones[] = {
+		{ .name = "office.test", .n = 2, .at = {
+			{ .ip = { .b = { [10] = 0xff, 0xff, 10, 0, 0, 53 } } },
+			{ .ip = { .b = { [10] = 0xff, 0xff, 10, 0, 0, 54 } } },
+		} },
+	};
+	struct status s = sample();
+	const char *domain = "", *server = "";
+	char *text = NULL;
+	json_t *o;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	s.zones = zones;
+	s.n_zones = 1;
+	o = status_json(&s);
+	CHECK("JSON", json_unpack(o, "{s:[{s:s, s:[s, s]}!]}", "domains",
+		"domain", &domain, "servers", &server, &(const char *){ "" })
+		== 0 && !strcmp(domain, "office.test") &&
+	      !strcmp(server, "10.0.0.53"));
+	render_details(f, o);
+	fclose(f);
+	CHECK(text, strstr(text, "\ndns         192.0.2.1\n"
+		"            10.0.0.53, 10.0.0.54 alone for office.test\n"));
+	free(text);
+	json_decref(o);
+}
+
 void test_control_status(void);
 void test_control_status(void)
 {
 	check_shape();
+	check_domains();
 	check_table();
 	check_ports();
 }
