@@ -38,6 +38,7 @@
 #define CONFIG_MTU_USUAL	1500u	/* Ethernet's */
 #define CONFIG_MTU_MAX		65520u
 #define CONFIG_LINKS_MAX	16	/* of serve */
+#define CONFIG_GUESTS_MAX	63	/* sections; and the first guest */
 
 enum localhost_mode {
 	LOCALHOST_AUTO,			/* every port that the guest opens */
@@ -72,6 +73,15 @@ struct config_link {
 	int fd;				/* of --fd */
 };
 
+/* A section [guest NAME]. */
+struct config_guest {
+	char name[CONFIG_NAME_BYTES];
+	bool has_address, has_mac;
+	struct ip address;		/* IPv4 */
+	struct mac mac;			/* unicast, not zero; else by name */
+	char hostname[CONFIG_HOSTNAME_BYTES];	/* "": its name */
+};
+
 struct config {
 	/* of the network */
 	char name[CONFIG_NAME_BYTES];	/* "": after the command */
@@ -84,6 +94,7 @@ struct config {
 	bool ipv6;
 	char hostname[CONFIG_HOSTNAME_BYTES];	/* "": the host's */
 	bool link_local;
+	bool isolate;			/* guests do not reach each other */
 	bool keep_flows;
 	enum config_access host_access;
 	struct port_list host_ports;	/* if CONFIG_ACCESS_LIST */
@@ -94,6 +105,9 @@ struct config {
 	struct port_list ignored_ports;
 	unsigned n_publish;
 	struct publish publish[CONFIG_PUBLISH_MAX];
+	/* other guests, of the files */
+	unsigned n_guests, guest_now;	/* that is read */
+	struct config_guest guests[CONFIG_GUESTS_MAX];
 	bool generate_hosts, generate_resolv_conf;
 	bool auto_proxy;		/* rewrite proxies on localhost */
 	char boot_command[CONFIG_BOOT_BYTES];	/* "": none */
@@ -121,6 +135,7 @@ struct config {
 	const char *file;		/* --config; borrowed; NULL */
 	unsigned n_links;		/* of serve, in their order */
 	struct config_link links[CONFIG_LINKS_MAX];
+	const char *join;		/* --join; borrowed; NULL */
 	const char *attach;		/* of attach: its operand, likewise */
 	const char *pid_file;		/* --pid-file, likewise */
 	uint16_t doctor_port;		/* --port; 0: none */
@@ -150,6 +165,24 @@ static inline bool config_machine(const struct config *c)
 {
 	return c->n_links > 0;
 }
+
+/*
+ * The section of that guest begins: what follows is its own. NULL, or why it
+ * cannot be (a static string).
+ */
+MUST const char *config_enter_guest(struct config *c, const char *name);
+
+/* The section of that guest; NULL: it has none. */
+const struct config_guest *config_guest(const struct config *c,
+					const char *name);
+
+/*
+ * Can a guest of that subnet have the address? 0, or -1 with fail set; what:
+ * whose it is, for that.
+ */
+MUST int config_check_address(const struct prefix *subnet,
+			      const struct ip *address, const char *what,
+			      struct fail *fail);
 
 /* What no setting can check alone. 0, or -1 with fail set. */
 MUST int config_check(const struct config *c, struct fail *fail);

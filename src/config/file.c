@@ -17,12 +17,14 @@
 #define SYSTEM_FILE	"/etc/slipway.conf"
 #define FILE_BYTES_MAX	((size_t)16 << 20)
 #define RULE		"rule"
+#define GUEST_WORD	"guest"
+#define GUEST_TABLE	"guest NAME"	/* in config/settings.c */
 
 enum kind {
 	OURS,		/* keys must be known */
 	WSL,		/* known keys count, others are passed over */
 	FOREIGN,	/* passed over as a whole */
-	LATER,		/* has a meaning that this version lacks */
+	GUEST,		/* [guest NAME]: as OURS, of that guest */
 	RULES,		/* read by firewall/text.h */
 	UNKNOWN,
 };
@@ -51,8 +53,10 @@ struct state {
 
 static enum kind kind_of(const char *section)
 {
-	if (!strncasecmp(section, "guest ", 6))
-		return LATER;
+	const size_t n = strcspn(section, " \t");
+
+	if (n == strlen(GUEST_WORD) && !strncasecmp(section, GUEST_WORD, n))
+		return GUEST;
 	if (!strcasecmp(section, RULE))
 		return RULES;
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
@@ -85,7 +89,23 @@ static void unknown_section(struct state *st, const char *section)
 	else
 		fail_set(st->fail, "%s:%u: [%s]: no such section; "
 			 "there are [network], [dns], [publish], [boot], "
-			 "[firewall] and [rule NAME]", st->name, st->line, section);
+			 "[firewall], [rule NAME] and [guest NAME]", st->name,
+			 st->line, section);
+	st->failed = true;
+}
+
+static void enter_guest(struct state *st, const char *section)
+{
+	const char *name = section + strcspn(section, " \t");
+	const char *why;
+
+	name += strspn(name, " \t");
+	why = config_enter_guest(st->config, name);
+	if (!why)
+		return;
+	fail_set(st->fail, "%s:%u: [%s]: %s; give [guest NAME], NAME up to 32 "
+		 "of a-z, 0-9, '.', '_' and '-'", st->name, st->line, section,
+		 why);
 	st->failed = true;
 }
 
@@ -109,11 +129,8 @@ static void enter_section(struct state *st, const char *line)
 	case FOREIGN:
 		note(st, section, NULL);
 		break;
-	case LATER:
-		fail_set(st->fail, "%s:%u: [%s]: this version does not have "
-			 "it yet; remove the section", st->name, st->line,
-			 section);
-		st->failed = true;
+	case GUEST:
+		enter_guest(st, section);
 		break;
 	case RULES: case UNKNOWN:
 		unknown_section(st, section);
@@ -159,10 +176,16 @@ static char *next_line(char *buf, int cap, void *ctx)
 	return st->failed ? NULL : buf;
 }
 
+/* As the table of settings calls it. */
+static const char *table_of(const char *section)
+{
+	return kind_of(section) == GUEST ? GUEST_TABLE : section;
+}
+
 static void unknown_key(struct state *st, const char *section,
 			const char *key)
 {
-	const char *near = setting_nearest_key(section, key);
+	const char *near = setting_nearest_key(table_of(section), key);
 
 	if (near)
 		fail_set(st->fail, "%s:%u: %s: no such key in [%s]; "
@@ -181,7 +204,7 @@ static int take(void *ctx, const char *section, const char *key,
 {
 	struct state *st = ctx;
 	const enum kind kind = kind_of(section);
-	const struct setting *s = setting_by_key(section, key);
+	const struct setting *s = setting_by_key(table_of(section), key);
 	const char *why;
 
 	if (st->failed)

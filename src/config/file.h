@@ -2,8 +2,8 @@
 /*
  * config/file.h - settings from INI files.
  *
- * Sections of ours are [network], [dns], [publish] and [firewall]; a key in
- * them must be known. Those of rules, [rule NAME], are read by
+ * Sections of ours are [network], [dns], [publish], [firewall] and [guest
+ * NAME]; a key in them must be known. Those of rules, [rule NAME], are read by
  * firewall/text.h: every error in them is told, not the first only.
  * [wsl2] and [experimental] of a .wslconfig: keys with our meaning are
  * taken, others passed over. Sections of a wsl.conf that mean nothing here

@@ -164,7 +164,7 @@ bool publish_same(const struct publish *a, const struct publish *b)
 	       a->first == b->first && a->last == b->last &&
 	       a->guest_first == b->guest_first && a->has_ip == b->has_ip &&
 	       (!a->has_ip || ip_equal(&a->ip, &b->ip)) &&
-	       !strcmp(a->dev, b->dev);
+	       !strcmp(a->dev, b->dev) && !strcmp(a->guest, b->guest);
 }
 
 uint16_t publish_host_port(const struct publish *p, uint16_t guest_port)

@@ -22,6 +22,7 @@
 
 #define PUBLISH_TEXT_BYTES	80
 #define PUBLISH_DEV_BYTES	16	/* IFNAMSIZ */
+#define PUBLISH_GUEST_BYTES	33	/* CONFIG_NAME_BYTES */
 
 struct publish {
 	char text[PUBLISH_TEXT_BYTES];	/* as it was written */
@@ -32,6 +33,7 @@ struct publish {
 	char dev[PUBLISH_DEV_BYTES];	/* "": any */
 	uint16_t first, last;		/* of the host's, both included */
 	uint16_t guest_first;
+	char guest[PUBLISH_GUEST_BYTES];	/* whose; "": the first's */
 };
 
 /* NULL, or why text is none (a static string); then *out is undefined. */

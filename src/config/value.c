@@ -161,7 +161,7 @@ const char *value_subnet(struct config *c, const char *text)
 	return NULL;
 }
 
-const char *value_address(struct config *c, const char *text)
+static const char *guest_address(const char *text, struct ip *out)
 {
 	struct ip ip;
 
@@ -170,12 +170,19 @@ const char *value_address(struct config *c, const char *text)
 	if (ip_is_loopback(&ip) || ip_is_multicast(&ip) ||
 	    ip_is_unspecified(&ip) || ip_is_broadcast(&ip))
 		return "no guest can have it";
-	c->address = ip;
-	c->has_address = true;
+	*out = ip;
 	return NULL;
 }
 
-const char *value_mac(struct config *c, const char *text)
+const char *value_address(struct config *c, const char *text)
+{
+	const char *why = guest_address(text, &c->address);
+
+	c->has_address |= !why;
+	return why;
+}
+
+static const char *station(const char *text, struct mac *out)
 {
 	static const struct mac zero;
 	struct mac mac;
@@ -184,9 +191,16 @@ const char *value_mac(struct config *c, const char *text)
 		return "not an Ethernet address";
 	if (mac.b[0] & 1 || mac_equal(&mac, &zero))
 		return "not that of one station";
-	c->mac = mac;
-	c->has_mac = true;
+	*out = mac;
 	return NULL;
+}
+
+const char *value_mac(struct config *c, const char *text)
+{
+	const char *why = station(text, &c->mac);
+
+	c->has_mac |= !why;
+	return why;
 }
 
 /* Letters, digits and hyphens in labels of 1 to 63 characters. */
@@ -213,13 +227,42 @@ static bool is_domain(const char *text, size_t cap)
 	return true;
 }
 
-const char *value_hostname(struct config *c, const char *text)
+static const char *hostname(const char *text,
+			    char out[CONFIG_HOSTNAME_BYTES])
 {
-	if (!is_domain(text, sizeof(c->hostname)) ||
+	if (!is_domain(text, CONFIG_HOSTNAME_BYTES) ||
 	    text[strlen(text) - 1] == '.')
 		return "not a host name";
-	strcpy(c->hostname, text);
+	strcpy(out, text);
 	return NULL;
+}
+
+const char *value_hostname(struct config *c, const char *text)
+{
+	return hostname(text, c->hostname);
+}
+
+const char *value_guest_address(struct config *c, const char *text)
+{
+	struct config_guest *g = &c->guests[c->guest_now];
+	const char *why = guest_address(text, &g->address);
+
+	g->has_address |= !why;
+	return why;
+}
+
+const char *value_guest_mac(struct config *c, const char *text)
+{
+	struct config_guest *g = &c->guests[c->guest_now];
+	const char *why = station(text, &g->mac);
+
+	g->has_mac |= !why;
+	return why;
+}
+
+const char *value_guest_hostname(struct config *c, const char *text)
+{
+	return hostname(text, c->guests[c->guest_now].hostname);
 }
 
 const char *value_mtu(struct config *c, const char *text)
@@ -400,6 +443,21 @@ const char *value_publish(struct config *c, const char *text)
 	return NULL;
 }
 
+const char *value_guest_publish(struct config *c, const char *text)
+{
+	const unsigned before = c->n_publish;
+	const char *why = value_publish(c, text);
+
+	for (unsigned i = before; !why && i < c->n_publish; i++) {
+		if (c->publish[i].automatic)
+			why = "of a guest of several no port is known";
+		strcpy(c->publish[i].guest, c->guests[c->guest_now].name);
+	}
+	if (why)
+		c->n_publish = before;
+	return why;
+}
+
 const char *value_host_access(struct config *c, const char *text)
 {
 	static const struct {
@@ -431,6 +489,19 @@ const char *value_host_access(struct config *c, const char *text)
 const char *value_link_local(struct config *c, const char *text)
 {
 	return boolean(text, &c->link_local);
+}
+
+const char *value_isolate(struct config *c, const char *text)
+{
+	return boolean(text, &c->isolate);
+}
+
+const char *value_join(struct config *c, const char *text)
+{
+	if (!value_is_name(text))
+		return "not a name";
+	c->join = text;
+	return NULL;
 }
 
 /* "example.com=10.0.0.53,10.0.0.54", as one more. */

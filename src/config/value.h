@@ -15,7 +15,7 @@ typedef const char *value_fn(struct config *c, const char *text);
 
 value_fn value_name;		/* [a-z0-9][a-z0-9._-]*, 32 characters */
 value_fn value_config_file;
-value_fn value_qemu;		/* as long as sun_path */
+value_fn value_qemu;		/* as long as sun_path; one more */
 value_fn value_qemu_connect;	/* likewise */
 value_fn value_vhost_user;	/* likewise */
 value_fn value_fd;		/* an open one */
@@ -35,6 +35,11 @@ value_fn value_ignored_ports;
 value_fn value_publish;		/* one or more are added */
 value_fn value_host_access;
 value_fn value_link_local;
+value_fn value_isolate;
+value_fn value_join;		/* a name */
+/* Of the guest that is read: config_enter_guest(). */
+value_fn value_guest_address, value_guest_mac, value_guest_hostname;
+value_fn value_guest_publish;	/* one or more are added */
 value_fn value_keep_flows;
 value_fn value_profile, value_file_profile;
 value_fn value_allow;		/* one or more are added; commas between */

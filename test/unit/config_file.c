@@ -24,7 +24,14 @@ static const struct {
 	  "f:1: [netwerk]: no such section; did you mean [network]?" },
 	{ "empty unknown section", "[network]\n[x]\n",
 	  "f:2: [x]: no such section" },
-	{ "later section", "[guest a]\n", "f:1: [guest a]: this version" },
+	{ "guest without a name", "[guest]\n", "f:1: [guest]: not a name" },
+	{ "guest that is none", "[guest A b]\n", "f:1: [guest A b]: not a" },
+	{ "key of a guest", "[guest a]\nmac = 02:00:00:00:00:01\n",
+	  "f:2: mac: no such key in [guest a]; did you mean macAddress?" },
+	{ "MAC of a group", "[guest a]\nmacAddress = 01:00:5e:00:00:01\n",
+	  "f:2: macAddress = 01:00:5e:00:00:01: not that of one" },
+	{ "publish all of one", "[guest a]\npublish = auto\n",
+	  "f:2: publish = auto: of a guest of several no port" },
 	{ "key of the firewall", "[firewall]\nprofil = public\n",
 	  "f:2: profil: no such key in [firewall]; did you mean profile?" },
 	{ "profile", "[firewall]\nprofile = secret\n",
@@ -111,6 +118,39 @@ static void check_good(void)
 	CHECK("dns", c.n_dns == 1 && !strcmp(c.search, "a.test b.test"));
 }
 
+/* Sections of one guest, twice, beside another's. */
+static void check_guests(void)
+{
+	static const char text[] =
+		"[guest web]\nmacAddress = 02:00:00:00:00:0b\n"
+		"address = 172.30.0.20\nhostname = www\n"
+		"publish = 8080:80, 127.0.0.1:8022:22\n"
+		"[Guest db]\npublish = 5432\n"
+		"[guest web]\naddress = 172.30.0.21\n"
+		"[publish]\nports = 99\n";
+	const struct config_guest *web;
+	struct fail fail;
+	struct config c;
+
+	CHECK("guests", read_text(&c, text, NULL, &fail) == 0);
+	web = config_guest(&c, "web");
+	CHECK("two", c.n_guests == 2 && web && config_guest(&c, "db"));
+	CHECK("none", !config_guest(&c, "www"));
+	CHECK("MAC", web->has_mac && web->mac.b[5] == 0x0b);
+	CHECK("the later line", web->has_address &&
+	      ip_to_v4(web->address) == 0xac1e0015);
+	CHECK("hostname", !strcmp(web->hostname, "www"));
+	CHECK("ports", c.n_publish == 4 &&
+	      !strcmp(c.publish[0].guest, "web") &&
+	      !strcmp(c.publish[1].guest, "web") &&
+	      !strcmp(c.publish[2].guest, "db") && !*c.publish[3].guest);
+	CHECK("whole", config_check(&c, &fail) == 0);
+	c.has_mac = true;
+	c.mac = web->mac;
+	CHECK("the first's MAC", config_check(&c, &fail) < 0 &&
+	      strstr(fail.text, "macAddress is that of the network's own"));
+}
+
 /* Files as WSL2's documentation shows them. */
 static void check_wsl(void)
 {
@@ -192,6 +232,7 @@ void test_config_file(void)
 		config_fini(&c);
 	}
 	check_good();
+	check_guests();
 	check_wsl();
 	check_long_line();
 	check_nearest();
