@@ -36,12 +36,12 @@ static const struct command commands[] = {
 	{ "status", FOR_STATUS, true, cmd_status, " [NAME]",
 	  "what runs, and what is wrong, if anything",
 	  "Lists the guests that run, or tells all about one." },
-	{ "publish", FOR_PUBLISH, true, cmd_publish, " NAME PORTS...",
+	{ "publish", FOR_PUBLISH, true, cmd_publish, " NAME[/GUEST] PORTS...",
 	  "give other machines ports of a guest that runs",
 	  "Publishes PORTS of the guest NAME, [ADDR:]PORT[-PORT][:GUESTPORT][/udp]\n"
 	  "or auto, from now on and after a restart. The same again changes\n"
-	  "nothing." },
-	{ "unpublish", FOR_UNPUBLISH, true, cmd_unpublish, " NAME PORTS...",
+	  "nothing. GUEST is one of several guests of the network NAME." },
+	{ "unpublish", FOR_UNPUBLISH, true, cmd_unpublish, " NAME[/GUEST] PORTS...",
 	  "and take them back",
 	  "Publishes PORTS of the guest NAME no longer, now and after a restart.\n"
 	  "Connections that there are stay." },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd/publish.c - `slipway publish` and `slipway unpublish` */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
@@ -20,25 +21,44 @@ static void print_warnings(struct hostfw_view *view, json_t *answer)
 	json_decref(warnings);
 }
 
+/* "NETWORK", or "NETWORK/GUEST", for one of several guests. */
+struct whose {
+	char network[CONFIG_NAME_BYTES + 1];	/* with what is too much */
+	const char *guest;			/* NULL: the first */
+};
+
+static struct whose whose(const char *name)
+{
+	const size_t n = strcspn(name, "/");
+	struct whose w = { .guest = name[n] ? name + n + 1 : NULL };
+
+	snprintf(w.network, sizeof(w.network), "%.*s", (int)n, name);
+	return w;
+}
+
 /* Each of the words in turn; the first that is refused ends it. */
 static int each(struct hostfw_view *view, enum api_op op, const char *name,
 		char *const *words, bool once)
 {
+	const struct whose w = whose(name);
 	struct fail fail;
 
 	for (; *words; words++) {
 		json_t *body = json_pack("{s:s, s:b}", "publish", *words,
 					 "once", once), *answer;
 
+		if (body && w.guest)
+			json_object_set_new(body, "guest",
+					    json_string(w.guest));
 		if (!body) {
 			fail_set(&fail, "%s: not UTF-8", *words);
 			return cmd_fail(&fail, EXIT_USAGE);
 		}
-		answer = ask_once(name, op, body, &fail);
+		answer = ask_once(w.network, op, body, &fail);
 		if (!answer)
 			return cmd_fail(&fail, EXIT_FAILED);
 		if (op == API_PUBLISH) {
-			render_publish(stdout, name, answer);
+			render_publish(stdout, w.network, answer);
 			fflush(stdout);
 			print_warnings(view, answer);
 		}

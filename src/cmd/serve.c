@@ -2,8 +2,8 @@
 /*
  * cmd/serve.c - `slipway serve`: a network for virtual machines
  *
- * The sockets of its links are lent to the keeper. We stay in the foreground until
- * a signal, `slipway stop`, or the keeper's end.
+ * The sockets of its links are lent to the keeper. We stay in the foreground
+ * until a signal, `slipway stop`, or the keeper's end.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -149,9 +149,6 @@ static const char *check(const struct config *c, char *const *operands)
 	if (!c->n_links)
 		return "there is no link to serve; give --vhost-user SOCK, or "
 		       "--qemu SOCK";
-	if (c->n_links > 1)
-		return "it has one link; give one of --vhost-user, --qemu, "
-		       "--qemu-connect, --qemu-dgram and --fd";
 	return NULL;
 }
 

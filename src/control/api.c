@@ -9,8 +9,9 @@ static const struct api_call calls[API_MAX] = {
 		"calls: [{method, path, takes, gives, about}]",
 		"What can be asked: this table." },
 	[API_STATUS] = { "GET", "/v1/status", "",
-		"name, pid, keeper, command, guest, gateway, subnet, mtu, "
-		"dns, domains, search, host_access, host_interface, localhost, "
+		"name, pid, keeper, command, guest, gateway, subnet, guests, "
+		"isolate, joined, mtu, dns, domains, search, host_access, "
+		"host_interface, localhost, "
 		"binds_refused, forwards, mirrors, publish, kept, published, "
 		"flows, traffic, "
 		"questions, drops, ping, narrow, log, warnings",
@@ -26,12 +27,13 @@ static const struct api_call calls[API_MAX] = {
 		"Flows that live, at most 10,000; `more` counts the others. "
 		"Of TCP the state of the gateway's end, and the round trip "
 		"to the guest." },
-	[API_PUBLISH] = { "POST", "/v1/publish", "publish, once",
+	[API_PUBLISH] = { "POST", "/v1/publish", "publish, guest, once",
 		"publish, kept, published",
 		"Publish ports, as `--publish` writes them, from now on and, "
 		"unless `once` is true, after a restart. The same again "
-		"changes nothing." },
-	[API_UNPUBLISH] = { "POST", "/v1/unpublish", "publish",
+		"changes nothing. `guest` is the name of one of several; the "
+		"first without." },
+	[API_UNPUBLISH] = { "POST", "/v1/unpublish", "publish, guest",
 		"publish",
 		"Publish them no longer. Connections that there are stay." },
 	[API_TAKE] = { "POST", "/v1/take", "port, protocol",
@@ -47,6 +49,15 @@ static const struct api_call calls[API_MAX] = {
 		"With `Upgrade: " API_UPGRADE "`: a line of JSON with the "
 		"descriptors of the guest's namespaces (SCM_RIGHTS). The "
 		"connection closes when the guest ends." },
+	[API_JOIN] = { "POST", "/v1/join", "name",
+		"network, mac, ipv4, subnet, bits, ipv6, subnet6, has_ipv6, "
+		"mtu, host_access",
+		"With `Upgrade: " API_UPGRADE_JOIN "`: a line of JSON with "
+		"what one more guest of that name is to have. Then the client "
+		"sends a line `{\"offloads\": N}` (TUN_F_*) with its tap "
+		"(SCM_RIGHTS; virtio-net headers of 12 bytes). The guest "
+		"leaves when the connection closes, and it closes when the "
+		"network ends." },
 	[API_FIREWALL] = { "GET", "/v1/firewall", "",
 		"name, generation, profile, mode, on, off_for_s, "
 		"block_action, keep_flows, defaults: {in_from_guest, "
@@ -92,6 +103,12 @@ static const struct api_call calls[API_MAX] = {
 const struct api_call *api_call(enum api_op op)
 {
 	return &calls[op];
+}
+
+const char *api_upgrade(enum api_op op)
+{
+	return op == API_EXEC ? API_UPGRADE :
+	       op == API_JOIN ? API_UPGRADE_JOIN : NULL;
 }
 
 enum api_op api_find(struct http_text method, struct http_text path,

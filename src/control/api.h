@@ -14,7 +14,8 @@
 #include "base/check.h"
 #include "control/http.h"
 
-#define API_UPGRADE "slipway-exec"	/* to ask for with API_EXEC */
+#define API_UPGRADE "slipway-exec"	/* to ask for with API_EXEC, */
+#define API_UPGRADE_JOIN "slipway-join"	/* and with API_JOIN */
 
 enum api_op {
 	API_NONE,
@@ -27,6 +28,7 @@ enum api_op {
 	API_TAKE,
 	API_STOP,
 	API_EXEC,
+	API_JOIN,
 	API_FIREWALL,
 	API_FIREWALL_ADD,
 	API_FIREWALL_CHANGE,
@@ -46,6 +48,9 @@ struct api_call {
 
 /* Of any op but API_NONE. */
 const struct api_call *api_call(enum api_op op);
+
+/* The protocol that a call switches to; NULL: none. */
+const char *api_upgrade(enum api_op op);
 
 /*
  * Which call is that? API_NONE: none, and *status is 404 (path) or 405

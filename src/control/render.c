@@ -218,6 +218,29 @@ static void print_published(FILE *out, json_t *o)
 	}
 }
 
+/* Where there are several. */
+static void print_guests(FILE *out, json_t *o)
+{
+	json_t *list = json_object_get(o, "guests"), *g;
+	size_t i;
+
+	if (json_array_size(list) < 2)
+		return;
+	json_array_foreach(list, i, g) {
+		const char *ipv6 = text_at(g, "ipv6");
+
+		fprintf(out, "%-12s%s: %s%s%s, %s, ", "guests",
+			text_at(g, "name"), text_at(g, "ipv4"),
+			*ipv6 ? ", " : "", ipv6, text_at(g, "mac"));
+		if (json_object_get(g, "link"))
+			fprintf(out, "link %lld, ", number_at(g, NULL, "link"));
+		fputs(json_is_true(json_object_get(g, "up")) ? "up\n" :
+							       "down\n", out);
+	}
+	if (json_is_true(json_object_get(o, "isolate")))
+		pair(out, "isolate", "they do not reach each other", "");
+}
+
 static void print_servers(FILE *out, json_t *list)
 {
 	json_t *server;
@@ -298,6 +321,9 @@ void render_details(FILE *out, json_t *o)
 	pair(out, "subnet", text_in(o, "subnet", "ipv4"),
 	     text_in(o, "subnet", "ipv6"));
 	pair(out, "mac", text_in(o, "guest", "mac"), "");
+	if (json_object_get(o, "joined"))
+		pair(out, "joined", text_at(o, "joined"), "");
+	print_guests(out, o);
 	fprintf(out, "%-12s%lld\n", "mtu", number_at(o, NULL, "mtu"));
 	print_dns(out, o);
 	pair(out, "host access", text_at(o, "host_access"), "");

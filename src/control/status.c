@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/network_guest.h"
 #include "control/api.h"
 
 static json_t *ip_json(const struct ip *ip)
@@ -52,6 +53,32 @@ static void put_addresses(json_t *root, const struct status *s)
 	json_object_set_new(root, "guest", guest);
 	json_object_set_new(root, "gateway", gateway);
 	json_object_set_new(root, "subnet", subnet);
+}
+
+static json_t *guests_json(const struct status *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_guests; i++) {
+		const struct guest_status *g = &s->guests[i];
+		json_t *j = json_object();
+
+		json_object_set_new(j, "name", api_text(g->name));
+		json_object_set_new(j, "hostname", api_text(g->hostname));
+		json_object_set_new(j, "ipv4", ip_json(&g->ip4));
+		if (s->v6)
+			json_object_set_new(j, "ipv6", ip_json(&g->ip6));
+		json_object_set_new(j, "mac", mac_json(&g->mac));
+		if (g->link != NETWORK_LINK_ANY)
+			json_object_set_new(j, "link",
+					    json_integer(g->link + 1));
+		json_object_set_new(j, "up", json_boolean(g->up));
+		json_object_set_new(j, "joined", json_boolean(g->joined));
+		json_object_set_new(j, "bytes_from", number(g->bytes_from));
+		json_object_set_new(j, "bytes_to", number(g->bytes_to));
+		json_array_append_new(list, j);
+	}
+	return list;
 }
 
 static const char *state_text(enum forward_state state)
@@ -115,6 +142,9 @@ json_t *status_published_json(const struct status *s,
 			      state_text(p->state));
 		if (p->state == FORWARD_FAILED)
 			json_object_set_new(j, "why", api_text(p->why));
+		if (*p->entry->guest)
+			json_object_set_new(j, "guest",
+					    json_string(p->entry->guest));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -328,6 +358,10 @@ json_t *status_json(const struct status *s)
 	json_object_set_new(root, "keeper", json_integer(s->keeper));
 	json_object_set_new(root, "command", api_text(s->command));
 	put_addresses(root, s);
+	json_object_set_new(root, "guests", guests_json(s));
+	json_object_set_new(root, "isolate", json_boolean(s->isolate));
+	if (s->joined)
+		json_object_set_new(root, "joined", json_string(s->joined));
 	json_object_set_new(root, "mtu", json_integer(s->mtu));
 	for (unsigned i = 0; i < s->n_dns; i++)
 		json_array_append_new(dns, ip_json(&s->dns[i]));

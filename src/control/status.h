@@ -4,8 +4,12 @@
  *
  * Members of the object: name, pid (of `slipway run`), keeper, command,
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
- * {ipv4, ipv6}, mtu, dns [ADDR…], domains [{domain, servers
- * [ADDR…]}…] (which alone are asked for names there), search, host_access, host_interface (a name,
+ * {ipv4, ipv6}, guests [{name, hostname, ipv4, ipv6, mac, link (1: the first;
+ * absent: not seen yet), up, joined, bytes_from, bytes_to}…] (all, the first
+ * one is `guest`), isolate, joined (the network whose guest this is; absent:
+ * its own), mtu, dns [ADDR…],
+ * domains [{domain, servers [ADDR…]}…] (which alone are asked for names
+ * there), search, host_access, host_interface (a name,
  * absent: the gateway is virtual), localhost, binds_refused (a number; absent:
  * none would be),
  * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], mirrors (the
@@ -71,6 +75,16 @@ struct publish_status {
 	char why[STATUS_WHY_BYTES];	/* if FAILED */
 };
 
+/* One of a network's guests. */
+struct guest_status {
+	const char *name, *hostname;		/* borrowed */
+	struct mac mac;
+	struct ip ip4, ip6;
+	unsigned link;				/* NETWORK_LINK_ANY: not seen */
+	bool up, joined;
+	uint64_t bytes_from, bytes_to;		/* ever */
+};
+
 struct status {
 	const char *name, *command, *hostname, *search, *log;	/* borrowed */
 	pid_t pid, keeper;
@@ -97,6 +111,10 @@ struct status {
 	size_t n_publish;			/* used or not */
 	const struct publish_status *published;	/* what there is of it */
 	size_t n_published;
+	const struct guest_status *guests;	/* all, with the first */
+	size_t n_guests;
+	bool isolate;
+	const char *joined;		/* a network; NULL: none; borrowed */
 	const struct network_stats *counters;	/* NULL: not known */
 	const char *narrow_dev[NETWORK_NARROW_MAX];	/* names of those of
 					   counters; NULL: gone */

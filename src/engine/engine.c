@@ -104,6 +104,7 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 		.host_access = s->host_access, .host_ports = s->host_ports,
 		.host_port = s->host_fd >= 0,
 		.link_local = s->link_local, .keep_flows = s->keep_flows,
+		.isolate = s->isolate,
 		.max_flows = s->max_flows ? s->max_flows : max_flows,
 	};
 

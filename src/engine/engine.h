@@ -34,6 +34,7 @@ struct engine_setup {
 	struct port_list host_ports;	/* and of it only these; n 0: all */
 	bool link_local;		/* 169.254/16 and fe80::/10 allowed */
 	bool keep_flows;		/* also if their route has moved */
+	bool isolate;			/* guests do not reach each other */
 	uint32_t max_flows;		/* 0: computed from RLIMIT_NOFILE */
 	char guest_name[64];		/* resolves to the guest */
 	char search[256];		/* domains for it; blanks between */

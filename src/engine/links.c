@@ -234,8 +234,10 @@ void links_event(struct engine *e, unsigned at, uint32_t slot,
  */
 static void let_go(struct engine_link *l)
 {
-	tell(l, LOG_WARN, "the guest's interface has been deleted: it has no "
-	     "network any more; start it again");
+	/* One that has joined may go: the keeper hears of that by itself. */
+	tell(l, l->at < l->engine->setup.n_links ? LOG_WARN : LOG_INFO,
+	     "the guest's interface has been deleted: it has no network any "
+	     "more; start it again");
 	links_close(l->engine, l->at);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* engine/messages.c - what keeper and inside helper say to the engine */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -11,10 +13,30 @@
 
 #define FLOWS_RELAYED	0x80000000u	/* where to go on: in the relays */
 
+static unsigned keepers_number(const struct engine *e, unsigned id)
+{
+	for (unsigned i = 1; id && i < NETWORK_GUESTS_MAX; i++)
+		if (e->guest_id[i] == id)
+			return i;
+	return 0;
+}
+
+static void send_guests(const struct engine *e)
+{
+	struct msg_guests m = { .kind = MSG_GUESTS };
+	unsigned id = 0;
+
+	m.n = network_guests(e->net, &id, m.at, NETWORK_GUESTS_MAX);
+	for (unsigned i = 0; i < m.n; i++)
+		m.at[i].id = (uint8_t)keepers_number(e, m.at[i].id);
+	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
+}
+
 static void send_stats(const struct engine *e)
 {
 	struct msg_stats m = { .kind = MSG_STATS };
 
+	send_guests(e);
 	network_get_stats(e->net, &m.now);
 	m.now.relays = relays_count(e->relays) + exchanges_count(e->exchanges);
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
@@ -52,7 +74,47 @@ union keeper_msg {
 	struct msg_forward forward;
 	struct msg_firewall firewall;
 	struct msg_hits_get hits;
+	struct msg_guest guest;
+	struct msg_link link;
 };
+
+static void add_guest(struct engine *e, const struct msg_guest *m)
+{
+	struct network_guest_setup s = {
+		.link = m->link, .mac = m->mac, .learn_mac = m->learn_mac,
+		.ip4 = m->ip4, .ip6 = m->ip6, .own_ip6 = m->own_ip6,
+	};
+	char text[NETWORK_NAME_BYTES + 96];
+	int id;
+
+	memcpy(s.name, m->name, sizeof(s.name));
+	memcpy(s.rule_name, m->rule_name, sizeof(s.rule_name));
+	id = network_guest_add(e->net, &s, engine_now_ns());
+	if (id > 0) {
+		e->guest_id[m->at] = (uint8_t)id;
+		return;
+	}
+	snprintf(text, sizeof(text), "guest %.63s: it cannot be there: its "
+		 "address or MAC is another's", m->rule_name);
+	engine_log(e, LOG_ERROR, text);
+}
+
+static void del_guest(struct engine *e, unsigned at)
+{
+	if (e->guest_id[at])
+		network_guest_remove(e->net, e->guest_id[at], engine_now_ns());
+	e->guest_id[at] = 0;
+}
+
+/* Takes fd. */
+static void add_link(struct engine *e, const struct msg_link *m, int fd)
+{
+	if (m->link >= LINKS_MAX || e->links[m->link].engine)
+		close(fd);
+	else if (!links_open(e, m->link, LINK_TAP, fd, m->offloads))
+		engine_log(e, LOG_ERROR, "a guest that joins cannot be heard; "
+			   "start it again");
+}
 
 static void take_resolvers(struct engine *e, const struct msg_resolvers *m)
 {
@@ -101,6 +163,14 @@ static void del_forward(struct engine *e, uint32_t id)
 	network_udp_withdraw(e->net, id, engine_now_ns());
 }
 
+static void guest_message(struct engine *e, const struct msg_guest *m)
+{
+	if (m->kind == MSG_GUEST_ADD)
+		add_guest(e, m);
+	else if (m->kind == MSG_GUEST_DEL)
+		del_guest(e, m->at);
+}
+
 bool engine_keeper_message(struct engine *e)
 {
 	int fds[CHANNEL_MAX_FDS];
@@ -136,6 +206,12 @@ bool engine_keeper_message(struct engine *e)
 		rules_take_helper(e, fds[--n_fds]);
 	else if (m.kind == MSG_HITS_GET && n == sizeof(m.hits))
 		rules_send_hits(e, m.hits.from);
+	else if (m.kind == MSG_LINK_ADD && n == sizeof(m.link) && n_fds == 1)
+		add_link(e, &m.link, fds[--n_fds]);
+	else if (m.kind == MSG_LINK_DEL && n == sizeof(m.link))
+		links_close(e, m.link.link);
+	else if (n == sizeof(m.guest) && m.guest.at < NETWORK_GUESTS_MAX)
+		guest_message(e, &m.guest);
 	while (n_fds)
 		close(fds[--n_fds]);
 	return true;

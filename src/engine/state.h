@@ -48,6 +48,9 @@ struct engine {
 	struct owners owners;
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
 	struct engine_link links[LINKS_MAX];
+	uint8_t guest_id[NETWORK_GUESTS_MAX];	/* the core's, by the keeper's
+						   number; 0: none (but the
+						   first) */
 };
 
 /* Of the monotonic clock. */

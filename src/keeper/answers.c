@@ -7,6 +7,7 @@
 
 #include "keeper/firewall_calls.h"
 #include "keeper/flows.h"
+#include "keeper/joining.h"
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
 #include "keeper/publishing.h"
@@ -47,7 +48,7 @@ void answers_ports(const struct keeper *k, struct status *out)
 }
 
 /* now: NULL, not known. */
-static json_t *status_now(const struct keeper *k,
+static json_t *status_now(struct keeper *k,
 			  const struct network_stats *now)
 {
 	const char *tail[LOG_TAIL];
@@ -65,6 +66,8 @@ static json_t *status_now(const struct keeper *k,
 	s.log_tail = tail;
 	s.n_log_tail = k->in.log.n_tail;
 	put_ports(k, &s);
+	s.n_guests = roster_status(k, &s.guests);
+	s.joined = k->join_fd >= 0 ? k->in.config->join : NULL;
 	s.binds_refused = k->conflict.refused;
 	s.counters = now;
 	s.no_route_free = overlapped(k);
@@ -143,7 +146,7 @@ static bool may_do(const struct keeper *k, const struct client *cl)
 {
 	switch (cl->op) {
 	case API_FIREWALL_ADD: case API_FIREWALL_CHANGE:
-	case API_FIREWALL_PROFILE: case API_FIREWALL_SWITCH:
+	case API_FIREWALL_PROFILE: case API_FIREWALL_SWITCH: case API_JOIN:
 		return !cl->elsewhere;
 	case API_PUBLISH: case API_UNPUBLISH: case API_TAKE:
 		return !cl->elsewhere || !k->in.config->allow.set.used.rules;
@@ -198,6 +201,9 @@ void answers_want(void *ctx, struct client *cl)
 		break;
 	case API_EXEC:
 		want_exec(k, cl);
+		break;
+	case API_JOIN:
+		joining_want(k, cl);
 		break;
 	case API_FIREWALL:
 		hits_want(k);

@@ -18,6 +18,8 @@ int clients_init(struct clients *c, const char *path)
 	int error;
 
 	memset(c, 0, sizeof(*c));
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		c->at[i].got_fd = -1;
 	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
 			      SOCK_NONBLOCK, 0);
 	if (c->listen_fd < 0)
@@ -37,12 +39,14 @@ int clients_init(struct clients *c, const char *path)
 	return -error;
 }
 
-static void drop(struct client *cl)
+void clients_drop(struct client *cl)
 {
 	close(cl->fd);
+	if (cl->got_fd >= 0)
+		close(cl->got_fd);
 	free(cl->text);
 	json_decref(cl->body);
-	*cl = (struct client){ .state = CLIENT_FREE };
+	*cl = (struct client){ .state = CLIENT_FREE, .got_fd = -1 };
 }
 
 static size_t count(const struct clients *c)
@@ -124,6 +128,7 @@ static void accept_one(struct clients *c, uint64_t now_ns)
 		return;
 	}
 	c->at[i] = (struct client){ .state = CLIENT_READING, .fd = fd,
+				    .got_fd = -1, .serial = ++c->serials,
 				    .elsewhere = is_elsewhere(c->listen_fd, fd),
 				    .deadline_ns = now_ns + CLIENT_NS };
 }
@@ -141,6 +146,7 @@ static bool read_body(struct client *cl, struct http_text body)
 static bool take_request(struct client *cl, uint64_t now_ns)
 {
 	struct http_request r;
+	char why[64];
 	int status = http_request_parse(cl->text, cl->len, &r);
 
 	if (status == HTTP_MORE)
@@ -157,9 +163,10 @@ static bool take_request(struct client *cl, uint64_t now_ns)
 			       "there is", now_ns);
 		return false;
 	}
-	if (cl->op == API_EXEC && !http_is(r.upgrade, API_UPGRADE)) {
-		clients_refuse(cl, 426, "ask with Upgrade: " API_UPGRADE,
-			       now_ns);
+	if (api_upgrade(cl->op) && !http_is(r.upgrade, api_upgrade(cl->op))) {
+		snprintf(why, sizeof(why), "ask with Upgrade: %s",
+			 api_upgrade(cl->op));
+		clients_refuse(cl, 426, why, now_ns);
 		return false;
 	}
 	if (!read_body(cl, r.body)) {
@@ -183,7 +190,7 @@ static bool read_more(struct client *cl, uint64_t now_ns)
 		return false;
 	grown = n > 0 ? realloc(cl->text, cl->len + (size_t)n) : NULL;
 	if (!grown) {
-		drop(cl);
+		clients_drop(cl);
 		return false;
 	}
 	memcpy(grown + cl->len, buf, (size_t)n);
@@ -224,13 +231,13 @@ static void write_more(struct client *cl)
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n <= 0) {
-			drop(cl);
+			clients_drop(cl);
 			return;
 		}
 		cl->done += (size_t)n;
 	}
 	if (!cl->hold) {
-		drop(cl);
+		clients_drop(cl);
 		return;
 	}
 	free(cl->text);
@@ -245,7 +252,7 @@ static void begin_writing(struct client *cl, char *text, size_t len,
 	free(cl->text);
 	cl->text = text;
 	if (!text) {
-		drop(cl);
+		clients_drop(cl);
 		return;
 	}
 	cl->len = len;
@@ -286,7 +293,8 @@ void clients_switch(struct client *cl, json_t *root, const int *fds,
 {
 	char *line = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	size_t len = 0;
-	char *head = line ? http_switch_make(API_UPGRADE, &len) : NULL;
+	char *head = line ? http_switch_make(api_upgrade(cl->op),
+							   &len) : NULL;
 	char *text = head ? realloc(head, len + strlen(line) + 2) : NULL;
 
 	if (text)
@@ -298,6 +306,29 @@ void clients_switch(struct client *cl, json_t *root, const int *fds,
 	cl->n_pass = n_fds;
 	memcpy(cl->pass, fds, sizeof(int) * n_fds);
 	begin_writing(cl, text, len, true, now_ns);
+}
+
+/* The one message of a joiner's: a line, and a descriptor. */
+static void hear_joiner(struct client *cl)
+{
+	char line[256];
+	int fds[CHANNEL_MAX_FDS];
+	size_t n_fds = 0;
+	const ssize_t n = channel_recv(cl->fd, line, sizeof(line) - 1, fds,
+				       &n_fds);
+
+	if (n == -EAGAIN)
+		return;
+	if (n > 0 && n_fds == 1 && cl->got_fd < 0 && !cl->text) {
+		line[n] = '\0';
+		cl->text = strdup(line);
+		cl->got_fd = fds[--n_fds];
+	}
+	while (n_fds)
+		close(fds[--n_fds]);
+	/* Its end; or it talks on, which it should not. */
+	if (n <= 0 || cl->got_fd < 0)
+		clients_drop(cl);
 }
 
 /* A client that hangs up, or talks on when it should not, is let go. */
@@ -314,10 +345,13 @@ static void event(struct client *cl, short revents, uint64_t now_ns,
 		break;
 	case CLIENT_WAITING:
 		if (revents & (POLLHUP | POLLERR))
-			drop(cl);
+			clients_drop(cl);
 		break;
 	case CLIENT_HELD:
-		drop(cl);
+		if (cl->op == API_JOIN)
+			hear_joiner(cl);
+		else
+			clients_drop(cl);
 		break;
 	case CLIENT_FREE:
 		break;
@@ -354,7 +388,7 @@ uint64_t clients_expire(struct clients *c, uint64_t now_ns)
 		if (cl->state != CLIENT_READING && cl->state != CLIENT_WRITING)
 			continue;
 		if (cl->deadline_ns <= now_ns)
-			drop(cl);
+			clients_drop(cl);
 		else if (cl->deadline_ns < next)
 			next = cl->deadline_ns;
 	}

@@ -12,7 +12,8 @@
  *   READING   the request is not whole yet
  *   WAITING   the request was handed out; clients_reply() is owed
  *   WRITING   the reply is being sent
- *   HELD      nothing more is said; end of file is all that counts
+ *   HELD      nothing more is said; end of file is all that counts, but of
+ *             API_JOIN a descriptor comes first
  *
  * Limits. CLIENTS_MAX at a time, further ones wait in the backlog.
  * HTTP_HEAD_MAX and HTTP_BODY_MAX, of rules HTTP_BODY_LARGE, for a request. Only the same user and root
@@ -48,6 +49,9 @@ struct client {
 	enum api_op op;			/* from WAITING on */
 	json_t *body;			/* of the request; owned; an object */
 	int fd;
+	uint64_t serial;		/* from 1 on; nobody else's ever */
+	int got_fd;			/* of API_JOIN, once HELD, with a line
+					   in text; taken, or -1 */
 	bool elsewhere;			/* in another network namespace */
 	char *text;			/* request, then reply; allocated */
 	size_t len, done;		/* bytes there, bytes sent */
@@ -59,6 +63,7 @@ struct client {
 
 struct clients {
 	int listen_fd;
+	uint64_t serials;
 	struct client at[CLIENTS_MAX];
 };
 
@@ -88,11 +93,14 @@ void clients_refuse(struct client *client, int status, const char *detail,
 		    uint64_t now_ns);
 
 /*
- * Switch it to the protocol of API_EXEC: root (taken) as a line, with
+ * Switch it to the protocol of API_EXEC or API_JOIN: root (taken) as a line, with
  * descriptors, which are borrowed as long as the clients live. It is held.
  */
 void clients_switch(struct client *client, json_t *root, const int *fds,
 		    size_t n_fds, uint64_t now_ns);
+
+/* Cut it off. */
+void clients_drop(struct client *client);
 
 /* Are there as many HELD clients as may be? */
 bool clients_crowded(const struct clients *c);

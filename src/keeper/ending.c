@@ -77,6 +77,9 @@ _Noreturn void ending(struct keeper *k)
 	published_shut(&k->published);
 	if (k->engine_up)
 		hear_out(k);
+	/* Whoever joins next may have the name at once. */
+	if (k->join_fd >= 0)
+		close(k->join_fd);
 	instance_close(&k->in, k->in.config->verbose || k->failed.kind);
 	if (k->failed.kind)
 		(void)!channel_send(k->front_ch, &k->failed,

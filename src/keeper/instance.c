@@ -168,7 +168,7 @@ int instance_open(struct instance *in, const struct config *config,
 	find_hostname(in);
 	if (open_log(in, fail) < 0)
 		return -1;
-	if (find_plan(in, fail) < 0) {
+	if (!config->join && find_plan(in, fail) < 0) {
 		*status = 2;
 		return -1;
 	}
@@ -260,6 +260,7 @@ void instance_status(const struct instance *in, struct status *out)
 	out->guest_mac = in->plan.guest_mac;
 	out->gateway_mac = in->gateway_mac;
 	out->v6 = c->ipv6;
+	out->isolate = c->isolate;
 	out->mtu = in->mtu;
 	out->n_dns = instance_dns(in, out->dns);
 	out->zones = in->config->zones;

@@ -20,6 +20,7 @@
 #include "keeper/answers.h"
 #include "keeper/ending.h"
 #include "keeper/flows.h"
+#include "keeper/joining.h"
 #include "keeper/nsfds.h"
 #include "keeper/process.h"
 #include "keeper/publishing.h"
@@ -33,7 +34,7 @@
 #define FDS_OWN		(CLIENTS_MAX + 64u)	/* not for ports of guests */
 
 enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS,
-	      P_HOSTS, P_ROUTE, P_CONFLICT, P_WHOSE, P_CLIENTS };
+	      P_HOSTS, P_ROUTE, P_CONFLICT, P_WHOSE, P_JOIN, P_CLIENTS };
 
 uint64_t keeper_now_ns(void)
 {
@@ -194,6 +195,7 @@ static void start_engine(struct keeper *k, int tap, uint32_t offloads)
 		.mtu = k->in.mtu,
 		.host_access = c->host_access != CONFIG_ACCESS_OFF,
 		.link_local = c->link_local, .keep_flows = c->keep_flows,
+		.isolate = c->isolate,
 		.host_fd = k->hostif.fd,
 		.host_index = k->hostif.index,
 		.host_offloads = k->hostif.offloads,
@@ -310,7 +312,7 @@ static void listener(struct keeper *k, const struct listener *l, bool gone)
 	/* What goes over to the other goes there by its last word. */
 	if (gone)
 		forwards_listener(&k->forwards, l, gone);
-	published_listener(&k->published, l, gone);
+	published_listener(&k->published, "", l, gone);
 	if (!gone)
 		forwards_listener(&k->forwards, l, gone);
 	published_bind(&k->published);
@@ -350,11 +352,10 @@ static void tell_front(struct keeper *k)
 	m.namespaces = mask;
 	k->phase = UP;
 	linkmtu_follow(k);	/* it may have changed meanwhile */
-	if (k->machine) {
-		publishing_machine(k);
+	publishing_machine(k);
+	if (k->machine)
 		forward_ports(k);
-		published_bind(&k->published);
-	}
+	published_bind(&k->published);
 	if (channel_send(k->front_ch, &m, sizeof(m), fds, n) < 0)
 		k->phase = OVER;
 }
@@ -373,7 +374,7 @@ union inside_msg {
 static void guest_ready(struct keeper *k, const struct msg_guest_ready *m,
 			int *fds, size_t *n_fds)
 {
-	int tap;
+	int tap, rc;
 
 	if (k->phase != GUEST ||
 	    !guest_ready_take(m, fds, *n_fds, &tap, &k->ns)) {
@@ -382,7 +383,11 @@ static void guest_ready(struct keeper *k, const struct msg_guest_ready *m,
 	}
 	*n_fds = 0;
 	whose_start(k);
-	start_engine(k, tap, m->offloads);
+	rc = k->join_fd < 0 ? 0 : joining_give(k, tap, m->offloads);
+	if (rc < 0)
+		fatal_errno(k, "the network does not take the guest", -rc);
+	else
+		start_engine(k, k->join_fd < 0 ? tap : -1, m->offloads);
 }
 
 /* What the host has is in the guest before its command begins. */
@@ -457,6 +462,7 @@ union engine_msg {
 	struct msg_flows flows;
 	struct msg_blocked blocked;
 	struct msg_hits hits;
+	struct msg_guests guests;
 };
 
 static void engine_log(struct keeper *k, const struct msg_log *m)
@@ -489,6 +495,8 @@ static void engine_event(struct keeper *k)
 		engine_log(k, &m.log);
 	} else if (n == sizeof(m.stats) && m.kind == MSG_STATS) {
 		answers_status(k, &m.stats);
+	} else if (n == sizeof(m.guests) && m.kind == MSG_GUESTS) {
+		roster_take(k, &m.guests);
 	} else if (n == sizeof(m.flows) && m.kind == MSG_FLOWS) {
 		flows_take(k, &m.flows);
 	} else if (n == sizeof(m.blocked) && m.kind == MSG_BLOCKED) {
@@ -544,6 +552,11 @@ static int timers(struct keeper *k)
 		k->phase = OVER;
 	}
 	if (k->phase != OVER) {
+		const uint64_t tick = joining_turn(k, now);
+
+		next = tick < next ? tick : next;
+	}
+	if (k->phase != OVER) {
 		const uint64_t tick = firewalling_tick(k, now);
 
 		next = tick < next ? tick : next;
@@ -561,6 +574,16 @@ static int timers(struct keeper *k)
 	return next == NEVER ? -1 : (int)((next - now) / MS_NS) + 1;
 }
 
+/* It says nothing; so it has gone, and with it the guest's. */
+static void network_ended(struct keeper *k)
+{
+	char text[CONFIG_NAME_BYTES + 64];
+
+	snprintf(text, sizeof(text), "the network %.32s, which the guest has "
+		 "joined, has ended", k->in.config->join);
+	fatal(k, 125, text);
+}
+
 static void turn(struct keeper *k)
 {
 	struct pollfd p[P_CLIENTS + CLIENTS_MAX + 1] = {
@@ -575,6 +598,7 @@ static void turn(struct keeper *k)
 			      .events = POLLIN },
 		[P_CONFLICT] = { .fd = k->conflict.ch, .events = POLLIN },
 		[P_WHOSE] = { .fd = k->whose.ch, .events = POLLIN },
+		[P_JOIN] = { .fd = k->join_fd, .events = POLLIN },
 	};
 	const size_t n = clients_fill(&k->clients, p + P_CLIENTS);
 	const int timeout = timers(k);
@@ -603,6 +627,8 @@ static void turn(struct keeper *k)
 		fatal_end(k, "the watcher of bind");
 	if (k->phase != OVER && p[P_WHOSE].revents)
 		whose_event(k);
+	if (k->phase != OVER && p[P_JOIN].revents)
+		network_ended(k);
 	if (k->phase != OVER)
 		clients_turn(&k->clients, p + P_CLIENTS, n, keeper_now_ns(),
 			     answers_want, k);
@@ -667,7 +693,7 @@ static int open_hostif(struct keeper *k, struct fail *fail)
 	return hostif_open(&s, &k->hostif, fail);
 }
 
-static void begin(struct keeper *k, const struct config *config, pid_t front,
+static void begin(struct keeper *k, struct config *config, pid_t front,
 		  char *const *command)
 {
 	struct fail fail = { 0 };
@@ -679,6 +705,10 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 		return;
 	}
 	dup2(k->in.log.fd, 2);
+	if (config->join && joining_ask(k, config, &fail) < 0) {
+		fatal(k, 125, fail.text);
+		return;
+	}
 	hostroute_open(&k->route);
 	linkmtu_begin(k);
 	if (config->host_interface && open_hostif(k, &fail) < 0) {
@@ -705,6 +735,10 @@ static void begin(struct keeper *k, const struct config *config, pid_t front,
 	k->published.forwards = &k->forwards;
 	k->published.guest[0] = k->in.plan.guest4;
 	k->published.guest[1] = k->in.plan.guest6;
+	if (roster_begin(k, &fail) < 0) {
+		fatal(k, 2, fail.text);
+		return;
+	}
 	publishing_begin(k);
 	/* The first that the engine hears: nothing passes before. */
 	if (firewalling_begin(k, &fail) < 0) {
@@ -724,11 +758,12 @@ _Noreturn static void run(const struct config *config, char *const *command,
 			  const struct keeper_guest *guest)
 {
 	/* Static: the clients would be large for a stack. */
+	static struct config own;
 	static struct keeper k = {
 		.phase = GUEST, .inside = -1, .engine = -1,
 		.inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
-		.hostif.fd = -1, .conflict.ch = -1,
+		.hostif.fd = -1, .conflict.ch = -1, .join_fd = -1,
 		.whose = { .end = -1, .ch = -1 }, .mirrors.diag = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
 		.hits.ns = NEVER,
@@ -743,7 +778,8 @@ _Noreturn static void run(const struct config *config, char *const *command,
 	k.ns = guest->ns;
 	let_go(&k);
 	k.fds = raise_limit();
-	begin(&k, config, front, command);
+	own = *config;		/* a network that is joined changes it */
+	begin(&k, &own, front, command);
 	while (k.phase != OVER)
 		turn(&k);
 	ending(&k);

@@ -129,6 +129,11 @@ struct ip plan_gateway6(const struct plan *plan)
 	return host_of(&plan->net6, 1);
 }
 
+struct mac plan_guest_mac(const char *name)
+{
+	return local_mac("guest", name);
+}
+
 struct mac plan_gateway_mac(const char *name)
 {
 	return local_mac("gateway", name);

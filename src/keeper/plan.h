@@ -49,4 +49,7 @@ struct ip plan_gateway4(const struct plan *plan);
 struct ip plan_gateway6(const struct plan *plan);
 struct mac plan_gateway_mac(const char *name);
 
+/* Of a guest of that name, whatever its network. */
+struct mac plan_guest_mac(const char *name);
+
 #endif

@@ -13,6 +13,7 @@
 #include "keeper/firewalling.h"
 #include "keeper/forwards.h"
 #include "keeper/front.h"
+#include "keeper/roster.h"
 #include "keeper/hits.h"
 #include "keeper/hostroute.h"
 #include "keeper/instance.h"
@@ -54,6 +55,9 @@ struct keeper {
 	unsigned n_links;		/* of machines; 0: there is none */
 	int link_fds[CONFIG_LINKS_MAX];	/* until the engine has them */
 	bool machine;			/* the guests are, not a command */
+	struct roster roster;		/* the others */
+	int join_fd;			/* to the network of ours; -1: that is
+					   our own (keeper/joining.h) */
 	int signal_fd;
 	unsigned fds;			/* that we may have */
 	bool stopping, bye;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/published.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,12 @@ static bool to_loopback(const struct publish *s)
 	return s->has_ip && ip_is_loopback(&s->ip);
 }
 
+/* Is it the same guest that listens there and that is meant? */
+static bool is_its(const struct publish *s, const struct published_listener *l)
+{
+	return !strcmp(s->guest, l->guest);
+}
+
 /* An explicit entry beats `auto`, whatever the order. */
 static bool is_explicit(const struct published *p, uint16_t host_port,
 			bool udp)
@@ -63,7 +70,7 @@ static bool target(const struct published *p, const struct publish *s,
 	for (size_t i = 0; i < p->n_listeners; i++) {
 		const struct published_listener *l = &p->listener[i];
 
-		if (l->port != port || l->udp != udp)
+		if (l->port != port || l->udp != udp || !is_its(s, l))
 			continue;
 		if (s->automatic &&
 		    (l->casual || !ip_is_unspecified(&l->at.ip)))
@@ -129,7 +136,7 @@ static void add(struct published *p, const struct publish *s,
 	p->status = at;
 	p->half[p->n] = (struct published_half){
 		.port = { .fd = -1 }, .half = half, .covers = covers(s, half),
-		.by_frames = !to_loopback(s),
+		.by_frames = !to_loopback(s) || *s->guest,
 	};
 	p->status[p->n] = (struct publish_status){
 		.entry = s, .udp = udp, .state = FORWARD_NONE,
@@ -169,19 +176,22 @@ static void settle(struct published *p, const struct publish *s,
 	st->to = to;
 }
 
-static void note(struct published *p, const struct listener *l, bool gone)
+static void note(struct published *p, const char *guest,
+		 const struct listener *l, bool gone)
 {
-	const struct published_listener new = {
+	struct published_listener new = {
 		.at = { .ip = l->at.ip, .v6only = l->v6only },
 		.port = l->at.port, .udp = l->udp, .casual = l->casual,
 	};
 	size_t i = 0;
 	void *more;
 
+	snprintf(new.guest, sizeof(new.guest), "%s", guest);
 	while (i < p->n_listeners &&
 	       (p->listener[i].port != new.port ||
 		p->listener[i].udp != new.udp ||
 		p->listener[i].at.v6only != new.at.v6only ||
+		strcmp(p->listener[i].guest, guest) ||
 		!ip_equal(&p->listener[i].at.ip, &new.at.ip)))
 		i++;
 	if (gone && i < p->n_listeners)
@@ -200,7 +210,7 @@ static void note(struct published *p, const struct listener *l, bool gone)
 static void settle_entry(struct published *p, const struct publish *s,
 			 const struct published_listener *l, bool anew)
 {
-	const uint16_t host_port = publish_is_for(s, l->udp) ?
+	const uint16_t host_port = is_its(s, l) && publish_is_for(s, l->udp) ?
 		publish_host_port(s, l->port) : 0;
 
 	if (!host_port || (s->automatic && (l->casual ||
@@ -215,15 +225,15 @@ static void settle_entry(struct published *p, const struct publish *s,
 static bool on_loopback_only(const struct publish *s,
 			     const struct listener *l)
 {
-	return !s->automatic && !to_loopback(s) &&
+	return !s->automatic && !to_loopback(s) && !*s->guest &&
 	       ip_is_loopback(&l->at.ip) && publish_is_for(s, l->udp) &&
 	       publish_host_port(s, l->at.port);
 }
 
-void published_listener(struct published *p, const struct listener *l,
-			bool gone)
+void published_listener(struct published *p, const char *guest,
+			const struct listener *l, bool gone)
 {
-	const struct published_listener at = {
+	struct published_listener at = {
 		.port = l->at.port, .udp = l->udp, .casual = l->casual,
 	};
 	char text[ENDPOINT_TEXT_BYTES];
@@ -231,7 +241,8 @@ void published_listener(struct published *p, const struct listener *l,
 
 	if (!l->at.port)
 		return;
-	note(p, l, gone);
+	note(p, guest, l, gone);
+	snprintf(at.guest, sizeof(at.guest), "%s", guest);
 	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
 		const struct publish *s = &p->entry[i].what;
 
@@ -326,7 +337,7 @@ static bool only_loopback(const struct published *p, const struct publish *s,
 	for (size_t i = 0; i < p->n_listeners; i++) {
 		const struct published_listener *l = &p->listener[i];
 
-		if (l->port != port || l->udp != s->udp)
+		if (l->port != port || l->udp != s->udp || !is_its(s, l))
 			continue;
 		if (!ip_is_loopback(&l->at.ip))
 			return false;

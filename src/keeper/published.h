@@ -45,6 +45,7 @@ struct published_listener {
 	uint16_t port;
 	bool udp;
 	bool casual;		/* linux/listeners.h */
+	char guest[PUBLISH_GUEST_BYTES];	/* whose; "": the first's */
 };
 
 struct published_half {
@@ -114,11 +115,11 @@ bool published_again(struct published *p, uint16_t port, bool udp);
 void published_address_came(struct published *p);
 
 /*
- * A listener of the guest began, or ended if gone: what is no longer
+ * A listener of a guest (by name; "": the first) began, or ended if gone: what is no longer
  * wanted is unbound. Then tell keeper/forwards.h, then published_bind().
  */
-void published_listener(struct published *p, const struct listener *l,
-			bool gone);
+void published_listener(struct published *p, const char *guest,
+			const struct listener *l, bool gone);
 
 /* Bind what is wanted and is not. */
 void published_bind(struct published *p);

@@ -6,15 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/value.h"
 #include "keeper/answers.h"
 #include "keeper/process.h"
 #include "keeper/state.h"
 
-/* Where a machine would listen for an entry. */
-static struct ip machine_ip(const struct keeper *k, const struct publish *p)
+/* Does nobody see whether the guest that is meant listens? */
+static bool is_unseen(const struct keeper *k, const struct publish *p)
 {
-	return p->has_ip && !ip_is4(&p->ip) ? k->in.plan.guest6 :
-					      k->in.plan.guest4;
+	return k->machine || *p->guest;
+}
+
+/*
+ * Where such a one would listen for an entry. false: that guest is not there
+ * now.
+ */
+static bool unseen_ip(const struct keeper *k, const struct publish *p,
+		      struct ip *out)
+{
+	const bool v6 = p->has_ip && !ip_is4(&p->ip) &&
+			!ip_is_loopback(&p->ip);
+	const int at = *p->guest ? roster_find(k, p->guest) : 0;
+
+	if (at < 0)
+		return false;
+	*out = v6 ? k->in.plan.guest6 : k->in.plan.guest4;
+	if (at > 0)
+		*out = v6 ? k->roster.at[at].ip6 : k->roster.at[at].ip4;
+	return true;
 }
 
 /* Does an entry that there is want a listener there? */
@@ -22,9 +41,10 @@ static bool is_wanted(const struct keeper *k, const struct listener *l)
 {
 	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
 		const struct publish_entry *e = &k->published.entry[i];
-		const struct ip ip = machine_ip(k, &e->what);
+		struct ip ip;
 
 		if (e->used && !e->what.automatic && e->what.udp == l->udp &&
+		    is_unseen(k, &e->what) && unseen_ip(k, &e->what, &ip) &&
 		    ip_equal(&ip, &l->at.ip) &&
 		    publish_host_port(&e->what, l->at.port))
 			return true;
@@ -33,19 +53,21 @@ static bool is_wanted(const struct keeper *k, const struct listener *l)
 }
 
 /*
- * One entry for a machine, as if it listened there; gone: not any more, but
- * where another entry wants it.
+ * One entry for a machine, as if it listened there; gone: not any more, with
+ * `spare` but where another entry wants it.
  */
 static void machine_listens(struct keeper *k, const struct publish *p,
-			    bool gone)
+			    bool gone, bool spare)
 {
-	struct listener l = { .at.ip = machine_ip(k, p), .udp = p->udp };
+	struct listener l = { .udp = p->udp };
 
+	if (!unseen_ip(k, p, &l.at.ip))
+		return;
 	for (unsigned n = 0; !p->automatic &&
 			     n <= (unsigned)(p->last - p->first); n++) {
 		l.at.port = (uint16_t)(p->guest_first + n);
-		if (!gone || !is_wanted(k, &l))
-			published_listener(&k->published, &l, gone);
+		if (!spare || !is_wanted(k, &l))
+			published_listener(&k->published, p->guest, &l, gone);
 	}
 }
 
@@ -55,16 +77,47 @@ static void remove_entry(struct keeper *k, const struct publish_entry *at)
 	const struct publish what = at->what;
 
 	published_remove(&k->published, at);
-	if (k->machine && k->phase == UP)
-		machine_listens(k, &what, true);
+	if (is_unseen(k, &what) && k->phase == UP)
+		machine_listens(k, &what, true, true);
 }
 
 void publishing_machine(struct keeper *k)
 {
 	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++)
-		if (k->published.entry[i].used)
+		if (k->published.entry[i].used &&
+		    is_unseen(k, &k->published.entry[i].what))
 			machine_listens(k, &k->published.entry[i].what,
-					false);
+					false, false);
+}
+
+void publishing_guest(struct keeper *k, const char *name, bool gone)
+{
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
+		const struct publish_entry *e = &k->published.entry[i];
+
+		if (e->used && !strcmp(e->what.guest, name))
+			machine_listens(k, &e->what, gone, false);
+	}
+	published_bind(&k->published);
+}
+
+/* "8080:80", or "8080:80 GUEST". NULL, or why it is none. */
+static const char *parse_kept(const char *line, struct publish *out)
+{
+	const size_t n = strcspn(line, " ");
+	char text[PUBLISH_TEXT_BYTES];
+	const char *why;
+
+	if (n >= sizeof(text))
+		return "too long";
+	memcpy(text, line, n);
+	text[n] = '\0';
+	why = publish_parse(text, out);
+	if (!why && line[n] && !value_is_name(line + n + 1))
+		why = "no guest's name";
+	if (!why && line[n])
+		strcpy(out->guest, line + n + 1);
+	return why;
 }
 
 /* One line of what was kept. */
@@ -72,7 +125,7 @@ static void take_kept(struct keeper *k, const char *line)
 {
 	const struct publish_entry *other;
 	struct publish what;
-	const char *why = publish_parse(line, &what);
+	const char *why = parse_kept(line, &what);
 
 	if (!why)
 		switch (published_add(&k->published, &what, true, &other)) {
@@ -94,6 +147,9 @@ void publishing_begin(struct keeper *k)
 	const struct config *c = k->in.config;
 	const struct publish_entry *at;
 	char *text, *rest, *line;
+
+	if (c->join)
+		return;			/* its network does that */
 
 	/* config_check() has seen that they neither overlap nor are too many */
 	for (unsigned i = 0; i < c->n_publish; i++)
@@ -122,15 +178,46 @@ static int save(const struct keeper *k)
 		const struct publish_entry *e = &k->published.entry[i];
 
 		if (e->used && e->kept)
-			fprintf(f, "%s\n", e->what.text);
+			fprintf(f, "%s%s%s\n", e->what.text,
+				*e->what.guest ? " " : "", e->what.guest);
 	}
 	rc = fclose(f) == 0 ? state_save_ports(k->in.name, text) : -ENOMEM;
 	free(text);
 	return rc;
 }
 
+/*
+ * The member `guest`: one that is there, or has a section. false: the client
+ * was refused.
+ */
+static bool wanted_guest(struct keeper *k, struct client *cl,
+			 struct publish *out)
+{
+	json_t *member = json_object_get(cl->body, "guest");
+	const char *name = json_string_value(member);
+	char detail[256];
+
+	if (!member || (name && !strcmp(name, k->in.name)))
+		return true;
+	if (!name || !value_is_name(name) ||
+	    (roster_find(k, name) < 0 && !config_guest(k->in.config, name))) {
+		snprintf(detail, sizeof(detail), "%.40s: the network has no "
+			 "guest of that name; `slipway status %s' lists them",
+			 name ? name : "guest", k->in.name);
+		clients_refuse(cl, 404, detail, keeper_now_ns());
+		return false;
+	}
+	if (out->automatic) {
+		clients_refuse(cl, 400, "auto: of a guest of several no port "
+			       "is known; give PORT", keeper_now_ns());
+		return false;
+	}
+	strcpy(out->guest, name);
+	return true;
+}
+
 /* The member `publish` of a request. false: the client was refused. */
-static bool wanted(struct client *cl, struct publish *out)
+static bool wanted(struct keeper *k, struct client *cl, struct publish *out)
 {
 	const char *text = json_string_value(json_object_get(cl->body,
 							     "publish"));
@@ -139,7 +226,7 @@ static bool wanted(struct client *cl, struct publish *out)
 	char detail[256];
 
 	if (!why)
-		return true;
+		return wanted_guest(k, cl, out);
 	snprintf(detail, sizeof(detail), "%.80s%s%s; give "
 		 "[ADDR:]PORT[-PORT][:GUESTPORT][/udp], such as 8080:80, or "
 		 "auto", text ? text : "", text ? ": " : "", why);
@@ -217,7 +304,7 @@ static bool is_too_much(const struct keeper *k, const struct publish *p)
 {
 	const size_t ports = p->automatic ? 0 : p->last - p->first + 1u;
 
-	return k->machine && ports > PUBLISHED_MAX - k->published.n;
+	return is_unseen(k, p) && ports > PUBLISHED_MAX - k->published.n;
 }
 
 void publishing_publish(struct keeper *k, struct client *cl)
@@ -228,7 +315,12 @@ void publishing_publish(struct keeper *k, struct client *cl)
 	struct publish what;
 	struct before before;
 
-	if (!wanted(cl, &what))
+	if (k->join_fd >= 0) {
+		clients_refuse(cl, 409, "the guest has joined a network; "
+			       "publish NETWORK/NAME", keeper_now_ns());
+		return;
+	}
+	if (!wanted(k, cl, &what))
 		return;
 	at = published_find(&k->published, &what);
 	before = (struct before){ .there = at, .kept = at && at->kept };
@@ -240,8 +332,8 @@ void publishing_publish(struct keeper *k, struct client *cl)
 	switch (published_add(&k->published, &what, !once, &at)) {
 	case PUBLISHED_ADDED:
 	case PUBLISHED_SAME:
-		if (k->machine && k->phase == UP)
-			machine_listens(k, &at->what, false);
+		if (is_unseen(k, &at->what) && k->phase == UP)
+			machine_listens(k, &at->what, false, false);
 		/* The rule first, or it would block who comes at once. */
 		firewalling_published(k);
 		published_bind(&k->published);
@@ -266,7 +358,7 @@ void publishing_unpublish(struct keeper *k, struct client *cl)
 	bool kept;
 	int rc = 0;
 
-	if (!wanted(cl, &what))
+	if (!wanted(k, cl, &what))
 		return;
 	at = published_find(&k->published, &what);
 	if (!at) {

@@ -9,6 +9,8 @@
 #ifndef KEEPER_PUBLISHING_H
 #define KEEPER_PUBLISHING_H
 
+#include <stdbool.h>
+
 struct client;
 struct keeper;
 
@@ -20,6 +22,9 @@ void publishing_begin(struct keeper *k);
  * at once but for `auto`. To be called when it may be reached.
  */
 void publishing_machine(struct keeper *k);
+
+/* Another guest is there from now on, or has gone: its ports likewise. */
+void publishing_guest(struct keeper *k, const char *name, bool gone);
 
 /* Answers to API_PUBLISH, API_UNPUBLISH and API_TAKE. */
 void publishing_publish(struct keeper *k, struct client *cl);

@@ -14,6 +14,7 @@
 
 #define STATE_BYTES 1024
 #define PORTS_BYTES 16384
+#define GUESTS_BYTES 65536
 #define RULES_BYTES ((size_t)64 << 20)
 
 /*
@@ -193,6 +194,16 @@ static int remove_text(const char *which, const char *name)
 int state_save_ports(const char *name, const char *text)
 {
 	return save_text("ports", name, text);
+}
+
+char *state_load_guests(const char *name)
+{
+	return load_text("guests", name, GUESTS_BYTES);
+}
+
+int state_save_guests(const char *name, const char *text)
+{
+	return save_text("guests", name, text);
 }
 
 /* NAME.rules, NAME.log */

@@ -8,7 +8,8 @@
  * machine loses is derived again, and comes out the same unless the host's
  * routes have changed. Only what was derived is kept there, never what a
  * user has set for one run. Ports that were published while a guest ran are
- * kept beside them, in ports/NAME, a line for each; what `slipway firewall'
+ * kept beside them, in ports/NAME, a line for each, addresses of further
+ * guests in guests/NAME, what `slipway firewall'
  * has set in firewall/NAME.rules (keeper/rulebook.h).
  */
 #ifndef KEEPER_STATE_H
@@ -32,6 +33,10 @@ MUST bool state_load(const char *name, struct plan *out);
 /* Read and write ports/NAME, one text a line. NULL: there are none. */
 MUST char *state_load_ports(const char *name);
 MUST int state_save_ports(const char *name, const char *text);
+
+/* The same of guests/NAME (keeper/roster.h). */
+MUST char *state_load_guests(const char *name);
+MUST int state_save_guests(const char *name, const char *text);
 
 /* The same of firewall/NAME.rules; text NULL: it goes. */
 MUST char *state_load_rules(const char *name);

@@ -17,6 +17,7 @@
 #include "base/fail.h"
 #include "base/network_blocked.h"
 #include "base/network_flow.h"
+#include "base/network_guest.h"
 #include "base/network_stats.h"
 #include "linux/listeners.h"
 
@@ -50,11 +51,16 @@ enum msg_kind {
 	MSG_FIREWALL,		/* struct msg_firewall + a file: all rules */
 	MSG_OWNERS,		/* struct msg_head + channel to a helper */
 	MSG_HITS_GET,		/* struct msg_hits_get */
+	MSG_GUEST_ADD,		/* struct msg_guest */
+	MSG_GUEST_DEL,		/* struct msg_guest: at only */
+	MSG_LINK_ADD,		/* struct msg_link + a tap */
+	MSG_LINK_DEL,		/* struct msg_link: link only */
 	/* engine -> keeper */
 	MSG_ENGINE_READY,	/* struct msg_engine_ready: sandboxed, running */
 	MSG_ENGINE_FAILED,	/* struct msg_failed */
 	MSG_LOG,		/* struct msg_log */
 	MSG_STATS,		/* struct msg_stats */
+	MSG_GUESTS,		/* struct msg_guests, before each MSG_STATS */
 	MSG_FLOWS,		/* struct msg_flows */
 	MSG_BLOCKED,		/* struct msg_blocked */
 	MSG_HITS,		/* struct msg_hits */
@@ -151,6 +157,31 @@ struct msg_log {
 struct msg_stats {
 	uint32_t kind;
 	struct network_stats now;
+};
+
+/* One of several guests, but not the first: see network_guest_add(). */
+struct msg_guest {
+	uint32_t kind;
+	uint32_t at;		/* keeper's number, from 1 on */
+	uint8_t link;
+	bool learn_mac, own_ip6;
+	struct mac mac;
+	struct ip ip4, ip6;
+	char name[NETWORK_NAME_BYTES];
+	char rule_name[NETWORK_NAME_BYTES];
+};
+
+/* A tap that joins while the network runs. */
+struct msg_link {
+	uint32_t kind;
+	uint32_t link;		/* its number, not in use */
+	uint32_t offloads;	/* TUN_F_* that it has */
+};
+
+struct msg_guests {
+	uint32_t kind;
+	uint32_t n;
+	struct network_guest at[NETWORK_GUESTS_MAX];	/* id: keeper's */
 };
 
 /* Some of the flows; the keeper asks again for the next ones. */

@@ -92,6 +92,19 @@ static int open_device(short kind, const char *pattern, char *name,
 	return fd;
 }
 
+bool tap_is_ours(int fd)
+{
+	const short wanted = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	struct ifreq ifr = { .ifr_flags = 0 };
+	int header_bytes = 0;
+
+	return ioctl(fd, TUNGETIFF, &ifr) == 0 &&
+	       (ifr.ifr_flags & wanted) == wanted &&
+	       ioctl(fd, TUNGETVNETHDRSZ, &header_bytes) == 0 &&
+	       header_bytes == TAP_HEADER_BYTES &&
+	       fcntl(fd, F_GETFL) & O_NONBLOCK;
+}
+
 int tap_open(const char *ifname, uint32_t *offloads, struct fail *fail)
 {
 	return open_device(IFF_TAP, ifname, NULL, offloads, fail);

@@ -30,6 +30,12 @@ MUST int tap_open(const char *ifname, uint32_t *offloads, struct fail *fail);
 MUST int tun_open(const char *pattern, char *name, uint32_t *offloads,
 		  struct fail *fail);
 
+/*
+ * Is that a tap as tap_open() makes one? Of a descriptor that came from
+ * elsewhere.
+ */
+bool tap_is_ours(int fd);
+
 /* Does a tap of these offloads take and give batches of UDP (Linux 6.2)? */
 bool tap_takes_uso(uint32_t offloads);
 

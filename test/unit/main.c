@@ -49,6 +49,7 @@ unsigned test_failures;
 	X(keeper_plan)							\
 	X(keeper_programlinks)						\
 	X(keeper_published)						\
+	X(keeper_roster)						\
 	X(keeper_rulebook)						\
 	X(keeper_textfile)						\
 	X(linux_channel)						\
