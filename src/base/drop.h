@@ -26,6 +26,8 @@
 	X(SYSTEM,	"the host refused it")				\
 	X(LINKFULL,	"the link took no more")			\
 	X(AWAY,		"for a guest that is on no link now")		\
+	X(ISOLATED,	"between guests that are isolated")		\
+	X(ROLE,		"what only the gateway may say on a link")	\
 	X(TOOBIG,	"the path takes no packet of that size")	\
 	X(LIMIT,	"a limit was reached")
 

@@ -16,6 +16,7 @@
 #include "base/span.h"
 
 #define FRAME_MAX_BYTES	(65535 + 18)	/* Ethernet, one tag, IP */
+#define FRAME_SPANS_MAX	(2 + SCATTER_FAR_MAX)	/* pieces that one is sent in */
 
 enum frame_gso {
 	FRAME_GSO_NONE,

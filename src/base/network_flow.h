@@ -4,7 +4,9 @@
  *
  * Of TCP: the state of the gateway's end, as RFC 9293 section 3.3.2 names it;
  * CONNECTING is ours: the host's connect is under way. DIRECT: of any protocol,
- * between the guest and the host's own stack (network/direct.h). RELAYED:
+ * between the guest and the host's own stack (network/direct.h). SWITCHED: to
+ * another guest (network/switch.h), of IP protocol number `port` if OTHER.
+ * RELAYED:
  * spliced between two sockets (engine/relay.h).
  */
 #ifndef BASE_NETWORK_FLOW_H
@@ -18,7 +20,8 @@
 #define FLOW_PROTOCOLS(X)						\
 	X(TCP, "tcp")							\
 	X(UDP, "udp")							\
-	X(PING, "ping")
+	X(PING, "ping")							\
+	X(OTHER, "ip")
 
 #define FLOW_STATES(X)							\
 	X(NONE, "-")							\
@@ -32,6 +35,7 @@
 	X(CLOSING, "closing")						\
 	X(TIME_WAIT, "time-wait")					\
 	X(DIRECT, "direct")						\
+	X(SWITCHED, "switched")						\
 	X(RELAYED, "relayed")
 
 enum flow_protocol {

@@ -244,7 +244,7 @@ struct env_ops {
 
 	/*
 	 * Put one frame on that link: the pieces in a row, starting with the
-	 * Ethernet header. Taken or dropped at once: 0, or -ENV_AGAIN if the
+	 * Ethernet header, FRAME_SPANS_MAX at most. Taken or dropped at once: 0, or -ENV_AGAIN if the
 	 * link is full. What the link cannot carry as it is, a batch or a
 	 * checksum that is left to it, the driver cuts and completes; it
 	 * carries whatever network_frame() was given, and what meta says of

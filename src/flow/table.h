@@ -29,6 +29,10 @@ enum flow_kind {
 	FLOW_DIRECT_TCP,	/* what the guest says to the host's own */
 	FLOW_DIRECT_UDP,	/* stack: network/direct.h */
 	FLOW_DIRECT_PING,
+	FLOW_SWITCH_TCP,		/* what guests say to each other: */
+	FLOW_SWITCH_UDP,		/* network/switch.h */
+	FLOW_SWITCH_PING,
+	FLOW_SWITCH_OTHER,		/* of an IP protocol: the ports */
 	FLOW_KIND_MAX
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "network/direct.h"
 
+#include "network/meta.h"
 #include "network/state.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
@@ -292,39 +293,6 @@ static bool rules_allow(struct network *net, const struct said *s,
 	return v == GUARD_PASS;
 }
 
-/* Is what the link says of the packet true? The host's stack will go by it. */
-static bool is_true(const struct frame_meta *m, const struct ip_packet *ip)
-{
-	const size_t l4 = ip->whole.len - ip->payload.len;
-	const bool tcp = ip->proto == PROTO_TCP;
-
-	if (m->needs_csum &&
-	    (m->csum_start != l4 || m->csum_offset != (tcp ? TCP_CSUM_OFFSET :
-						       UDP_CSUM_OFFSET) ||
-	     (!tcp && ip->proto != PROTO_UDP)))
-		return false;
-	switch (m->gso) {
-	case FRAME_GSO_NONE:
-		return true;
-	case FRAME_GSO_TCP4: case FRAME_GSO_TCP6:
-		return m->gso_size && m->needs_csum && tcp &&
-		       ip->v6 == (m->gso == FRAME_GSO_TCP6);
-	case FRAME_GSO_UDP4: case FRAME_GSO_UDP6:
-		return m->gso_size && m->needs_csum &&
-		       ip->proto == PROTO_UDP &&
-		       ip->payload.len <= UDP_HEADER_BYTES +
-				(size_t)m->gso_size * UDP_BATCH_MAX &&
-		       ip->v6 == (m->gso == FRAME_GSO_UDP6);
-	}
-	return false;
-}
-
-/* IPv4 options, or extension headers of IPv6. */
-static bool has_options(const struct ip_packet *ip)
-{
-	return ip->whole.len - ip->payload.len != ip_header_bytes(&ip->src);
-}
-
 bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 		       const struct frame_meta *meta, enum drop *drop)
 {
@@ -335,7 +303,7 @@ bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 	struct flow *f;
 
 	/* Options may ask of the host's stack what the guest may not. */
-	if (!net->setup.host_port || has_options(ip) ||
+	if (!net->setup.host_port || meta_has_options(ip) ||
 	    !read_packet(ip, true, &s))
 		return false;
 	f = flow_find(&net->p.flows, &s.key);
@@ -346,7 +314,7 @@ bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 		direct_free(net, as_direct(f));
 		f = NULL;
 	}
-	if (!f && is_true(meta, ip) && may_begin(net, &s)) {
+	if (!f && meta_is_true(meta, ip) && may_begin(net, &s)) {
 		if (!rules_allow(net, &s, ip, meta, GUARD_TO_HOST, drop)) {
 			if (*drop == DROP_FIREWALL && net->guard.rules.refuse)
 				network_refuse(net, ip);
@@ -360,7 +328,7 @@ bool direct_from_guest(struct network *net, const struct ip_packet *ip,
 	if (!f)
 		return false;
 	*drop = DROP_VALUE;
-	if (!is_true(meta, ip))
+	if (!meta_is_true(meta, ip))
 		return true;
 	note(net, as_direct(f), &s, ip->payload.len, true);
 	*drop = env->ops->host_send(env->ctx, meta, &v, 1) < 0 ?
@@ -401,19 +369,6 @@ static void tell_host(struct network *net, const struct ip_packet *ip,
 	(void)!env->ops->host_send(env->ctx, &meta, v, 2);
 }
 
-/* Of IP and what follows; the kernel's own word is a hint, and may be more. */
-static size_t headers_bytes(const struct ip_packet *ip)
-{
-	const size_t before = ip->whole.len - ip->payload.len;
-	struct tcp_segment seg;
-
-	if (ip->proto == PROTO_UDP)
-		return before + UDP_HEADER_BYTES;
-	if (ip->proto != PROTO_TCP || tcp_parse(ip->payload, &seg) != DROP_OK)
-		return before;
-	return ip->whole.len - seg.data.len;
-}
-
 static enum drop to_guest(struct network *net, const struct ip_packet *ip,
 			  const struct frame_meta *meta)
 {
@@ -433,7 +388,7 @@ static enum drop to_guest(struct network *net, const struct ip_packet *ip,
 	if (m.needs_csum)
 		m.csum_start = (uint16_t)(m.csum_start + sizeof(head));
 	if (m.gso)
-		m.hdr_len = (uint16_t)(sizeof(head) + headers_bytes(ip));
+		m.hdr_len = (uint16_t)(sizeof(head) + meta_headers_bytes(ip));
 	eth_emit(&w, &eth);
 	/* proto_send() counts what the link does not take. */
 	(void)!proto_send(&net->p, &ip->dst, &m, v, 2);

@@ -64,6 +64,14 @@ static void tell_tcp(const struct tcp *t, struct network_flow *out)
 	out->rtt_us = t->srtt_us;
 }
 
+static enum flow_protocol switched_protocol(uint32_t kind)
+{
+	return kind == FLOW_SWITCH_TCP ? FLOW_PROTOCOL_TCP :
+	       kind == FLOW_SWITCH_UDP ? FLOW_PROTOCOL_UDP :
+	       kind == FLOW_SWITCH_PING ? FLOW_PROTOCOL_PING :
+	       FLOW_PROTOCOL_OTHER;
+}
+
 /* false: it is no flow, but the socket of some. */
 static bool tell(const struct network *net, const struct flow *f,
 		 struct network_flow *out)
@@ -98,6 +106,13 @@ static bool tell(const struct network *net, const struct flow *f,
 		out->by_peer = s->direct.by_host;
 		out->from_guest = s->direct.from_guest;
 		out->to_guest = s->direct.to_guest;
+		return true;
+	case FLOW_SWITCH_TCP: case FLOW_SWITCH_UDP: case FLOW_SWITCH_PING:
+	case FLOW_SWITCH_OTHER:
+		out->protocol = switched_protocol(k->kind);
+		out->state = FLOW_STATE_SWITCHED;
+		out->from_guest = s->switched.sent;
+		out->to_guest = s->switched.got;
 		return true;
 	case FLOW_UDP_MAP: case FLOW_FREE: case FLOW_KIND_MAX:
 		break;

@@ -2,10 +2,11 @@
 /*
  * network/frames.c - a frame's way through the gateway
  *
- * Ethernet -> ARP, or IP -> checks of source and destination -> for the
- * gateway itself (neighbours, DNS, echo), else policy_route() -> TCP, UDP
- * or echo, each to its flow. What is refused is counted by its reason;
- * what the guest may be told, it is told by ICMP.
+ * Ethernet -> whose is it -> ARP, or IP -> checks of source and destination
+ * -> for another guest (network/switch.h), or for the gateway itself
+ * (neighbours, DNS, echo), else policy_route() -> TCP, UDP or echo, each to
+ * its flow. What is refused is counted by its reason; what the guest may be
+ * told, it is told by ICMP.
  */
 #include "base/csum.h"
 #include "network/state.h"
@@ -29,6 +30,16 @@ static void send_small(struct network *net, unsigned link, const struct wr *w,
 	proto_send_link(&net->p, link, &meta, &v, 1);
 }
 
+/* Nobody else is to be asked, or it may not be. */
+static bool gateway_answers(const struct network *net,
+			    const struct arrival *from, const struct ip *target)
+{
+	const int has = guests_find(&net->p.guests, target);
+
+	return !from->aside && (has < 0 || (net->setup.isolate &&
+					    has != (int)from->guest));
+}
+
 static enum drop arp_frame(struct network *net, struct rd r,
 			   const struct arrival *from)
 {
@@ -42,8 +53,9 @@ static enum drop arp_frame(struct network *net, struct rd r,
 		return drop;
 	(void)guests_heard(&net->p.guests, from->guest, &ask.sender,
 			   &ask.sender_mac, false);
-	if (guests_find(&net->p.guests, &ask.target) >= 0 ||
-	    !neighbor_arp(&net->neighbor, &ask, &answer))
+	if (ask.op == ARP_REPLY || !gateway_answers(net, from, &ask.target))
+		return switch_arp(net, from, &from->to, &ask);
+	if (!neighbor_arp(&net->neighbor, &ask, &answer))
 		return DROP_OK;
 	eth.dst = answer.target_mac;
 	eth_emit(&w, &eth);
@@ -59,10 +71,13 @@ static enum drop ndp_packet(struct network *net, const struct ip_packet *ip,
 	struct wr w = wr(buf, sizeof(buf)), b = wr(body, sizeof(body));
 	struct ndp ask;
 	struct neighbor_answer a;
-	const enum drop drop = ndp_parse(ip, &ask);
+	enum drop drop = ndp_parse(ip, &ask);
 	struct eth eth = { .src = net->p.gateway_mac, .type = ETH_IPV6 };
 	struct ip_packet out = { .v6 = true, .proto = PROTO_ICMP6, .ttl = 255 };
 
+	/* Router advertisements, redirects: of a guest's. */
+	if (drop == DROP_NOTOURS && net->p.guests.n > 1)
+		drop = DROP_ROLE;
 	if (drop != DROP_OK)
 		return drop;
 	if (!ip_is_unspecified(&ip->src) && !network_heard(net, from, &ip->src))
@@ -71,8 +86,10 @@ static enum drop ndp_packet(struct network *net, const struct ip_packet *ip,
 		autoconf_solicited(&net->autoconf, &net->p, from->link);
 		return DROP_OK;
 	}
-	if (guests_find(&net->p.guests, &ask.target) >= 0 ||
-	    !neighbor_ndp(&net->neighbor, ip, &ask, &a))
+	if (ask.type == NDP_NEIGHBOR_ADVERT ||
+	    !gateway_answers(net, from, &ask.target))
+		return switch_ndp(net, from, ip, &ask);
+	if (!neighbor_ndp(&net->neighbor, ip, &ask, &a))
 		return DROP_OK;
 	out.src = a.src;
 	out.dst = a.dst;
@@ -393,6 +410,8 @@ static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 {
 	enum drop drop;
 
+	if (switch_is_for(net, &ip->src, &ip->dst))
+		return switch_packet(net, ip, meta);
 	if (ip->v6 && is_on_link(net, &ip->dst))
 		return on_link_packet(net, ip, meta);
 	if (to_gateway(net, ip) && direct_from_guest(net, ip, meta, &drop))
@@ -504,12 +523,15 @@ static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 	/* Never in fragments: RFC 6980 */
 	if (is_ndp(&ip) && !ip.fragment)
 		return ndp_packet(net, &ip, from);
-	if (autoconf_is_dhcp(&net->autoconf, &ip))
+	if (!from->aside && autoconf_is_dhcp(&net->autoconf, &ip))
 		return dhcp_packet(net, &ip, from, meta);
-	if (v6 && ip_is_link_local(&ip.src) && !is_on_link(net, &ip.dst))
+	if (v6 && ip_is_link_local(&ip.src) && !is_on_link(net, &ip.dst) &&
+	    !switch_is_for(net, &ip.src, &ip.dst))
 		return DROP_SOURCE;
 	if (!network_heard(net, from, &ip.src))
 		return DROP_SOURCE;
+	if (from->aside && !switch_is_for(net, &ip.src, &ip.dst))
+		return DROP_NOTFORUS;
 	return ip.fragment ? fragment(net, &ip) : ip_dispatch(net, &ip, meta);
 }
 
@@ -538,14 +560,18 @@ static enum drop frame(struct network *net, unsigned link,
 	id = network_hear(net, link, &eth.src);
 	if (id < 0)
 		return DROP_SOURCE;
-	from = (struct arrival){ .link = link, .guest = (unsigned)id,
-				 .mac = eth.src };
+	from = (struct arrival){
+		.link = link, .guest = (unsigned)id,
+		.mac = eth.src, .to = eth.dst,
+		.aside = !mac_equal(&eth.dst, &net->p.gateway_mac) &&
+			 !(eth.dst.b[0] & 1),
+	};
 	count_frame(net, from.guest, len + meta->far_bytes);
 	/* From here on they count from the IP header. */
 	m.csum_start = (uint16_t)(m.csum_start > header ?
 				  m.csum_start - header : 0);
 	m.hdr_len = (uint16_t)(m.hdr_len > header ? m.hdr_len - header : 0);
-	if (!mac_equal(&eth.dst, &net->p.gateway_mac) && !(eth.dst.b[0] & 1))
+	if (from.aside && net->p.guests.n == 1)
 		return DROP_NOTFORUS;
 	switch (eth.type) {
 	case ETH_ARP:

@@ -22,7 +22,7 @@ struct finding {
 static enum firewall_origin origin_of(enum guard_path path)
 {
 	switch (path) {
-	case GUARD_TO_WORLD: case GUARD_TO_HOST:
+	case GUARD_TO_WORLD: case GUARD_TO_HOST: case GUARD_TO_GUEST:
 		return FROM_GUEST;
 	case GUARD_FROM_HOST:
 		return FROM_HOST;
@@ -61,7 +61,9 @@ static struct firewall_verdict ask_rules(const struct network *net,
 		.icmp_type = f->icmp_type, .icmp_code = f->icmp_code,
 		.local = host_end ? f->peer : f->guest,
 		.remote = host_end ? f->guest : f->peer,
-		.guest = guard_guest_name(net, &f->guest.ip),
+		.guest = guard_guest_name(net, host_end &&
+					  f->path == GUARD_TO_GUEST ?
+					  &f->peer.ip : &f->guest.ip),
 		.program = program,
 	};
 

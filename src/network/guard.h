@@ -11,6 +11,7 @@
  *   path              checks             local end of `in`
  *   guest to world    out
  *   guest to host     out, then in       the gateway, or the host's address
+ *   guest to guest    out, then in       the other guest
  *   host to guest     in                 the guest
  *   LAN to guest      in                 the guest
  *
@@ -25,6 +26,7 @@
  * then, and asks here again; without one after GUARD_PATIENCE_NS it is
  * dropped: there is no verdict, and a guest may have seen to that, by so many
  * processes and files that nobody can be found among them. Other flows go on.
+ * Of guests but the first, and of flows between guests, nobody can find it out.
  *
  * When rules change, a *sweep* asks for each flow that lives; those that may
  * not be any more are reset, so many in a turn. A flow whose program has to
@@ -56,10 +58,12 @@
 enum guard_path {
 	GUARD_TO_WORLD,
 	GUARD_TO_HOST,
+	GUARD_TO_GUEST,			/* another one */
 	GUARD_FROM_HOST,
 	GUARD_FROM_LAN,
 };
 
+/* Of a flow between guests the one that it is to is at the host's end. */
 enum guard_end { GUARD_GUEST_END, GUARD_HOST_END, GUARD_ENDS };
 
 /* What begins; the ends as the guest has them on its link. */
@@ -196,7 +200,8 @@ bool guard_busy(const struct network *net);
 
 static inline bool guard_leaves(enum guard_path path)
 {
-	return path == GUARD_TO_WORLD || path == GUARD_TO_HOST;
+	return path == GUARD_TO_WORLD || path == GUARD_TO_HOST ||
+	       path == GUARD_TO_GUEST;
 }
 
 /* guard_wait.c: is it taken up again just now? */

@@ -23,6 +23,10 @@ void guard_end_flow(struct network *net, struct flow *f)
 	case FLOW_DIRECT_TCP: case FLOW_DIRECT_UDP: case FLOW_DIRECT_PING:
 		direct_free(net, &s->direct);
 		break;
+	case FLOW_SWITCH_TCP: case FLOW_SWITCH_UDP: case FLOW_SWITCH_PING:
+	case FLOW_SWITCH_OTHER:
+		switch_free(net, &s->switched);
+		break;
 	case FLOW_UDP_MAP: case FLOW_FREE: case FLOW_KIND_MAX:
 		break;
 	}
@@ -40,6 +44,8 @@ static const uint8_t protocols[FLOW_KIND_MAX] = {
 	[FLOW_TCP] = PROTO_TCP, [FLOW_DIRECT_TCP] = PROTO_TCP,
 	[FLOW_UDP] = PROTO_UDP, [FLOW_DIRECT_UDP] = PROTO_UDP,
 	[FLOW_PING] = PROTO_ICMP, [FLOW_DIRECT_PING] = PROTO_ICMP,
+	[FLOW_SWITCH_TCP] = PROTO_TCP, [FLOW_SWITCH_UDP] = PROTO_UDP,
+	[FLOW_SWITCH_PING] = PROTO_ICMP,
 };
 
 static bool began_outside(const struct flow *f)
@@ -53,10 +59,22 @@ static bool began_outside(const struct flow *f)
 		return s->udp.called;
 	case FLOW_DIRECT_TCP: case FLOW_DIRECT_UDP: case FLOW_DIRECT_PING:
 		return s->direct.by_host;
+	case FLOW_SWITCH_TCP: case FLOW_SWITCH_UDP: case FLOW_SWITCH_PING:
+	case FLOW_SWITCH_OTHER:
 	case FLOW_PING: case FLOW_UDP_MAP: case FLOW_FREE: case FLOW_KIND_MAX:
 		break;
 	}
 	return false;
+}
+
+/* How it came to be, as the rules see it. */
+static enum guard_path path_of(const struct network *net,
+			       const struct flow *f)
+{
+	if (f->key.kind >= FLOW_SWITCH_TCP)
+		return GUARD_TO_GUEST;
+	return began_outside(f) ? guard_path_from(net, &f->key.peer_ip) :
+				  guard_path_to(net, &f->key.peer_ip);
 }
 
 /* false: the rules have nothing to say of it. */
@@ -65,19 +83,24 @@ static bool describe(const struct network *net, const struct flow *f,
 {
 	const struct flow_key *k = &f->key;
 	const struct tcp *t = (const struct tcp *)(const void *)f;
-	const bool ping = k->kind == FLOW_PING || k->kind == FLOW_DIRECT_PING;
+	const bool ping = k->kind == FLOW_PING ||
+			  k->kind == FLOW_DIRECT_PING ||
+			  k->kind == FLOW_SWITCH_PING;
+	const bool other = k->kind == FLOW_SWITCH_OTHER;
 
-	if (!protocols[k->kind] ||
+	if ((!protocols[k->kind] && !other) ||
 	    (k->kind == FLOW_TCP && (t->phase == TCP_LINGERING ||
 				     t->host != &net->p.env.ops->tcp)))
 		return false;
 	*out = (struct guard_flow){
-		.path = began_outside(f) ? guard_path_from(net, &k->peer_ip) :
-					   guard_path_to(net, &k->peer_ip),
-		.protocol = protocols[k->kind],
+		.path = path_of(net, f),
+		.protocol = other ? (uint8_t)k->guest_port :
+				    protocols[k->kind],
 		.guest = { .ip = k->guest_ip, .port = k->guest_port },
 		.peer = { .ip = k->peer_ip, .port = k->peer_port },
 	};
+	if (other)
+		out->guest.port = out->peer.port = 0;
 	if (ping) {
 		const bool v4 = ip_is4(&k->guest_ip);
 

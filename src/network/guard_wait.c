@@ -145,6 +145,15 @@ static void free_block(struct network *net, const struct guard_waiting *w)
 	env->ops->mem_free(env->ctx, w->block, w->block_bytes);
 }
 
+/* The driver knows the programs of the host, and of one namespace. */
+static bool can_be_found(const struct network *net,
+			 const struct guard_flow *f, enum guard_end end)
+{
+	return f->path != GUARD_TO_GUEST &&
+	       (end == GUARD_HOST_END ||
+		guests_to(&net->p.guests, &f->guest.ip) == 0);
+}
+
 enum guard_verdict guard_keep(struct network *net,
 			      const struct guard_flow *f,
 			      const struct guard_cause *cause,
@@ -160,6 +169,8 @@ enum guard_verdict guard_keep(struct network *net,
 	struct guard_waiting *slot = slot_for(g, f, end, guard_is_again(g, f),
 					      &with);
 
+	if (!can_be_found(net, f, end))
+		return GUARD_PASS;
 	/* What lies elsewhere is the driver's; a SYN comes again without. */
 	if (cause->kind == GUARD_GUEST_PACKET && cause->meta.far_bytes)
 		return GUARD_LIMIT;

@@ -138,6 +138,10 @@ void network_fini(struct network *net)
 		case FLOW_DIRECT_PING:
 			direct_free(net, &s->direct);
 			break;
+		case FLOW_SWITCH_TCP: case FLOW_SWITCH_UDP:
+		case FLOW_SWITCH_PING: case FLOW_SWITCH_OTHER:
+			switch_free(net, &s->switched);
+			break;
 		case FLOW_FREE: case FLOW_KIND_MAX:
 			break;
 		}
@@ -180,6 +184,8 @@ void network_sock_event(struct network *net, struct handle h,
 		break;
 	case FLOW_UDP: case FLOW_FREE: case FLOW_KIND_MAX:
 	case FLOW_DIRECT_TCP: case FLOW_DIRECT_UDP: case FLOW_DIRECT_PING:
+	case FLOW_SWITCH_TCP: case FLOW_SWITCH_UDP: case FLOW_SWITCH_PING:
+	case FLOW_SWITCH_OTHER:
 		break;
 	}
 }
@@ -315,6 +321,10 @@ static void flow_timer(struct network *net, struct flow *f)
 	case FLOW_DIRECT_TCP: case FLOW_DIRECT_UDP: case FLOW_DIRECT_PING:
 		direct_timer(net, &s->direct);
 		break;
+	case FLOW_SWITCH_TCP: case FLOW_SWITCH_UDP: case FLOW_SWITCH_PING:
+	case FLOW_SWITCH_OTHER:
+		switch_timer(net, &s->switched);
+		break;
 	case FLOW_UDP_MAP: case FLOW_FREE: case FLOW_KIND_MAX:
 		break;
 	}
@@ -391,11 +401,14 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 	dns_get_stats(net->dns, &dns);
 	*out = (struct network_stats){
 		.flows_tcp = p->flows.used[FLOW_TCP] +
-			     p->flows.used[FLOW_DIRECT_TCP],
+			     p->flows.used[FLOW_DIRECT_TCP] +
+			     p->flows.used[FLOW_SWITCH_TCP],
 		.flows_udp = p->flows.used[FLOW_UDP] +
-			     p->flows.used[FLOW_DIRECT_UDP],
+			     p->flows.used[FLOW_DIRECT_UDP] +
+			     p->flows.used[FLOW_SWITCH_UDP],
 		.flows_icmp = p->flows.used[FLOW_PING] +
-			      p->flows.used[FLOW_DIRECT_PING],
+			      p->flows.used[FLOW_DIRECT_PING] +
+			      p->flows.used[FLOW_SWITCH_PING],
 		.flows_max = p->flows.n_slots,
 		.frames_from_guest = net->frames_from_guest,
 		.frames_to_guest = p->frames_to_guest,
@@ -416,6 +429,27 @@ void network_get_stats(const struct network *net, struct network_stats *out)
 	memcpy(out->drops, p->drops, sizeof(out->drops));
 }
 
+/* Of flows between guests, in all and of each. */
+static void check_switched(const struct network *net)
+{
+	const struct flow_table *t = &net->p.flows;
+	uint32_t of[NETWORK_GUESTS_MAX] = { 0 }, slot = 0, all = 0;
+
+	for (struct flow *f; (f = flow_next(t, &slot)); slot++) {
+		const union slot *s = (const union slot *)(const void *)f;
+
+		if (f->key.kind < FLOW_SWITCH_TCP)
+			continue;
+		ASSERT(net->p.guests.at[s->switched.by].used &&
+		       timer_armed(&s->switched.timer));
+		of[s->switched.by]++;
+		all++;
+	}
+	ASSERT(all == net->switched);
+	for (unsigned i = 0; i < NETWORK_GUESTS_MAX; i++)
+		ASSERT(of[i] == net->members[i].switched);
+}
+
 void network_check(const struct network *net)
 {
 	const struct flow_table *t = &net->p.flows;
@@ -423,6 +457,7 @@ void network_check(const struct network *net)
 
 	flow_table_check(t);
 	guests_check(&net->p.guests);
+	check_switched(net);
 	for (struct flow *f; (f = flow_next(t, &slot)); slot++) {
 		const union slot *s = (union slot *)(void *)f;
 

@@ -14,6 +14,7 @@
 #include "network/openings.h"
 #include "network/paths.h"
 #include "network/policy.h"
+#include "network/switch.h"
 #include "proto/ctx.h"
 #include "proto/ping.h"
 #include "proto/reassembly.h"
@@ -32,6 +33,7 @@ union slot {
 	struct udp_flow udp;
 	struct ping ping;
 	struct direct direct;
+	struct switched switched;
 };
 
 /* A socket of the host's that leads to a port of the guest's. */
@@ -48,12 +50,15 @@ struct member {
 	bool own_ip6;
 	struct ip named6;		/* the name's: heard; :: not yet */
 	bool told;			/* that another took what is its own */
+	uint32_t switched;		/* flows to others that it began, now */
 };
 
 /* Where a frame has come from. */
 struct arrival {
 	unsigned link, guest;
 	struct mac mac;
+	struct mac to;
+	bool aside;			/* that is not the gateway's */
 };
 
 struct network {
@@ -67,6 +72,7 @@ struct network {
 	struct dns *dns;
 	struct reassembly reassembly;
 	uint32_t host_began;		/* conversations (direct.h), now */
+	uint32_t switched;		/* flows (switch.h), now */
 	struct autoconf autoconf;
 	struct paths paths;
 	struct timer moved_timer;	/* to look for flows that moved */

@@ -74,6 +74,7 @@ unsigned test_failures;
 	X(network_openings)						\
 	X(network_paths)						\
 	X(network_policy)						\
+	X(network_switch)						\
 	X(network_udp_offer)						\
 	X(proto_crowd)							\
 	X(proto_icmp_map)						\

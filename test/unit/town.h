@@ -73,6 +73,7 @@ static inline struct town town_begin(unsigned n, bool isolate)
 						 .learn_mac = true };
 
 		t.citizen[i] = town_citizen(&s, i);
+		g.mac = t.citizen[i].mac;
 		g.ip4 = t.citizen[i].ip4;
 		g.ip6 = t.citizen[i].ip6;
 		strcpy(g.name, names[i]);
