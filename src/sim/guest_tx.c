@@ -317,7 +317,7 @@ static void timer(void *ctx, uint64_t arg, void *data, size_t len)
 	struct sim_conn *c = &w->conns[i];
 
 	(void)data, (void)len;
-	if (c->timer_at != w->now_ns)
+	if (!c->timer_at || c->timer_at > w->now_ns)
 		return;			/* armed anew since */
 	c->timer_at = 0;
 	if (c->rto_at > w->now_ns) {

@@ -305,6 +305,20 @@ static void draw_urgent(struct rng *r, struct plan *p)
 	}
 }
 
+/* Of a moment, of minutes, or of hours: past any time-out that there is. */
+static void draw_jumps(struct rng *r, struct plan *p)
+{
+	static const uint32_t most_ms[] = { 1000, 300000, 36000000 };
+
+	p->jumps = rng_chance(r, 100) ? 1 + rng_below(r, PLAN_JUMPS_MAX) : 0;
+	for (unsigned i = 0; i < p->jumps; i++)
+		p->jump[i] = (struct plan_jump){
+			.at_ns = moment(r),
+			.by_ns = (1 + rng_below(r, most_ms[rng_below(r, 3)])) *
+				 MS,
+		};
+}
+
 struct plan plan_random(uint64_t seed)
 {
 	struct rng r = { .state = seed * 2654435761u + 1 };
@@ -335,5 +349,6 @@ struct plan plan_random(uint64_t seed)
 	p.programs = rng_chance(&r, 250);
 	p.gate = rng_chance(&r, 250);
 	p.rule_changes = rng_chance(&r, 200) ? rng_below(&r, 20) : 0;
+	draw_jumps(&r, &p);
 	return p;
 }

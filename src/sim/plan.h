@@ -17,6 +17,7 @@
 #define PLAN_PINGS_MAX	 3
 #define PLAN_ASKS_MAX	 8
 #define PLAN_SERVERS_MAX 3
+#define PLAN_JUMPS_MAX	 3
 #define PLAN_NEVER	 UINT64_MAX
 
 enum plan_connect {		/* what the far end does with a connect */
@@ -88,6 +89,11 @@ struct plan_ask {
 	uint64_t at_ns;
 };
 
+/* The clock leaps ahead: all were stopped at that time, for so long. */
+struct plan_jump {
+	uint64_t at_ns, by_ns;
+};
+
 /* A resolver of the host's. What is left of 1000 is silence. */
 struct plan_server {
 	bool v6;
@@ -119,12 +125,13 @@ struct plan {
 	bool programs;		/* the firewall asks for them */
 	bool gate;		/* … and lets half of the names be asked for */
 	unsigned rule_changes;	/* times that it is given its rules anew */
-	unsigned conns, chats, pings, asks, servers;
+	unsigned conns, chats, pings, asks, servers, jumps;
 	struct plan_conn conn[PLAN_CONNS_MAX];
 	struct plan_chat chat[PLAN_CHATS_MAX];
 	struct plan_chat ping[PLAN_PINGS_MAX];
 	struct plan_ask ask[PLAN_ASKS_MAX];
 	struct plan_server server[PLAN_SERVERS_MAX];
+	struct plan_jump jump[PLAN_JUMPS_MAX];
 };
 
 /* A plan for a seed: anything goes. */

@@ -105,6 +105,17 @@ static void servers_change(void *ctx, uint64_t arg, void *data, size_t len)
 	network_set_resolvers(w->net, w->servers, w->plan.servers);
 }
 
+/* What was to happen meanwhile happens at once, in its order. */
+static void jump(void *ctx, uint64_t arg, void *data, size_t len)
+{
+	struct world *w = ctx;
+
+	(void)data, (void)len;
+	w->now_ns += w->plan.jump[arg].by_ns;
+	w->limit_ns += w->plan.jump[arg].by_ns;
+	w->leapt_ns += w->plan.jump[arg].by_ns;
+}
+
 static void stop(void *ctx, uint64_t arg, void *data, size_t len)
 {
 	(void)arg, (void)data, (void)len;
@@ -208,6 +219,7 @@ static void start(struct world *w, const struct plan *plan)
 
 	*w = (struct world){ .plan = *plan, .rng.state = plan->seed,
 			     .now_ns = WORLD_START_NS,
+			     .limit_ns = WORLD_LIMIT_NS,
 			     .setup = setup_of(plan),
 			     .verbose = w->verbose };
 	w->net = network_init(take_memory(network_bytes(&w->setup)),
@@ -229,6 +241,8 @@ static void start(struct world *w, const struct plan *plan)
 	if (plan->servers_change_ns != PLAN_NEVER)
 		world_after(w, plan->servers_change_ns, servers_change, 0,
 			    NULL, 0);
+	for (unsigned i = 0; i < plan->jumps; i++)
+		world_after(w, plan->jump[i].at_ns, jump, i, NULL, 0);
 	if (plan->stop_ns != PLAN_NEVER)
 		world_after(w, plan->stop_ns, stop, 0, NULL, 0);
 }
@@ -257,7 +271,7 @@ bool world_run(struct world *w, const struct plan *plan)
 {
 	start(w, plan);
 	while (!w->failure[0] && !w->stopping && advance(w))
-		if (w->now_ns > WORLD_LIMIT_NS)
+		if (w->now_ns > w->limit_ns)
 			world_fail(w, "it does not come to an end");
 	if (!w->failure[0] && !w->stopping)
 		check_end(w);

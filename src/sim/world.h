@@ -28,6 +28,9 @@
  *     loses: each datagram goes out once and unchanged, each answer comes
  *     in once, each question is answered once.
  *   - After turns, network_check().
+ *   - The clock may leap ahead by hours, as when all were stopped: streams go
+ *     on all the same, and nothing stays. What has to come within a time
+ *     (datagrams of an exchange, answers to questions) may then be lost.
  *   - At the end, when nothing is left to happen: every connection ended
  *     as its plan allows; no flow, socket, timer or byte of store is left;
  *     the counters add up.
@@ -77,6 +80,7 @@ struct sim_sock {
 	uint64_t received;		/* from the gateway */
 	uint64_t drained;		/* of that, read by the program */
 	uint64_t drained_ns;		/* when that was last less than all */
+	uint64_t leapt_ns;		/* world's, when its patience began */
 	uint64_t written;		/* by the program, for the gateway */
 	uint64_t given;			/* of that, to the gateway */
 	bool urgent_taken, urgent_told;	/* plan's up_urgent, down_urgent */
@@ -151,7 +155,8 @@ struct world {
 	struct plan plan;
 	struct network_setup setup;
 	struct rng rng;
-	uint64_t now_ns;
+	uint64_t now_ns, limit_ns;
+	uint64_t leapt_ns;		/* by the clock, in all */
 	struct queue queue;
 	struct network *net;
 	struct sim_sock socks[WORLD_SOCKS];

@@ -93,6 +93,15 @@ static struct plan more(unsigned n, struct plan p, const char **name)
 			.gap_ns = 5 * MS,
 		};
 		return p;
+	case 31:
+		*name = "the clock leaps by hours in the midst of it";
+		p.loss_to_guest = p.loss_to_gateway = 50;
+		c->host_source = c->host_drain = 1000;
+		p.jumps = 3;
+		p.jump[0] = (struct plan_jump){ 20 * MS, 3600000 * MS };
+		p.jump[1] = (struct plan_jump){ 50 * MS, 36000000 * MS };
+		p.jump[2] = (struct plan_jump){ 80 * MS, 1000 * MS };
+		return p;
 	default:
 		*name = NULL;
 		return p;
