@@ -9,6 +9,7 @@ that join.
 """
 
 import contextlib
+import re
 import socket
 import subprocess
 
@@ -16,7 +17,7 @@ import pytest
 
 from plug import Plug, Serve
 from scene import HOST4, WORLD4, Netns, sh, until
-from servers import Server, web
+from servers import Server, echo, web
 
 scapy = pytest.importorskip("scapy.all")
 
@@ -28,6 +29,8 @@ CONFIG = f"""
 macAddress = {BOAT}
 hostname = dinghy
 publish = 8190:80, 127.0.0.1:8191:80
+[firewall]
+log = off
 """
 
 
@@ -108,6 +111,20 @@ def serving(machine, port=80):
             machine.__enter__()
 
 
+def test_each_reaches_each(fleet):
+    all_of_them = fleet.ship, fleet.boat, fleet.raft
+    for a in all_of_them:
+        assert a.pings(WORLD4)
+        for b in all_of_them:
+            if a is not b:
+                assert a.pings(b.ip4) and a.pings(b.ip6), (a.name, b.name)
+        with serving(a):
+            for b in all_of_them:
+                if a is not b:
+                    assert b.fetches(a.ip4) == "you asked for /x\n"
+                    assert b.fetches(f"[{a.ip6}]") == "you asked for /x\n"
+
+
 def test_names_of_all(fleet):
     for asker in (fleet.ship, fleet.boat, fleet.raft):
         assert asker.resolves("ship") == [fleet.ship.ip4]
@@ -159,6 +176,41 @@ def test_published_of_one(fleet, scene):
     assert done.returncode == 1 and "no guest of that name" in done.stderr
 
 
+MUCH = """
+import os, socket, sys, threading
+s = socket.create_connection((sys.argv[1], 7), 10)
+data, got = os.urandom(1 << 20) * 16, bytearray()
+threading.Thread(target=s.sendall, args=(data,)).start()
+while len(got) < len(data):
+    got += s.recv(1 << 18)
+print(got == data)
+"""
+
+
+def carries_much(client, server, *addresses):
+    """16 MiB, both ways at once, arrive whole."""
+    for address in addresses:
+        with server:
+            echoing = Server(address, echo, 7)
+        with echoing, client:
+            done = subprocess.run(["python3", "-c", MUCH, address],
+                                  capture_output=True, text=True, timeout=60)
+        assert done.stdout == "True\n", done.stderr
+
+
+def test_much_between_two(fleet):
+    carries_much(fleet.ship, fleet.boat, fleet.boat.ip4, fleet.boat.ip6)
+
+
+def test_links_of_two_kinds(fleet):
+    """What one has in batches, and sums left open, the other has not."""
+    with contextlib.closing(fleet.slipway.guest("--join", "ship",
+                                                name="visitor")) as visitor:
+        told = fleet.told("visitor")
+        carries_much(visitor, fleet.boat, fleet.boat.ip4, fleet.boat.ip6)
+        carries_much(fleet.boat, visitor, told["ipv4"], told["ipv6"])
+
+
 class Ear:
     """What comes to a machine, of which one cares."""
 
@@ -171,7 +223,7 @@ class Ear:
 def test_a_thief_gets_nothing(fleet):
     """One's MAC, and one's address, under another's hand."""
     ship, boat, raft = fleet.ship, fleet.boat, fleet.raft
-    assert boat.pings(WORLD4)
+    assert ship.pings(boat.ip4)
     before = fleet.status().get("drops", {})
     ear = Ear(raft, lambda f: boat.ip4.encode() in f or
               f[:6] == bytes.fromhex(BOAT.replace(":", "")))
@@ -185,7 +237,7 @@ def test_a_thief_gets_nothing(fleet):
         raft.send(bytes(scapy.Ether(src=RAFT, dst=SHIP) /
                         scapy.IP(src=boat.ip4, dst=ship.ip4) /
                         scapy.ICMP()))
-    assert boat.pings(WORLD4, 3) and ship.pings(WORLD4)
+    assert ship.pings(boat.ip4, 3) and boat.pings(WORLD4, 3)
     assert not ear.heard
     after = fleet.status()["drops"]
     assert sum(after.values()) > sum(before.values())
@@ -193,18 +245,72 @@ def test_a_thief_gets_nothing(fleet):
 
 
 def test_one_gone_the_others_unharmed(fleet):
-    ship, raft = fleet.ship, fleet.raft
+    ship, boat, raft = fleet.ship, fleet.boat, fleet.raft
+    with boat:
+        server = Server(boat.ip4, echo, 9)
     with ship:
-        talk = socket.create_connection((WORLD4, 7), 5)
-    with talk:
+        talk = socket.create_connection((boat.ip4, 9), 5)
+    with server, talk:
         raft.send(b"")
         raft.leave()
         talk.sendall(b"still here")
         assert talk.recv(99) == b"still here"
         until(lambda: not fleet.told("ship-3")["up"], 5, "it to be down")
         raft.join(fleet.sockets[2])
-        assert raft.pings(WORLD4) and ship.pings(WORLD4)
+        assert raft.pings(ship.ip4) and ship.pings(raft.ip4)
         assert fleet.told("ship-3")["up"]
+
+
+def test_rules_between_two(fleet):
+    """Out of the one, then in of the other, named as they are."""
+    ship, boat, raft = fleet.ship, fleet.boat, fleet.raft
+
+    def blocked(*rule):
+        done = fleet.slipway("firewall", "add", "--name", "ship", "--once",
+                             "name=no", "action=block", *rule)
+        assert done.returncode == 0, done.stderr
+
+    def unblocked():
+        done = fleet.slipway("firewall", "delete", "--name", "ship", "no")
+        assert done.returncode == 0, done.stderr
+
+    with serving(boat):
+        for rule in (("direction=in", "guest=boat",
+                      f"remoteAddress={ship.ip4}"),
+                     ("direction=out", "guest=ship", "protocol=tcp",
+                      "remotePort=80")):
+            assert ship.fetches(boat.ip4) and raft.fetches(boat.ip4)
+            blocked(*rule)
+            assert ship.sh(f"curl -sm1 http://{boat.ip4}/x").returncode == 28
+            assert raft.fetches(boat.ip4) == "you asked for /x\n"
+            unblocked()
+    with boat:
+        server = Server(boat.ip4, echo, 9)
+    with ship:
+        talk = socket.create_connection((boat.ip4, 9), 5)
+    with server, talk:
+        talk.sendall(b"now")
+        assert talk.recv(99) == b"now"
+        flows = fleet.slipway("flows", "ship").stdout
+        assert re.search(rf"{boat.ip4}:9 .*switched", flows), flows
+        blocked("direction=in", "guest=boat", "localPort=9")
+        talk.sendall(b"then")           # a flow that lives is asked about
+        talk.settimeout(1)
+        with contextlib.suppress(OSError):      # silent, or reset
+            assert talk.recv(99) == b""
+        unblocked()
+
+
+def test_isolated(root, world, tmp_path):
+    with contextlib.closing(Fleet(root, tmp_path, "apart",
+                                  "isolate = true")) as fleet:
+        ship = fleet.machine(0, SHIP, "apart")
+        boat = fleet.machine(1, BOAT, "boat")
+        assert ship.pings(WORLD4) and boat.pings(WORLD4)
+        for a, b in ((ship, boat), (boat, ship)):
+            assert a.sh(f"ping -c1 -W1 {b.ip4}").returncode == 1
+            assert a.sh(f"ping -c1 -W1 {b.ip6}").returncode == 1
+        assert fleet.status()["isolate"] is True
 
 
 def test_addresses_stay(root, world, tmp_path):
@@ -243,9 +349,11 @@ def visit(slipway, home, visitor):
     assert own["joined"] == "home" and own["guest"]["ipv4"] == ip4
     assert [g["name"] for g in there["guests"]] == ["home", "visitor"]
     assert told["joined"] and told["link"] == 2
-    for guest in home, visitor:
-        done = run_in(guest, f"ping -c1 -w5 {WORLD4}")
-        assert done.returncode == 0, done
+    for guest, other in ((home, ip4), (visitor, there["guest"]["ipv4"])):
+        for where in WORLD4, other:
+            done = run_in(guest, f"ping -c1 -w5 {where}")
+            assert done.returncode == 0, done
+    carries_much(home, visitor, ip4, told["ipv6"])
     asked = run_in(home, "dig +short +time=5 visitor @"
                    + there["gateway"]["ipv4"])
     assert asked.stdout == ip4 + "\n"

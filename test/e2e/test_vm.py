@@ -2,6 +2,8 @@
 """slipway serve: a virtual machine comes up by itself and is reached."""
 
 import contextlib
+import concurrent.futures
+import contextlib
 import os
 import re
 import shutil
@@ -262,13 +264,112 @@ def test_vhost_user_outlives_either_end(root, world, tmp_path, card):
         again.close()
 
 
+class Lab:
+    """Two machines, on links of two kinds, and a command that joins."""
+
+    WEB = "02:00:00:00:00:0b"
+
+    def __init__(self, slipway, directory):
+        self.slipway = slipway
+        a, b = f"{directory}/a.sock", f"{directory}/b.sock"
+        (directory / "lab.conf").write_text(
+            f"[guest web]\nmacAddress = {self.WEB}\n"
+            "publish = 8390:80, 127.0.0.1:8391:80\n")
+        self.front = slipway.popen(
+            "serve", "-q", "--name", "lab", "--config",
+            directory / "lab.conf", "--qemu", a, "--vhost-user", b,
+            "--localhost", "8392", "--search", "lan.test")
+        until(lambda: os.path.exists(a) and os.path.exists(b) and
+              "lab" in slipway("status").stdout, 5, "the network")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            self.first, self.web = pool.map(
+                lambda how: Machine(ASIDE, how[0], **how[1]),
+                [(stream(a), {}), (vhost_user(b), {"mac": self.WEB})])
+
+    def status(self):
+        return next(s for s in self.slipway.status() if s["name"] == "lab")
+
+    def address(self, name):
+        return next(g["ipv4"] for g in self.status()["guests"]
+                    if g["name"] == name)
+
+    def close(self):
+        self.first.close()
+        self.web.close()
+        self.slipway("stop", "lab")
+        self.front.communicate(timeout=5)
+
+
+@pytest.fixture(scope="module")
+def lab(root, world, tmp_path_factory):
+    with contextlib.closing(Lab(root, tmp_path_factory.mktemp("lab"))) as it:
+        yield it
+
+
+def test_two_machines_reach_each_other(lab):
+    for machine, other in ((lab.first, "web"), (lab.web, "lab")):
+        assert machine.sh("cat /lease")[1].split()[0] == \
+            lab.address("lab" if other == "web" else "web")
+        assert machine.sh(f"ping -c1 -W3 {WORLD4}")[0] == 0
+        status, said = machine.sh(f"ping -c1 -W3 {other}")
+        assert status == 0 and lab.address(other) in said, said
+        machine.sh("httpd -h /www -p 80")
+    for machine, other in ((lab.first, "web"), (lab.web, "lab")):
+        assert machine.sh(f"wget -q -O - http://{other}/hello")[1] == \
+            "from the machine\n"
+
+
+def test_much_between_machines(lab):
+    """By one that takes and gives batches, and one that does not."""
+    for machine, other in ((lab.first, lab.web), (lab.web, lab.first)):
+        other.sh("httpd -h /www -p 80")
+        made = other.sh("dd if=/dev/urandom of=/www/big bs=1M count=4 "
+                        "2>/dev/null; sha256sum </www/big")[1]
+        address = other.sh("cat /lease")[1].split()[0]
+        got = machine.sh(f"wget -q -O - http://{address}/big | sha256sum",
+                         60)[1]
+        assert made.split()[0] == got.split()[0]
+
+
+def test_a_command_among_machines(lab):
+    for machine in lab.first, lab.web:
+        machine.sh("httpd -h /www -p 80")
+    done = lab.slipway(
+        "run", "--join", "lab", "--name", "client", "sh", "-c",
+        f"ping -qc1 -w5 {WORLD4} && ping -qc1 -w5 web && ping -qc1 -w5 lab "
+        "&& curl -sm5 http://web/hello http://lab/hello; ip -4 -o addr")
+    assert done.stdout.count("from the machine\n") == 2, done
+    assert done.stdout.count(" 0% packet loss") == 3, done
+
+
+def test_ports_of_one_of_two_machines(lab, scene):
+    def curl(url):
+        return subprocess.run(["curl", "-sgm", "10", url],
+                              capture_output=True, text=True).stdout
+    lab.web.sh("httpd -h /www -p 80")
+    lab.first.sh("httpd -h /www -p 8392")
+    assert curl("http://127.0.0.1:8391/hello") == "from the machine\n"
+    assert curl("http://127.0.0.1:8392/hello") == "from the machine\n"
+    with scene.world:
+        assert curl(f"http://{HOST4}:8390/hello") == "from the machine\n"
+
+
+def test_one_machine_dies(lab):
+    lab.first.qemu.kill()
+    lab.first.qemu.wait()
+    assert lab.web.sh(f"ping -c1 -W3 {WORLD4}")[0] == 0
+    until(lambda: not lab.status()["guests"][0]["up"], 5, "it to be down")
+
+
 @pytest.mark.parametrize("args, says", [
     ([], "no link to serve"),
     (["--qemu", "/nowhere/to/be/found.sock"], "No such file"),
     (["--qemu", "x" * 200], "too long"),
     (["--qemu", "q.sock", "true"], "runs no command"),
-    (["--qemu", "q.sock", "--qemu-dgram", "p.sock"], "one link"),
-    (["--qemu-connect", "q.sock", "--qemu", "p.sock"], "one link"),
+    (["--qemu", "/nowhere/to/be/found.sock", "--qemu-dgram", "q.sock"],
+     "No such file"),
+    (["--qemu", "q.sock"] * 17, "more than 16 links"),
+    (["--qemu", "q.sock", "--qemu", "q.sock"], "another one serves there"),
     (["--qemu-connect", ""], "empty"),
     (["--qemu-dgram", "/nowhere/to/be/found.sock"], "No such file"),
     (["--qemu-dgram", "q.sock,"], "empty"),
