@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cmd/background.h"
+#include "cmd/boot.h"
 #include "cmd/cmd.h"
 #include "cmd/front.h"
 #include "cmd/pidfile.h"
@@ -74,8 +75,8 @@ static void close_namespaces(const struct guest_ns *ns)
 		close(ns->net);
 }
 
-static int start(const struct attached *a, struct front_ready *ready,
-		 int *link, struct fail *fail)
+static int start(const struct attached *a, int signals,
+		 struct front_ready *ready, int *link, struct fail *fail)
 {
 	const struct config *c = a->config;
 	const struct keeper_guest guest = {
@@ -89,6 +90,9 @@ static int start(const struct attached *a, struct front_ready *ready,
 	const int status = front_start(c, words, &guest, &again, ready, link,
 				       fail);
 
+	if (!status)
+		boot_run_attached(c, &guest.ns, a->target.sees_us, *link,
+				  signals);
 	close_namespaces(&guest.ns);
 	close_namespaces(&again);
 	return status == EXIT_OWN ? EXIT_FAILED : status;
@@ -111,7 +115,7 @@ static int attach(struct attached *a, struct fail *fail)
 {
 	const int signals = front_take_signals();
 	struct front_ready ready;
-	int link, status = start(a, &ready, &link, fail);
+	int link, status = start(a, signals, &ready, &link, fail);
 
 	if (status)
 		return status;

@@ -35,11 +35,14 @@ _Noreturn static void be_boot(const struct config *c,
 		(char *)(uintptr_t)c->boot_command, NULL,
 	};
 	struct fail fail;
+	sigset_t none;
 
 	if (guest_join_admin(ns, &fail) < 0)
 		_exit(NOT_STARTED);
 	take_null();
 	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* After the change of credentials, which would clear it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != front)
@@ -57,15 +60,20 @@ static void tell(int link, enum front_boot_end end, int status)
 	(void)!channel_send(link, &m, sizeof(m), NULL, 0);
 }
 
-/* It has ended, or not within that time. */
-static void await(pid_t pid, int link)
+/* It has ended, or not within that time, or has to. */
+static void await(pid_t pid, int link, int stop)
 {
 	const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int status, n = fd < 0 ? 1 : poll(&p, 1, BOOT_WAIT_MS);
+	struct pollfd p[2] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = stop, .events = POLLIN },
+	};
+	int status, n = fd < 0 ? 1 : poll(p, 2, BOOT_WAIT_MS);
 
 	if (fd >= 0)
 		close(fd);
+	if (n > 0 && p[1].revents)
+		kill(pid, SIGKILL);
 	if (n == 0)
 		tell(link, FRONT_BOOT_RUNS, 0);
 	else if (waitpid(pid, &status, 0) != pid)
@@ -76,7 +84,21 @@ static void await(pid_t pid, int link)
 		tell(link, FRONT_BOOT_EXIT, WEXITSTATUS(status));
 }
 
-void boot_run(const struct config *c, const struct guest_ns *ns, int link)
+void boot_run_attached(const struct config *c, const struct guest_ns *ns,
+		       bool sees_us, int link, int stop)
+{
+	struct guest_ns where = *ns;
+
+	if (geteuid() == 0)
+		where.user = -1;
+	if (c->boot_command[0] && where.user >= 0 && sees_us)
+		tell(link, FRONT_BOOT_UNSAFE, 0);
+	else
+		boot_run(c, &where, link, stop);
+}
+
+void boot_run(const struct config *c, const struct guest_ns *ns, int link,
+	      int stop)
 {
 	const pid_t front = getpid();
 	void (*was)(int);
@@ -94,6 +116,6 @@ void boot_run(const struct config *c, const struct guest_ns *ns, int link)
 	if (pid < 0)
 		tell(link, FRONT_BOOT_FAILED, errno);
 	else
-		await(pid, link);
+		await(pid, link, stop);
 	signal(SIGCHLD, was);
 }

@@ -55,7 +55,7 @@ static int with_keeper(const struct config *c, struct session *s, bool shell,
 
 	if (status)
 		return status;
-	boot_run(c, &s->ns, s->link_fd);
+	boot_run(c, &s->ns, s->link_fd, -1);
 	front_tell_ready(c->ready_fd);
 	if (shell && !c->quiet)
 		greet(&ready);

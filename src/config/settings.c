@@ -177,8 +177,8 @@ const struct setting settings[] = {
 	{ .section = "boot", .key = "command",
 	  .take = value_boot_command,
 	  .accepts = "a command of /bin/sh, up to 511 bytes",
-	  .help = "start it in the guest of run, as its network's root, and "
-		  "await its end before COMMAND" },
+	  .help = "start it in the guest of run or attach, as its network's "
+		  "root, and await its end before COMMAND" },
 	{ .section = "guest NAME", .key = "address",
 	  .take = value_guest_address,
 	  .accepts = "an IPv4 address of the subnet",

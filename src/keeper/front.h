@@ -35,6 +35,7 @@ enum front_boot_end {
 	FRONT_BOOT_SIGNAL,	/* by that signal */
 	FRONT_BOOT_RUNS,	/* it has not, and the command begins */
 	FRONT_BOOT_FAILED,	/* it cannot be started: an errno */
+	FRONT_BOOT_UNSAFE,	/* it is not: cmd/boot.h */
 };
 
 struct front_boot {

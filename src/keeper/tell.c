@@ -73,5 +73,11 @@ void tell_boot(struct keeper *k, const struct front_boot *m)
 		log_print(log, LOG_WARN, "the boot command cannot be "
 			  "started: %s", strerror(m->status));
 		break;
+	case FRONT_BOOT_UNSAFE:
+		log_write(log, LOG_WARN, "the boot command is not started: "
+			  "the container sees the host's processes and could "
+			  "take it over; start that without --pid=host and "
+			  "name its process, or run slipway as root");
+		break;
 	}
 }

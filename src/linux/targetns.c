@@ -127,6 +127,14 @@ static void read_comm(const char *pid, char comm[TARGETNS_COMM_BYTES])
 	snprintf(comm, TARGETNS_COMM_BYTES, "%s", text);
 }
 
+static bool is_other(const char *path, const char *than)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && stat(than, &b) == 0 &&
+	       (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
 static int open_process(const char *word, struct targetns *t,
 			struct fail *fail)
 {
@@ -147,6 +155,8 @@ static int open_process(const char *word, struct targetns *t,
 	t->net = open(path, O_RDONLY | O_CLOEXEC);
 	error = errno;
 	read_comm(word, t->comm);
+	snprintf(path, sizeof(path), "/proc/%ld/ns/pid", pid);
+	t->sees_us = !is_other(path, "/proc/self/ns/pid");
 	/* By now the number may be another's: only if ours has ended. */
 	if (has_ended(t->pidfd))
 		return no_process(word, fail);
@@ -168,7 +178,8 @@ static void shut(struct targetns *t)
 
 int targetns_open(const char *word, struct targetns *out, struct fail *fail)
 {
-	struct targetns t = { .net = -1, .user = -1, .pidfd = -1 };
+	struct targetns t = { .net = -1, .user = -1, .pidfd = -1,
+			      .sees_us = true };
 	const bool digits = *word && !word[strspn(word, "0123456789")];
 	int rc = digits ? open_process(word, &t, fail) :
 			  open_file(word, &t, fail);

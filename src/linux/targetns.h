@@ -9,6 +9,8 @@
 #ifndef LINUX_TARGETNS_H
 #define LINUX_TARGETNS_H
 
+#include <stdbool.h>
+
 #include "base/check.h"
 #include "base/fail.h"
 
@@ -19,6 +21,8 @@ struct targetns {
 	int user;		/* the user namespace that owns it; -1: ours */
 	int pidfd;		/* of the process, if that named it; or -1 */
 	char comm[TARGETNS_COMM_BYTES];	/* its name; "" */
+	bool sees_us;		/* processes there may see ours, for all that
+				   is known: the PID namespace is the same */
 };
 
 /**

@@ -556,3 +556,68 @@ def test_wrong_usage(root, args):
     done = root("attach", *args)
     assert done.returncode == 2, done.stderr
     assert re.match(r"slipway: .+: .+; .+", done.stderr), done.stderr
+
+
+@pytest.fixture
+def boot(tmp_path):
+    """Options: a file of settings with that boot command."""
+    def write(command):
+        path = tmp_path / "boot.conf"
+        path.write_text(f"[boot]\ncommand = {command}\n")
+        return "--config", path
+    return write
+
+
+OWN_PIDS = ("unshare", "--user", "--map-root-user", "--net", "--pid",
+            "--fork", "--kill-child", "--mount-proc")
+
+
+def first_in(container):
+    """The first process there: with OWN_PIDS, the child of who made it."""
+    pid = container.pid
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return int((f.read().split() or [pid])[0])
+
+
+def mtu_of(container):
+    return json.loads(container.sh("ip -j link show eth0").stdout)[0]["mtu"]
+
+
+def test_a_boot_command_has_ended_when_the_network_is_ready(root, user, boot):
+    """Of root, and of an ordinary user whose container sees itself alone."""
+    options = boot("ip link set eth0 mtu 1350; exit 3")
+    for slipway, how in ((root, ()), (root, OWN_PIDS), (user, OWN_PIDS)):
+        with contextlib.closing(Container(slipway, *how)) as container, \
+                contextlib.closing(Attach(slipway, first_in(container),
+                                          *options)) as attached:
+            assert mtu_of(container) == 1350
+            assert attached.status()["warnings"] == [
+                "the boot command has ended with status 3"]
+
+
+def test_a_boot_command_is_not_shown_to_those_who_could_take_it_over(user,
+                                                                     boot):
+    """A container's root that sees it; or nobody knows what it sees."""
+    options = boot("ip link set eth0 mtu 1350")
+    for how, path in (((), "{}"), (OWN_PIDS, "/proc/{}/ns/net")):
+        with contextlib.closing(Container(user, *how)) as container, \
+                contextlib.closing(Attach(user, path.format(container.pid),
+                                          *options)) as attached:
+            assert mtu_of(container) == 1500
+            assert any("the boot command is not started" in w
+                       for w in attached.status()["warnings"])
+
+
+def test_who_is_ended_during_a_boot_command_ends_at_once(root, boot,
+                                                         tmp_path):
+    mark = tmp_path / "runs"
+    options = boot(f"cd {tmp_path}; echo $$ >new; mv new runs; "
+                   "exec sleep 96.13")
+    with contextlib.closing(Container(root)) as container:
+        front = root.popen("attach", container.pid, *options)
+        until(mark.exists, 5, "the boot command")
+        front.terminate()
+        front.communicate(timeout=3)
+        assert front.returncode == 0
+        assert not os.path.exists(f"/proc/{mark.read_text().strip()}")
+        root.gone(2)
