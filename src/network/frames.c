@@ -506,6 +506,15 @@ static enum drop dhcp_packet(struct network *net, const struct ip_packet *ip,
 	return autoconf_dhcp(&net->autoconf, &net->p, ip, &guest, &udp);
 }
 
+/*
+ * A source of which a guest speaks before it has an address of its own; with
+ * it, it joins groups (RFC 3590 section 4), and nobody here is in them.
+ */
+static bool is_without_address(const struct ip *src)
+{
+	return ip_is_link_local(src) || ip_is_unspecified(src);
+}
+
 static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 			  const struct arrival *from,
 			  const struct frame_meta *meta)
@@ -525,9 +534,9 @@ static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 		return ndp_packet(net, &ip, from);
 	if (!from->aside && autoconf_is_dhcp(&net->autoconf, &ip))
 		return dhcp_packet(net, &ip, from, meta);
-	if (v6 && ip_is_link_local(&ip.src) && !is_on_link(net, &ip.dst) &&
+	if (v6 && is_without_address(&ip.src) && !is_on_link(net, &ip.dst) &&
 	    !switch_is_for(net, &ip.src, &ip.dst))
-		return DROP_SOURCE;
+		return ip_is_multicast(&ip.dst) ? DROP_OK : DROP_SOURCE;
 	if (!network_heard(net, from, &ip.src))
 		return DROP_SOURCE;
 	if (from->aside && !switch_is_for(net, &ip.src, &ip.dst))
