@@ -16,6 +16,7 @@
 
 #define FUZZ_TARGETS(X)							\
 	X(addr)								\
+	X(agent)							\
 	X(arp)								\
 	X(config)							\
 	X(core)								\

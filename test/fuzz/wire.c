@@ -10,6 +10,7 @@
 
 #include "base/csum.h"
 #include "fuzz/fuzz.h"
+#include "wire/agent.h"
 #include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
@@ -347,4 +348,29 @@ void fuzz_ndp(const uint8_t *data, size_t size)
 		ndp_round_trip(&p, &n);
 out:
 	free((void *)(uintptr_t)p.payload.p);
+}
+
+/* ---- what a machine's agent says ---- */
+
+void fuzz_agent(const uint8_t *data, size_t size)
+{
+	static uint8_t buf[AGENT_RUN_BYTES];
+	const struct view whole = { .p = data, .len = size };
+	const size_t bytes = agent_bytes(data, size);
+	struct agent_message m = { .id = 77 }, n;
+	struct wr w = wr(buf, sizeof(buf));
+
+	PROPERTY(bytes <= AGENT_RUN_BYTES);
+	if (agent_parse(whole, &m) != DROP_OK) {
+		PROPERTY(m.id == 77 && !m.text.p);
+		return;
+	}
+	PROPERTY(bytes == size);
+	PROPERTY(inside(m.text, data, size) && inside(m.more, data, size));
+	agent_emit(&w, &m);
+	PROPERTY(!w.bad && sizeof(buf) - w.left == size);
+	PROPERTY(!memcmp(buf, data, size));
+	PROPERTY(agent_parse((struct view){ .p = buf, .len = size }, &n) ==
+		 DROP_OK);
+	PROPERTY(n.kind == m.kind && n.text.len == m.text.len);
 }

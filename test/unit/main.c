@@ -87,6 +87,7 @@ unsigned test_failures;
 	X(service_dhcp6)						\
 	X(service_dns)							\
 	X(service_dns_gate)						\
+	X(wire_agent)							\
 	X(wire_arp)							\
 	X(wire_dns)							\
 	X(wire_dns_chain)						\
