@@ -56,6 +56,7 @@ unsigned test_failures;
 	X(linux_listeners)						\
 	X(linux_nsswitch)						\
 	X(linux_ownerhelper)						\
+	X(linux_proclisteners)						\
 	X(linux_procscan)						\
 	X(linux_sockfind)						\
 	X(linux_vhost)							\
