@@ -39,6 +39,7 @@ int cmd_serve(char **argv);
 int cmd_stop(char **argv);
 int cmd_status(char **argv);
 int cmd_host_ip(char **argv);
+int cmd_guest(char **argv);
 int cmd_publish(char **argv);
 int cmd_unpublish(char **argv);
 int cmd_ports(char **argv);

@@ -4,7 +4,8 @@
  *
  * The keeper hands out the guest's namespaces over its control socket. The
  * connection is kept: its end means that the guest has ended, and so does
- * then the command, which has no network any more.
+ * then the command, which has no network any more. Of a virtual machine it
+ * hands out a stream to the agent there instead (cmd/remote.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
+#include "cmd/remote.h"
 #include "cmd/session.h"
 #include "config/settings.h"
 #include "keeper/nsfds.h"
@@ -28,7 +30,11 @@ static enum link_word guest_ended(int fd, struct fail *fail)
 	return LINK_LOST;
 }
 
-static int enter(int fd, struct session *s, struct fail *fail)
+/*
+ * 0: s has the guest's namespaces. 1: it is a machine, *stream leads to its
+ * agent. -1, with fail set.
+ */
+static int enter(int fd, struct session *s, int *stream, struct fail *fail)
 {
 	int fds[ASK_MAX_FDS];
 	size_t n_fds;
@@ -38,6 +44,11 @@ static int enter(int fd, struct session *s, struct fail *fail)
 
 	if (!reply)
 		return -1;
+	if (json_is_true(json_object_get(reply, "agent")) && n_fds == 1) {
+		*stream = fds[0];
+		json_decref(reply);
+		return 1;
+	}
 	gateway = json_string_value(json_object_get(reply, "gateway"));
 	good = gateway && ip_parse(gateway, &s->gateway4) &&
 	       nsfds_unpack(fds, n_fds, (unsigned)json_integer_value(
@@ -59,7 +70,7 @@ int cmd_exec(char **argv)
 	struct session s = { .link_event = guest_ended };
 	struct fail fail = { 0 };
 	struct config c;
-	int status = cmd_options(&c, FOR_EXEC, argv, &argv);
+	int stream = -1, kind, status = cmd_options(&c, FOR_EXEC, argv, &argv);
 
 	if (status >= 0)
 		return status;
@@ -69,12 +80,17 @@ int cmd_exec(char **argv)
 		return cmd_fail(&fail, EXIT_USAGE);
 	}
 	s.link_fd = ask_named(argv[0], &fail);
-	if (s.link_fd < 0 || enter(s.link_fd, &s, &fail) < 0)
+	kind = s.link_fd < 0 ? -1 : enter(s.link_fd, &s, &stream, &fail);
+	if (kind < 0)
 		return cmd_fail(&fail, EXIT_OWN);
 	s.as_root = c.as_root;
 	s.argv = argv + 1;
 	if (s.argv[0] && !strcmp(s.argv[0], "--"))
 		s.argv++;
+	if (kind > 0) {
+		status = remote_run(stream, s.link_fd, s.argv, &fail);
+		return fail.text[0] ? cmd_fail(&fail, status) : status;
+	}
 	if (!s.argv[0]) {
 		shell[0] = strdup(session_shell());
 		s.argv = shell;

@@ -77,6 +77,12 @@ static const struct command commands[] = {
 	  "the address at which this guest reaches its host",
 	  "Prints the gateway of the IPv4 default route: in a guest, and in\n"
 	  "WSL2, the address of the host." },
+	{ "guest", FOR_GUEST, true, cmd_guest, "",
+	  "the agent that runs inside a virtual machine",
+	  "Runs in a virtual machine that slipway serve has given a network, as\n"
+	  "root: tells the host what listens there, so that it answers at the\n"
+	  "host's localhost, and runs the commands of slipway exec. Stays until it\n"
+	  "is stopped, and finds the host again when that was away." },
 	{ .name = NULL },
 };
 

@@ -11,6 +11,7 @@ void config_defaults(struct config *c)
 	c->mtu_auto = true;
 	c->mtu = CONFIG_MTU_USUAL;
 	c->ipv6 = true;
+	c->agent = true;
 	c->generate_hosts = true;
 	c->generate_resolv_conf = true;
 	c->auto_proxy = true;

@@ -96,6 +96,7 @@ struct config {
 	bool link_local;
 	bool isolate;			/* guests do not reach each other */
 	bool keep_flows;
+	bool agent;			/* a machine's is heard */
 	enum config_access host_access;
 	struct port_list host_ports;	/* if CONFIG_ACCESS_LIST */
 	bool host_interface;
@@ -143,6 +144,8 @@ struct config {
 	bool has_doctor_peer;
 	struct ip doctor_peer;		/* --peer */
 	bool background;
+	bool has_gateway;
+	struct ip gateway;		/* --gateway of guest */
 	bool as_root, once, quiet, verbose, json, help, version;
 	struct config_verb verb;	/* of firewall, why */
 	int ready_fd;			/* -1: none */

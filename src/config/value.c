@@ -573,6 +573,24 @@ const char *value_pid_file(struct config *c, const char *text)
 	return NULL;
 }
 
+const char *value_agent(struct config *c, const char *text)
+{
+	return boolean(text, &c->agent);
+}
+
+const char *value_no_agent(struct config *c, const char *text)
+{
+	(void)text;
+	c->agent = false;
+	return NULL;
+}
+
+const char *value_gateway(struct config *c, const char *text)
+{
+	c->has_gateway = ip_parse(text, &c->gateway);
+	return c->has_gateway ? NULL : "not an address";
+}
+
 const char *value_host_interface(struct config *c, const char *text)
 {
 	return boolean(text, &c->host_interface);

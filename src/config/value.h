@@ -25,7 +25,8 @@ value_fn value_address;
 value_fn value_mac;
 value_fn value_hostname;	/* RFC 1123 section 2.1 */
 value_fn value_mtu;
-value_fn value_ipv6, value_no_ipv6;
+value_fn value_ipv6, value_no_ipv6, value_agent, value_no_agent;
+value_fn value_gateway;
 value_fn value_dns;		/* addresses; commas or blanks between */
 value_fn value_search;		/* domains; commas or blanks between */
 value_fn value_localhost;	/* auto, off, ports */

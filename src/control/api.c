@@ -13,7 +13,7 @@ static const struct api_call calls[API_MAX] = {
 		"isolate, joined, mtu, dns, domains, search, host_access, "
 		"host_interface, localhost, "
 		"binds_refused, forwards, mirrors, publish, kept, published, "
-		"flows, traffic, "
+		"agent, boot, flows, traffic, "
 		"questions, drops, ping, narrow, log, warnings",
 		"All that `slipway status NAME` tells, but for the host's "
 		"firewall, which the command asks itself." },
@@ -45,10 +45,12 @@ static const struct api_call calls[API_MAX] = {
 		"End the guest and its command. The connection closes when "
 		"all is gone." },
 	[API_EXEC] = { "POST", "/v1/exec", "",
-		"namespaces, gateway, proxies",
+		"namespaces, gateway, proxies; or agent",
 		"With `Upgrade: " API_UPGRADE "`: a line of JSON with the "
-		"descriptors of the guest's namespaces (SCM_RIGHTS). The "
-		"connection closes when the guest ends." },
+		"descriptors of the guest's namespaces (SCM_RIGHTS). Of a "
+		"virtual machine: that of a stream to its agent, which "
+		"speaks as `src/wire/agent.h` says. The connection closes "
+		"when the guest ends." },
 	[API_JOIN] = { "POST", "/v1/join", "name",
 		"network, mac, ipv4, subnet, bits, ipv6, subnet6, has_ipv6, "
 		"mtu, host_access",

@@ -305,6 +305,21 @@ static void print_counters(FILE *out, json_t *o)
 	fputc('\n', out);
 }
 
+/* Of a machine: who there speaks with us. */
+static void print_agent(FILE *out, json_t *o)
+{
+	const json_t *agent = json_object_get(o, "agent");
+	const json_t *boot = json_object_get(o, "boot");
+
+	if (agent)
+		fprintf(out, "%-12sslipway %s in %s, since %s\n", "agent",
+			text_at(agent, "version"), text_at(agent, "hostname"),
+			text_at(agent, "since"));
+	if (boot)
+		fprintf(out, "%-12sthe command has ended with status %lld\n",
+			"boot", number_at(o, "boot", "status"));
+}
+
 void render_details(FILE *out, json_t *o)
 {
 	json_t *w;
@@ -333,6 +348,7 @@ void render_details(FILE *out, json_t *o)
 	print_forwards(out, o);
 	print_halves(out, json_object_get(o, "mirrors"), "in guest");
 	print_refused(out, o);
+	print_agent(out, o);
 	print_published(out, o);
 	print_counters(out, o);
 	pair(out, "log", text_at(o, "log"), "");

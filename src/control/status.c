@@ -349,6 +349,24 @@ static json_t *domains_json(const struct status *s)
 	return list;
 }
 
+static void put_agent(json_t *root, const struct status *s)
+{
+	char since[sizeof("2000-01-01T00:00:00Z")];
+	struct tm tm;
+
+	if (s->boot_ended)
+		json_object_set_new(root, "boot", json_pack("{s:i}", "status",
+							(int)s->boot_status));
+	if (!s->agent_version)
+		return;
+	gmtime_r(&s->agent_since, &tm);
+	strftime(since, sizeof(since), "%FT%TZ", &tm);
+	json_object_set_new(root, "agent", json_pack("{s:o, s:o, s:o, s:s}",
+		"version", api_text(s->agent_version),
+		"hostname", api_text(s->agent_hostname),
+		"address", ip_json(&s->agent_from), "since", since));
+}
+
 json_t *status_json(const struct status *s)
 {
 	json_t *root = json_object(), *dns = json_array();
@@ -379,6 +397,7 @@ json_t *status_json(const struct status *s)
 		json_object_set_new(root, "binds_refused", json_integer(
 					(json_int_t)s->binds_refused));
 	put_ports(root, s);
+	put_agent(root, s);
 	if (s->counters) {
 		put_counters(root, s->counters);
 		json_object_set_new(root, "narrow", narrow_json(s));

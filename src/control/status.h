@@ -19,6 +19,8 @@
  * from_cache, failed, refused (by rules), names_lost} (DNS), drops {REASON:
  * COUNT} (those not zero), ping {ipv4, ipv6}, narrow [{path, mtu}…] (paths
  * that take less than they say; an address, or an interface of the host's),
+ * agent {version, hostname, address, since (of UTC)} (of a machine that has
+ * one), boot {status} (how the boot command has ended there),
  * log (a path), warnings [TEXT…]. Without IPv6 its members
  * are absent; flows, traffic and drops if the engine did not answer. A
  * machine's ipv6 is the address that it was heard to use, and until then
@@ -31,6 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/addr.h"
 #include "base/check.h"
@@ -118,6 +121,13 @@ struct status {
 	const struct network_stats *counters;	/* NULL: not known */
 	const char *narrow_dev[NETWORK_NARROW_MAX];	/* names of those of
 					   counters; NULL: gone */
+	bool agent_heard;		/* a machine's may come */
+	const char *agent_version;	/* NULL: it is not here; borrowed */
+	const char *agent_hostname;	/* likewise; both of ASCII */
+	time_t agent_since;
+	struct ip agent_from;
+	bool boot_ended;		/* the boot command, in a machine, */
+	uint32_t boot_status;		/* with that */
 	bool no_route_free;		/* a route of the host lies over net4 */
 	const char *const *log_tail;	/* warnings from the log */
 	size_t n_log_tail;

@@ -101,6 +101,7 @@ static struct network_setup network_setup_of(const struct engine_setup *s,
 		.gateway6 = s->gateway6, .guest6 = s->guest6,
 		.own_ip6 = s->own_ip6,
 		.mtu = s->mtu,
+		.agent = s->agent,
 		.host_access = s->host_access, .host_ports = s->host_ports,
 		.host_port = s->host_fd >= 0,
 		.link_local = s->link_local, .keep_flows = s->keep_flows,
@@ -179,6 +180,7 @@ static int prepare(struct engine *e, struct fail *fail)
 	};
 
 	rules_ops(&e->ops, &hostenv_ops);
+	agents_ops(&e->ops);
 	e->host.pool.limit = STORE_LIMIT;
 	e->host.tcp_bytes = crowd_bytes();
 	e->host.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -222,6 +224,7 @@ static int prepare(struct engine *e, struct fail *fail)
 				&(struct relays_setup){
 		.epoll_fd = e->host.epoll_fd,
 		.inside_ch = e->setup.inside_ch,
+		.keeper_ch = e->setup.keeper_ch,
 		.most = budget.relays, .pipes = budget.pipes,
 		.bytes = e->host.tcp_bytes,
 		.offer = offer, .judge = judge, .ctx = e,

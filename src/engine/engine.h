@@ -29,6 +29,7 @@ struct engine_setup {
 	struct ip gateway6, guest6;
 	bool own_ip6;			/* the guest may take another */
 	unsigned mtu;
+	bool agent;			/* the guest's is heard */
 	bool host_access;		/* false: nothing of the host, in any
 					   spelling */
 	struct port_list host_ports;	/* and of it only these; n 0: all */

@@ -76,6 +76,7 @@ union keeper_msg {
 	struct msg_hits_get hits;
 	struct msg_guest guest;
 	struct msg_link link;
+	struct msg_opened opened;
 };
 
 static void add_guest(struct engine *e, const struct msg_guest *m)
@@ -140,13 +141,30 @@ static void take_hosts(struct engine *e, const struct msg_hosts *m, int fd)
 	e->hosts = new;
 }
 
+/*
+ * A machine's own address is reached by frames; what listens at another one,
+ * its loopback say, by its agent.
+ */
+static enum relay_way way_of(const struct engine *e,
+			     const struct msg_forward *m)
+{
+	const struct engine_setup *s = &e->setup;
+
+	if (m->to_host)
+		return RELAY_TO_HOST;
+	if (m->by_frames)
+		return RELAY_BY_FRAMES;
+	return s->agent && !prefix_has(&s->net4, &m->to.ip) &&
+	       !prefix_has(&s->net6, &m->to.ip) ? RELAY_BY_AGENT :
+						   RELAY_TO_GUEST;
+}
+
 /* Takes fd. */
 static void add_forward(struct engine *e, const struct msg_forward *m, int fd)
 {
 	if (!m->udp)
 		relays_forward_add(e->relays, m->id, fd, &m->to,
-				   m->to_host ? RELAY_TO_HOST : m->by_frames ?
-				   RELAY_BY_FRAMES : RELAY_TO_GUEST);
+				   way_of(e, m));
 	else if (m->by_frames || (!m->to_host && e->setup.inside_ch < 0))
 		network_udp_offer(e->net, m->id, fd, &m->to,
 				  m->own && m->by_frames, engine_now_ns());
@@ -179,6 +197,8 @@ bool engine_keeper_message(struct engine *e)
 	const ssize_t n = channel_recv(e->setup.keeper_ch, &m, sizeof(m), fds,
 				       &n_fds);
 
+	if (n == -EMFILE && m.kind == MSG_CONNECTED)
+		relays_connected(e->relays, m.opened.id, -1, EMFILE);
 	if (n == -EAGAIN || n == -EMFILE)
 		return true;
 	if (n <= 0)
@@ -206,6 +226,9 @@ bool engine_keeper_message(struct engine *e)
 		rules_take_helper(e, fds[--n_fds]);
 	else if (m.kind == MSG_HITS_GET && n == sizeof(m.hits))
 		rules_send_hits(e, m.hits.from);
+	else if (m.kind == MSG_CONNECTED && n == sizeof(m.opened))
+		relays_connected(e->relays, m.opened.id,
+				 n_fds ? fds[--n_fds] : -1, m.opened.error);
 	else if (m.kind == MSG_LINK_ADD && n == sizeof(m.link) && n_fds == 1)
 		add_link(e, &m.link, fds[--n_fds]);
 	else if (m.kind == MSG_LINK_DEL && n == sizeof(m.link))

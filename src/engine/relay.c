@@ -44,6 +44,7 @@ struct relay {
 	bool judged;		/* the firewall has let it pass */
 	bool stale;		/* by rules that have changed since */
 	bool to_host;		/* the client is the guest's */
+	bool by_agent;		/* the server's end is a pair of sockets */
 	uint16_t client_port;
 	uint32_t begun_s;
 	int fd[2];		/* by side; -1 if none */
@@ -262,15 +263,16 @@ static enum step empty(struct stream *s, int sink)
 /*
  * Without a pipe: where there is none, and the urgent byte (RFC 9293 section
  * 3.8.5), which splice() does not pass. What the sink does not take has never
- * left the source, so nothing is held in between.
+ * left the source, so nothing is held in between. oob: the sink can be told
+ * that it is urgent.
  */
 static enum step copy(struct relays *r, struct stream *s, int source,
-		      int sink, bool urgent, uint32_t *moved)
+		      int sink, bool urgent, bool oob, uint32_t *moved)
 {
 	const ssize_t there = recv(source, r->buf,
 				   urgent ? 1 : sizeof(r->buf),
 				   MSG_PEEK | MSG_DONTWAIT);
-	const int how = MSG_NOSIGNAL | MSG_DONTWAIT | (urgent ? MSG_OOB : 0);
+	const int how = MSG_NOSIGNAL | MSG_DONTWAIT | (oob ? MSG_OOB : 0);
 	ssize_t sent;
 
 	if (there == 0) {
@@ -323,7 +325,8 @@ static bool pump(struct relays *r, struct relay *y, enum side source)
 			   take_pipe(r, s)) {
 			step = fill(s, from);
 		} else if (s->writable) {
-			step = copy(r, s, from, to, urgent, &moved);
+			step = copy(r, s, from, to, urgent,
+				    urgent && !y->by_agent, &moved);
 		} else {
 			break;
 		}
@@ -359,7 +362,8 @@ static void ask(struct relays *r)
 		const struct msg_open m = { .kind = MSG_CONNECT,
 					    .id = slot_of(r, y),
 					    .at = y->to };
-		const int rc = channel_send(r->setup.inside_ch, &m, sizeof(m),
+		const int rc = channel_send(y->by_agent ? r->setup.keeper_ch :
+					    r->setup.inside_ch, &m, sizeof(m),
 					    NULL, 0);
 
 		if (rc == -EAGAIN)
@@ -475,6 +479,7 @@ static void accept_one(struct relays *r, const struct forward *f, int fd,
 	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	y->to = f->to;
 	y->to_host = f->way == RELAY_TO_HOST;
+	y->by_agent = f->way == RELAY_BY_AGENT;
 	y->begun_s = now_s();
 	y->client_port = client_port;
 	heed(r, y, judge(r, y));

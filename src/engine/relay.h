@@ -59,6 +59,8 @@ struct relays;
 enum relay_way {
 	RELAY_TO_GUEST,		/* by the helper's sockets */
 	RELAY_TO_HOST,		/* by our own */
+	RELAY_BY_AGENT,		/* by those of the agent, which the keeper is
+				   asked for */
 	RELAY_BY_FRAMES,	/* handed to offer: the guest is to see them */
 };
 
@@ -76,6 +78,7 @@ struct relays_setup {
 	int epoll_fd;
 	int inside_ch;		/* to the helper. -1, there is none: clients
 				   of the guest's are handed to offer */
+	int keeper_ch;		/* asked instead, by RELAY_BY_AGENT */
 	uint32_t most, pipes;	/* at a time */
 	uint64_t bytes;		/* for the buffers of all sockets together */
 	relay_offer_fn *offer;	/* takes fd */

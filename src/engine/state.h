@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "engine/agents.h"
 #include "engine/engine.h"
 #include "engine/exchanges.h"
 #include "engine/links.h"
@@ -46,6 +47,7 @@ struct engine {
 	struct env_ops ops;
 	struct engine_rules rules;
 	struct owners owners;
+	struct agents agents;
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
 	struct engine_link links[LINKS_MAX];
 	uint8_t guest_id[NETWORK_GUESTS_MAX];	/* the core's, by the keeper's

@@ -157,6 +157,15 @@ struct env_ops {
 	bool (*tcp_error)(void *ctx, int id, struct env_net_error *out);
 
 	/*
+	 * The guest's agent (wire/agent.h) calls from that port of its: a
+	 * stream to whoever hears it, connected, or -ENV_*. Only asked for
+	 * with setup.agent.
+	 */
+	int (*agent_open)(void *ctx, const struct endpoint *from,
+			  struct handle owner);
+	struct stream_ops agent;
+
+	/*
 	 * Send one byte that is urgent (RFC 9293 section 3.8.5), behind what
 	 * was sent. 1, or -ENV_*.
 	 */

@@ -68,6 +68,7 @@ static json_t *status_now(struct keeper *k,
 	put_ports(k, &s);
 	s.n_guests = roster_status(k, &s.guests);
 	s.joined = k->join_fd >= 0 ? k->in.config->join : NULL;
+	agent_status(&k->agent, &s);
 	s.binds_refused = k->conflict.refused;
 	s.counters = now;
 	s.no_route_free = overlapped(k);
@@ -113,11 +114,6 @@ static void want_exec(struct keeper *k, struct client *cl)
 	unsigned mask;
 	size_t n;
 
-	if (k->machine) {
-		clients_refuse(cl, 409, "the guest is a virtual machine; to "
-			       "run a command there, log in to it", now);
-		return;
-	}
 	if (k->phase != UP) {
 		clients_refuse(cl, 503, "the guest is still starting; try "
 			       "again", now);
@@ -126,6 +122,10 @@ static void want_exec(struct keeper *k, struct client *cl)
 	if (clients_crowded(&k->clients)) {
 		clients_refuse(cl, 503, "the guest has as many commands as it "
 			       "may have; end one of them", now);
+		return;
+	}
+	if (k->machine) {
+		agent_run(k, cl);
 		return;
 	}
 	n = nsfds_pack(&k->ns, fds, &mask);

@@ -39,9 +39,18 @@ int clients_init(struct clients *c, const char *path)
 	return -error;
 }
 
+/* What it was lent is its own, or nobody's. */
+static void give_up(struct client *cl)
+{
+	if (cl->lent)
+		close(cl->lent);
+	cl->lent = 0;
+}
+
 void clients_drop(struct client *cl)
 {
 	close(cl->fd);
+	give_up(cl);
 	if (cl->got_fd >= 0)
 		close(cl->got_fd);
 	free(cl->text);
@@ -236,6 +245,7 @@ static void write_more(struct client *cl)
 		}
 		cl->done += (size_t)n;
 	}
+	give_up(cl);
 	if (!cl->hold) {
 		clients_drop(cl);
 		return;
@@ -329,6 +339,12 @@ static void hear_joiner(struct client *cl)
 	/* Its end; or it talks on, which it should not. */
 	if (n <= 0 || cl->got_fd < 0)
 		clients_drop(cl);
+}
+
+void clients_lend(struct client *cl, json_t *root, int fd, uint64_t now_ns)
+{
+	cl->lent = fd;
+	clients_switch(cl, root, &fd, 1, now_ns);
 }
 
 /* A client that hangs up, or talks on when it should not, is let go. */

@@ -58,6 +58,8 @@ struct client {
 	bool hold;			/* after the reply */
 	int pass[CHANNEL_MAX_FDS];	/* borrowed until sent */
 	size_t n_pass;
+	int lent;			/* one of these, ours until then; or 0 */
+	uint32_t asked;			/* of whom else it waits for; 0 */
 	uint64_t deadline_ns;		/* READING and WRITING */
 };
 
@@ -101,6 +103,10 @@ void clients_switch(struct client *client, json_t *root, const int *fds,
 
 /* Cut it off. */
 void clients_drop(struct client *client);
+
+/* The same with one descriptor, which is taken. */
+void clients_lend(struct client *client, json_t *root, int fd,
+		  uint64_t now_ns);
 
 /* Are there as many HELD clients as may be? */
 bool clients_crowded(const struct clients *c);

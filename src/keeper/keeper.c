@@ -3,13 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -34,7 +32,8 @@
 #define FDS_OWN		(CLIENTS_MAX + 64u)	/* not for ports of guests */
 
 enum polled { P_FRONT, P_INSIDE, P_ENGINE, P_SIGNAL, P_RESOLVERS,
-	      P_HOSTS, P_ROUTE, P_CONFLICT, P_WHOSE, P_JOIN, P_CLIENTS };
+	      P_HOSTS, P_ROUTE, P_CONFLICT, P_WHOSE, P_JOIN, P_AGENT,
+	      P_CLIENTS };
 
 uint64_t keeper_now_ns(void)
 {
@@ -193,6 +192,7 @@ static void start_engine(struct keeper *k, int tap, uint32_t offloads)
 		.gateway6 = k->in.gateway6, .guest6 = k->in.plan.guest6,
 		.own_ip6 = k->machine,
 		.mtu = k->in.mtu,
+		.agent = k->agent.epoll_fd >= 0,
 		.host_access = c->host_access != CONFIG_ACCESS_OFF,
 		.link_local = c->link_local, .keep_flows = c->keep_flows,
 		.isolate = c->isolate,
@@ -463,6 +463,8 @@ union engine_msg {
 	struct msg_blocked blocked;
 	struct msg_hits hits;
 	struct msg_guests guests;
+	struct msg_agent agent;
+	struct msg_open open;
 };
 
 static void engine_log(struct keeper *k, const struct msg_log *m)
@@ -481,6 +483,8 @@ static void engine_event(struct keeper *k)
 	const ssize_t n = channel_recv(k->engine_ch, &m, sizeof(m), fds,
 				       &n_fds);
 
+	if (n == sizeof(m.agent) && m.kind == MSG_AGENT && n_fds == 1)
+		agent_called(k, &m.agent, fds[--n_fds]);
 	while (n_fds)
 		close(fds[--n_fds]);
 	if (n == -EAGAIN)
@@ -504,6 +508,8 @@ static void engine_event(struct keeper *k)
 	} else if (n >= (ssize_t)offsetof(struct msg_hits, at) &&
 		   m.kind == MSG_HITS) {
 		hits_take(k, &m.hits, (uint32_t)n);
+	} else if (n == sizeof(m.open) && m.kind == MSG_CONNECT) {
+		agent_connect(k, &m.open);
 	} else if (n <= 0) {
 		fatal_end(k, "the engine");
 	}
@@ -563,8 +569,10 @@ static int timers(struct keeper *k)
 	}
 	if (k->phase == ENGINE || k->phase == UP) {
 		const uint64_t tick = mirrors_tick(&k->mirrors, now);
+		const uint64_t agent = agent_tick(k, now);
 
 		next = tick < next ? tick : next;
+		next = agent < next ? agent : next;
 	}
 	next = k->stats_ns < next ? k->stats_ns : next;
 	next = k->flows_ns < next ? k->flows_ns : next;
@@ -599,6 +607,7 @@ static void turn(struct keeper *k)
 		[P_CONFLICT] = { .fd = k->conflict.ch, .events = POLLIN },
 		[P_WHOSE] = { .fd = k->whose.ch, .events = POLLIN },
 		[P_JOIN] = { .fd = k->join_fd, .events = POLLIN },
+		[P_AGENT] = { .fd = k->agent.epoll_fd, .events = POLLIN },
 	};
 	const size_t n = clients_fill(&k->clients, p + P_CLIENTS);
 	const int timeout = timers(k);
@@ -629,39 +638,14 @@ static void turn(struct keeper *k)
 		whose_event(k);
 	if (k->phase != OVER && p[P_JOIN].revents)
 		network_ended(k);
+	if (k->phase != OVER && p[P_AGENT].revents)
+		agent_event(k);
 	if (k->phase != OVER)
 		clients_turn(&k->clients, p + P_CLIENTS, n, keeper_now_ns(),
 			     answers_want, k);
 }
 
 /* ---- the process ---- */
-
-/* How many descriptors we may have now. */
-static unsigned raise_limit(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return 0;
-	rl.rlim_cur = rl.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 &&
-	    getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return 0;
-	return rl.rlim_cur < INT_MAX ? (unsigned)rl.rlim_cur : INT_MAX;
-}
-
-void keeper_keep_only(int *const fds[], size_t n)
-{
-	int next = 3;
-
-	for (size_t i = 0; i < n; i++)
-		if (*fds[i] >= 0)
-			*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, 3 + (int)n);
-	for (size_t i = 0; i < n; i++)
-		if (*fds[i] >= 0)
-			*fds[i] = dup3(*fds[i], next++, O_CLOEXEC);
-	close_range((unsigned)next, ~0u, 0);
-}
 
 /* Nothing of the user's terminal, pipes or directory is held on to. */
 static void let_go(struct keeper *k)
@@ -740,6 +724,7 @@ static void begin(struct keeper *k, struct config *config, pid_t front,
 		return;
 	}
 	publishing_begin(k);
+	agent_begin(k);
 	/* The first that the engine hears: nothing passes before. */
 	if (firewalling_begin(k, &fail) < 0) {
 		fatal(k, 125, fail.text);
@@ -765,6 +750,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
 		.hostif.fd = -1, .conflict.ch = -1, .join_fd = -1,
 		.whose = { .end = -1, .ch = -1 }, .mirrors.diag = -1,
+		.agent.epoll_fd = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
 		.hits.ns = NEVER,
 		.route.due_ns = NEVER,
@@ -777,7 +763,7 @@ _Noreturn static void run(const struct config *config, char *const *command,
 	k.machine = k.n_links > 0;
 	k.ns = guest->ns;
 	let_go(&k);
-	k.fds = raise_limit();
+	k.fds = keeper_raise_limit();
 	own = *config;		/* a network that is joined changes it */
 	begin(&k, &own, front, command);
 	while (k.phase != OVER)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "keeper/agent.h"
 #include "keeper/blocked.h"
 #include "keeper/clients.h"
 #include "keeper/conflict.h"
@@ -41,6 +42,7 @@ struct keeper {
 	struct conflict conflict;
 	struct firewalling firewall;
 	struct whose whose;
+	struct agent agent;		/* a machine's */
 	struct blocked blocked;
 	struct hits hits;
 	struct guest_ns ns;
@@ -70,6 +72,9 @@ struct keeper {
 
 /* Of the monotonic clock. */
 uint64_t keeper_now_ns(void);
+
+/* Have as many as may be; how many. */
+unsigned keeper_raise_limit(void);
 
 /* Of all descriptors, only those of these that there are, from 3 on. */
 void keeper_keep_only(int *const fds[], size_t n);

@@ -145,6 +145,11 @@ static int enrol_stream(struct hostenv *he, int fd, struct handle owner)
 			     EPOLLET, owner);
 }
 
+int hostenv_enrol(struct hostenv *he, int fd, struct handle owner)
+{
+	return enrol_stream(he, fd, owner);
+}
+
 static int tcp_connect(void *ctx, const struct endpoint *to, uint8_t ttl,
 		       uint16_t mss, struct handle owner)
 {

@@ -68,6 +68,12 @@ static inline struct handle hostenv_handle(uint64_t datum)
 /* enum env_event bits of epoll's. */
 unsigned hostenv_events(uint32_t epoll_events);
 
+/*
+ * Events of a stream socket, a connected one of ours too, go to its owner from
+ * now on. 0, or -1 with errno set.
+ */
+MUST int hostenv_enrol(struct hostenv *he, int fd, struct handle owner);
+
 /* The positive enum env_error for an errno. */
 enum env_error hostenv_error(int error);
 

@@ -32,7 +32,7 @@ enum msg_kind {
 	MSG_GUEST_READY = 1,	/* struct msg_guest_ready + descriptors */
 	MSG_GUEST_FAILED,	/* struct msg_failed */
 	MSG_LISTENER,		/* struct msg_listener: began or ended */
-	/* engine -> inside helper, and back */
+	/* engine -> inside helper, or, for an agent, keeper; and back */
 	MSG_CONNECT,		/* struct msg_open */
 	MSG_CONNECTED,		/* struct msg_opened + socket, or errno */
 	/* keeper -> inside helper, and back */
@@ -64,6 +64,7 @@ enum msg_kind {
 	MSG_FLOWS,		/* struct msg_flows */
 	MSG_BLOCKED,		/* struct msg_blocked */
 	MSG_HITS,		/* struct msg_hits */
+	MSG_AGENT,		/* struct msg_agent + a connected stream */
 	/* engine -> owner helper, and back */
 	MSG_OWNER_ASK,		/* struct msg_owner_ask */
 	MSG_OWNER,		/* struct msg_owner */
@@ -233,6 +234,12 @@ struct msg_hits {
 struct msg_blocked {
 	uint32_t kind;
 	struct network_blocked what;
+};
+
+/* The guest's agent, or one that says so, calls. */
+struct msg_agent {
+	uint32_t kind;
+	struct endpoint from;	/* its end, in the guest */
 };
 
 /* Which program has that socket? */

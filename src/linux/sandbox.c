@@ -151,6 +151,10 @@ static int allow_engine(scmp_filter_ctx ctx)
 
 	if (!err)
 		err = allow_sockets(ctx);
+	if (!err)		/* whoever hears an agent has the other end */
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW,
+				       SCMP_SYS(socketpair), 1,
+				       SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	/* How much is queued in a socket, and what; nothing else by ioctl. */
 	for (unsigned i = 0; !err && i < 3; i++)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl),

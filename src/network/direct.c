@@ -3,6 +3,7 @@
 
 #include "network/meta.h"
 #include "network/state.h"
+#include "wire/agent.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -256,7 +257,9 @@ static bool may_begin(const struct network *net, const struct said *s)
 
 	return s->begins && !s->error &&
 	       policy_host_is_open(&net->policy, at.port) &&
-	       at.port != PORT_DNS && !is_gateways(net, s) &&
+	       at.port != PORT_DNS &&
+	       !(net->setup.agent && at.port == AGENT_PORT) &&
+	       !is_gateways(net, s) &&
 	       env->ops->host_listens(env->ctx, &at,
 				      s->key.kind == FLOW_DIRECT_UDP);
 }

@@ -10,6 +10,7 @@
  */
 #include "base/csum.h"
 #include "network/state.h"
+#include "wire/agent.h"
 #include "wire/arp.h"
 #include "wire/icmp.h"
 #include "wire/ndp.h"
@@ -188,9 +189,18 @@ static bool to_gateway(const struct network *net, const struct ip_packet *ip)
 	return ip_equal(&ip->dst, proto_gateway(&net->p, &ip->dst));
 }
 
-static int open_dns(void *ctx, struct handle owner)
+static int open_dns(void *ctx, const struct endpoint *from,
+		    struct handle owner)
 {
+	(void)from;
 	return dns_stream_open(ctx, owner);
+}
+
+static bool is_for_agent(const struct network *net, const struct ip_packet *ip,
+			 const struct tcp_segment *seg)
+{
+	return net->setup.agent && seg->dst_port == AGENT_PORT &&
+	       to_gateway(net, ip);
 }
 
 static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
@@ -210,6 +220,12 @@ static enum drop tcp_new(struct network *net, const struct ip_packet *ip,
 		target.open = open_dns;
 		target.ops = dns_stream_ops();
 		target.ctx = net->dns;
+		return tcp_open(&net->p, key, seg, &target);
+	}
+	if (is_for_agent(net, ip, seg)) {
+		target.open = net->p.env.ops->agent_open;
+		target.ops = &net->p.env.ops->agent;
+		target.ctx = net->p.env.ctx;
 		return tcp_open(&net->p, key, seg, &target);
 	}
 	drop = route(net, ip, seg->dst_port, &r);

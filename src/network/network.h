@@ -39,6 +39,7 @@ struct network_setup {
 	struct ip gateway6, guest6;
 	bool own_ip6;			/* it may have another, or none */
 	unsigned mtu;			/* of the guest's link: 68..65520 */
+	bool agent;			/* gateway's AGENT_PORT is env's agent */
 	bool host_access;		/* gateway address reaches the host */
 	struct port_list host_ports;	/* and of it only these; n 0: all */
 	bool host_port;			/* network_host_packet(), env's

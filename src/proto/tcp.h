@@ -207,7 +207,8 @@ struct tcp_target {
 	bool reopens;			/* a connection that has ended just now, */
 	uint32_t past;			/* its first sequence number not used */
 	/* A service of the gateway's own instead; NULL: env's tcp_connect. */
-	int (*open)(void *ctx, struct handle owner);
+	int (*open)(void *ctx, const struct endpoint *from,
+		    struct handle owner);
 	const struct stream_ops *ops;	/* of the service */
 	void *ctx;			/* for open and ops */
 };

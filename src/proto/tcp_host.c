@@ -436,13 +436,15 @@ static enum drop connect_start(struct proto *p, struct tcp *t,
 			       const struct tcp_target *target)
 {
 	const struct handle h = flow_handle(&p->flows, &t->flow);
+	const struct endpoint from = { .ip = t->flow.key.guest_ip,
+				       .port = t->flow.key.guest_port };
 
 	t->next_to = target->next_to;
 	t->has_next = target->has_next;
 	if (target->open) {
 		t->host = target->ops;
 		t->host_ctx = target->ctx;
-		t->host_id = target->open(target->ctx, h);
+		t->host_id = target->open(target->ctx, &from, h);
 		t->host_ended = true;	/* it never tells of its end */
 	} else {
 		t->host = &p->env.ops->tcp;

@@ -171,8 +171,9 @@ def test_both_ways_carry_much_unharmed(served):
 def test_exec_says_what_it_is(served):
     done = served.slipway("exec", "machine", "true")
     assert done.returncode == 125
-    assert done.stderr == ("slipway: the guest is a virtual machine; "
-                           "to run a command there, log in to it\n")
+    assert done.stderr == (
+        "slipway: the guest is a virtual machine in which no agent runs; "
+        "start slipway guest there, or log in to it\n")
 
 
 def test_another_machine_may_follow(served):

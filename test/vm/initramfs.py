@@ -13,6 +13,7 @@ and then runs what it is told on the serial console, line by line.
 
 import gzip
 import pathlib
+import subprocess
 import sys
 
 MODULES = ("virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev "
@@ -95,6 +96,39 @@ def build(aside, out):
         cpio.file("init", INIT.encode())
         cpio.file("www/hello", b"from the machine\n", 0o644)
         cpio.end()
+
+
+def libraries(program):
+    """The files that the program is linked with at its start; {name: path}."""
+    said = subprocess.run(["ldd", program], capture_output=True, text=True)
+    words = [line.split() for line in said.stdout.splitlines()]
+    return {w[0]: w[2] if "=>" in w else w[0]
+            for w in words if len(w) > 2 and "=>" in w or
+            w and w[0].startswith("/")}
+
+
+def with_program(aside, program, out):
+    """
+    The archive in ASIDE, and behind it one with the program, as the kernel
+    takes them: /bin/slipway and, unless it is static, what it is linked with;
+    and the modules of sock_diag.
+    """
+    with open(out, "wb") as f:
+        f.write((pathlib.Path(aside) / "initramfs.gz").read_bytes())
+        f.write(b"\0" * (-f.tell() % 4))
+        with gzip.open(f, "wb", compresslevel=1) as packed:
+            cpio = Cpio(packed)
+            for name in ("lib64", "usr", "usr/lib", "run", "root"):
+                cpio.directory(name)
+            cpio.file("bin/slipway", pathlib.Path(program).read_bytes())
+            cpio.directory("modules")
+            for name in "inet_diag", "tcp_diag", "udp_diag":
+                at = next(pathlib.Path(aside).glob(f"lib/**/{name}.ko"))
+                cpio.file(f"modules/{name}.ko", at.read_bytes())
+            for name, path in libraries(program).items():
+                where = name[1:] if name.startswith("/") else "usr/lib/" + name
+                cpio.file(where, pathlib.Path(path).read_bytes())
+            cpio.end()
 
 
 if __name__ == "__main__":

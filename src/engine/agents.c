@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/agents.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/state.h"
+#include "linux/channel.h"
+#include "linux/messages.h"
+
+static struct engine *engine_of(void *host)
+{
+	return (struct engine *)(void *)((char *)host -
+					 offsetof(struct engine, host));
+}
+
+/* 0, or an errno. */
+static int hand_over(const struct engine *e, const struct endpoint *from,
+		     int fd)
+{
+	const struct msg_agent m = { .kind = MSG_AGENT, .from = *from };
+
+	return -channel_send(e->setup.keeper_ch, &m, sizeof(m), &fd, 1);
+}
+
+static int agent_open(void *ctx, const struct endpoint *from,
+		      struct handle owner)
+{
+	struct engine *e = engine_of(ctx);
+	int pair[2], error = 0;
+
+	if (e->agents.n == AGENT_STREAMS_MAX ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+		       pair) < 0)
+		return -ENV_LIMIT;
+	if (hostenv_enrol(&e->host, pair[0], owner) < 0)
+		error = errno;
+	else
+		error = hand_over(e, from, pair[1]);
+	close(pair[1]);
+	if (error) {
+		close(pair[0]);
+		return -ENV_LIMIT;
+	}
+	e->agents.fd[e->agents.n++] = pair[0];
+	return pair[0];
+}
+
+static void agent_close(void *ctx, int id, bool reset)
+{
+	struct engine *e = engine_of(ctx);
+	struct agents *a = &e->agents;
+
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->fd[i] == id) {
+			a->fd[i] = a->fd[--a->n];
+			break;
+		}
+	hostenv_ops.tcp.close(ctx, id, reset);
+}
+
+void agents_ops(struct env_ops *ops)
+{
+	ops->agent_open = agent_open;
+	ops->agent = hostenv_ops.tcp;
+	ops->agent.close = agent_close;
+}
+
+void agents_hang_up(struct agents *a)
+{
+	/* The flows see their end, and reset what nobody hears any more. */
+	for (uint32_t i = 0; i < a->n; i++)
+		shutdown(a->fd[i], SHUT_RDWR);
+}

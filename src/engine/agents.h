@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine/agents.h - streams between a guest's agent and the keeper
+ *
+ * A connection of the guest's to the gateway's AGENT_PORT (wire/agent.h) ends
+ * here, and its bytes go on over a pair of sockets: one end is the flow's, the
+ * other one the keeper's. It has no address, so nobody else on the host can
+ * have it, and the guest reaches nothing but the keeper by it. The engine
+ * understands none of the bytes.
+ *
+ * When a machine's link ends, its agent is gone with it: what the keeper has
+ * ends at once, though no packet says so. That of another machine, if there
+ * are several, comes again by itself.
+ *
+ * Limits. AGENT_STREAMS_MAX at a time; one more is refused, and so is one that
+ * the keeper is too busy to take: DROP_SYSTEM counts them.
+ */
+#ifndef ENGINE_AGENTS_H
+#define ENGINE_AGENTS_H
+
+#include <stdint.h>
+
+#include "env/env.h"
+
+#define AGENT_STREAMS_MAX 1024
+
+struct agents {
+	uint32_t n;
+	int fd[AGENT_STREAMS_MAX];	/* the flows' ends, in no order */
+};
+
+/* Set what env does for an agent; ctx is the engine's `host`. */
+void agents_ops(struct env_ops *ops);
+
+/* A link has ended. */
+void agents_hang_up(struct agents *a);
+
+#endif

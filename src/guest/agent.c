@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/agent.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest/carry.h"
+#include "guest/command.h"
+#include "guest/gateway.h"
+#include "linux/listeners.h"
+#include "linux/netlink.h"
+#include "linux/proclisteners.h"
+
+#define ALIVE_NS	(AGENT_ALIVE_S * UINT64_C(1000000000))
+
+struct agent {
+	const char *version;
+	struct gateway_reader from;	/* .fd: the stream */
+	uint8_t in[AGENT_MESSAGE_BYTES];
+	bool broken;			/* it cannot be told any more */
+	int diag;			/* -1: there is none, /proc is read */
+	struct picked_ports picked;
+	struct listeners known, seen;
+	uint64_t tick_ns, said_ns;
+	pid_t boot;			/* 0: does not run */
+	unsigned commands;		/* that run */
+	struct carries carries;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static bool say(struct agent *a, const struct agent_message *m)
+{
+	if (!a->broken)
+		a->broken = !gateway_say(a->from.fd, m);
+	a->said_ns = now_ns();
+	return !a->broken;
+}
+
+static struct view view_of(const char *text)
+{
+	return (struct view){ .p = (const uint8_t *)text,
+			      .len = strlen(text) };
+}
+
+static bool hello(struct agent *a)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+	struct agent_message m = { .kind = AGENT_HELLO,
+				   .value = AGENT_VERSION };
+
+	gethostname(name, sizeof(name) - 1);
+	m.text = view_of(name);
+	m.more = view_of(a->version);
+	return say(a, &m);
+}
+
+static bool tell_listener(void *ctx, bool gone, const struct listener *l)
+{
+	const struct agent_message m = {
+		.kind = AGENT_LISTENER, .at = l->at,
+		.flags = (uint8_t)((gone ? AGENT_GONE : 0) |
+				   (l->udp ? AGENT_UDP : 0) |
+				   (l->v6only ? AGENT_V6ONLY : 0) |
+				   (l->casual ? AGENT_CASUAL : 0)),
+	};
+
+	return say(ctx, &m);
+}
+
+static bool is_own(void *ctx, const struct listener *l, uint64_t cookie)
+{
+	(void)ctx;
+	(void)l;
+	(void)cookie;
+	return false;			/* we listen nowhere */
+}
+
+/* What has ended meanwhile: the boot command, or those of `exec`. */
+static void reap(struct agent *a)
+{
+	struct agent_message m = { .kind = AGENT_BOOTED };
+	int how;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &how, WNOHANG)) > 0) {
+		if (pid != a->boot) {
+			a->commands--;
+			continue;
+		}
+		a->boot = 0;
+		m.value = command_status(how);
+		(void)say(a, &m);
+	}
+}
+
+/*
+ * A kernel without sock_diag is not asked again: it would look for a module
+ * each time.
+ */
+static bool look(struct agent *a)
+{
+	int rc = -ENOENT;
+
+	if (a->diag >= 0)
+		rc = listeners_read(a->diag, &a->picked, is_own, a, &a->seen);
+	if (rc == -ENOENT && a->diag >= 0) {
+		close(a->diag);
+		a->diag = -1;
+	}
+	if (a->diag < 0)
+		rc = proclisteners_read(&a->picked, &a->seen);
+	return rc == 0;
+}
+
+static void tick(struct agent *a)
+{
+	static const struct agent_message alive = { .kind = AGENT_ALIVE };
+	const uint64_t now = now_ns();
+
+	if (now < a->tick_ns)
+		return;
+	a->tick_ns = now + AGENT_TICK_NS;
+	/* A dump that failed (memory) is no news; the next tick asks again. */
+	if (look(a))
+		listeners_diff(&a->known, &a->seen, tell_listener, a);
+	reap(a);
+	if (a->said_ns + ALIVE_NS <= now)
+		(void)say(a, &alive);
+}
+
+static void failed(void *ctx, uint32_t id, int error)
+{
+	const struct agent_message m = { .kind = AGENT_FAILED, .id = id,
+					 .value = (uint32_t)error };
+
+	(void)say(ctx, &m);
+}
+
+/* Streams of ours are close-on-exec; a child that serves one has no other. */
+static void run(struct agent *a, const struct agent_message *m)
+{
+	pid_t pid = -1;
+
+	if (a->commands < COMMANDS_MAX)
+		pid = fork();
+	else
+		errno = EAGAIN;
+	if (pid == 0) {
+		close(a->from.fd);
+		carry_end(&a->carries);
+		command_serve(&a->carries.gateway, m->token);
+	}
+	if (pid < 0)
+		failed(a, m->id, errno);
+	else
+		a->commands++;
+}
+
+static void heed(struct agent *a, const struct agent_message *m)
+{
+	int error;
+
+	switch ((enum agent_kind)m->kind) {
+	case AGENT_CONNECT:
+		error = carry_connect(&a->carries, m);
+		if (error)
+			failed(a, m->id, error);
+		break;
+	case AGENT_RUN:
+		run(a, m);
+		break;
+	case AGENT_BOOT:
+		if (!a->boot)
+			a->boot = command_boot(m->text, AGENT_BOOTED_FILE);
+		break;
+	/* What is of no concern here, or of a later version. */
+	case AGENT_WELCOME: case AGENT_BIND: case AGENT_UNBIND:
+	case AGENT_HELLO: case AGENT_CARRY: case AGENT_LISTENER:
+	case AGENT_FAILED: case AGENT_BOUND: case AGENT_BOOTED:
+	case AGENT_ALIVE: case AGENT_COMMAND: case AGENT_DATA:
+	case AGENT_SIZE: case AGENT_ENDED: case AGENT_KIND_MAX:
+		break;
+	}
+}
+
+/* false: the gateway has gone. */
+static bool hear(struct agent *a)
+{
+	struct agent_message m;
+
+	for (;;) {
+		switch (gateway_hear(&a->from, &m)) {
+		case GATEWAY_WHOLE:
+			heed(a, &m);
+			break;
+		case GATEWAY_PART:
+			return true;
+		case GATEWAY_END:
+			return false;
+		}
+	}
+}
+
+static int wait_ms(const struct agent *a)
+{
+	const uint64_t now = now_ns();
+
+	return now >= a->tick_ns ? 0 :
+	       (int)((a->tick_ns - now + 999999) / 1000000);
+}
+
+/* Until the gateway goes. true: it had heard us. */
+static bool serve(struct agent *a)
+{
+	static struct pollfd p[1 + 2 * CARRIES_MAX];
+	bool heard = false;
+
+	a->broken = false;
+	a->from.n = 0;
+	a->known.n = 0;
+	a->tick_ns = 0;
+	if (!hello(a))
+		return false;
+	for (;;) {
+		size_t n;
+
+		p[0] = (struct pollfd){ .fd = a->from.fd, .events = POLLIN };
+		n = carry_fill(&a->carries, p + 1);
+		if (poll(p, 1 + n, wait_ms(a)) < 0)
+			continue;
+		if (p[0].revents) {
+			if (!hear(a))
+				return heard;
+			heard = true;
+		}
+		carry_turn(&a->carries, p + 1, failed, a);
+		tick(a);
+		if (a->broken)
+			return heard;
+	}
+}
+
+static bool find_gateway(struct ip *out)
+{
+	struct netlink *nl = netlink_open();
+	const bool found = nl && netlink_default_gateway(nl, out);
+
+	if (nl)
+		netlink_close(nl);
+	return found;
+}
+
+/* One try. true: the gateway has heard us for a while. */
+static bool try(struct agent *a, const struct ip *gateway)
+{
+	bool heard;
+
+	if (gateway)
+		a->carries.gateway = *gateway;
+	else if (!find_gateway(&a->carries.gateway))
+		return false;
+	a->from.fd = gateway_connect(&a->carries.gateway, true);
+	if (a->from.fd < 0)
+		return false;
+	heard = serve(a);
+	close(a->from.fd);
+	carry_end(&a->carries);
+	return heard;
+}
+
+void agent_serve(const struct ip *gateway, const char *version)
+{
+	static struct agent a;
+	int wait = AGENT_AGAIN_FIRST_MS;
+
+	a.version = version;
+	a.from.buf = a.in;
+	a.from.cap = sizeof(a.in);
+	a.picked = listeners_picked();
+	a.diag = listeners_open();
+	/* Ignored, as some callers have it, ends would not be told. */
+	signal(SIGCHLD, SIG_DFL);
+	for (;;) {
+		if (try(&a, gateway))
+			wait = AGENT_AGAIN_FIRST_MS;
+		poll(NULL, 0, wait);
+		reap(&a);
+		wait = wait < AGENT_AGAIN_MOST_MS ? 2 * wait : wait;
+	}
+}
