@@ -269,7 +269,7 @@ static bool event(struct engine *e, const struct epoll_event *ev,
 
 	switch (h.slot) {
 	case SLOT_LINK: case SLOT_MACHINE: case SLOT_LISTEN:
-		links_event(e, h.gen, h.slot, ev->events);
+		links_event(e, h.gen, h.slot);
 		return true;
 	case SLOT_HOST:
 		e->host_ready = true;

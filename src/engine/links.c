@@ -207,8 +207,7 @@ static void machine_event(struct engine_link *l)
 	l->ready = true;
 }
 
-void links_event(struct engine *e, unsigned at, uint32_t slot,
-		 uint32_t epoll_events)
+void links_event(struct engine *e, unsigned at, uint32_t slot)
 {
 	struct engine_link *l = &e->links[at < LINKS_MAX ? at : 0];
 
@@ -222,8 +221,8 @@ void links_event(struct engine *e, unsigned at, uint32_t slot,
 		machine_event(l);
 		break;
 	default:
-		if (epoll_events & EPOLLOUT)
-			framesocket_flush(&l->socket);
+		if (link_push(&l->link))
+			network_link_ready(e->net, at, engine_now_ns());
 		l->ready = true;
 		break;
 	}

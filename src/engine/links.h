@@ -43,8 +43,7 @@ MUST bool links_open(struct engine *e, unsigned at, enum link_kind kind,
 void links_close(struct engine *e, unsigned at);
 
 /* Something happened at link `at`, as the engine's slot says. */
-void links_event(struct engine *e, unsigned at, uint32_t slot,
-		 uint32_t epoll_events);
+void links_event(struct engine *e, unsigned at, uint32_t slot);
 
 /* Is there one that may have frames? */
 bool links_ready(const struct engine *e);

@@ -253,8 +253,10 @@ struct env_ops {
 
 	/*
 	 * Put one frame on that link: the pieces in a row, starting with the
-	 * Ethernet header, FRAME_SPANS_MAX at most. Taken or dropped at once: 0, or -ENV_AGAIN if the
-	 * link is full. What the link cannot carry as it is, a batch or a
+	 * Ethernet header, FRAME_SPANS_MAX at most. Taken or dropped at once:
+	 * 0; ENV_AGAIN if it was taken and the link is full now; or -ENV_AGAIN
+	 * if it was full. network_link_ready() follows then, if the link can
+	 * tell. What the link cannot carry as it is, a batch or a
 	 * checksum that is left to it, the driver cuts and completes; it
 	 * carries whatever network_frame() was given, and what meta says of
 	 * the frame is true.

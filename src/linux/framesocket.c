@@ -110,9 +110,10 @@ static int push(struct framesocket *s)
 	return rc;
 }
 
-void framesocket_flush(struct framesocket *s)
+bool framesocket_flush(struct framesocket *s)
 {
 	(void)push(s);
+	return !s->out_len;
 }
 
 /* Bytes that the frame needs in the buffer, as many frames as it makes. */
@@ -146,6 +147,7 @@ int framesocket_write(struct framesocket *s, const struct frame_meta *meta,
 		wr_be32(&w, (uint32_t)one);
 		s->out_len += LENGTH_BYTES + one;
 	}
-	framesocket_flush(s);
+	if (!framesocket_flush(s))
+		return 1;
 	return s->away ? -EIO : 0;
 }

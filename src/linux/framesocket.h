@@ -48,14 +48,15 @@ void framesocket_init(struct framesocket *s, int fd, bool datagrams);
 MUST ssize_t framesocket_read(struct framesocket *s, const uint8_t **frame);
 
 /*
- * Send a frame of n pieces. 0, or it is lost: -EAGAIN if the other end is
- * behind, -EPIPE if the stream was broken, -EIO if nobody is there.
+ * Send a frame of n pieces. 0; 1: some of it waits here, and the next one is
+ * lost until that has gone; or it is lost: -EAGAIN if the other end is behind,
+ * -EPIPE if the stream was broken, -EIO if nobody is there.
  */
 MUST int framesocket_write(struct framesocket *s,
 			   const struct frame_meta *meta,
 			   const struct span *v, unsigned n);
 
-/* The socket takes more: go on with what waits. */
-void framesocket_flush(struct framesocket *s);
+/* The socket takes more: go on with what waits. Has all of it gone? */
+bool framesocket_flush(struct framesocket *s);
 
 #endif

@@ -660,7 +660,9 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 
 	(void)link;			/* there is one */
 	/* -EIO: the guest took its interface down. Lost, as on any wire. */
-	return r < 0 && r != -EIO ? -ENV_AGAIN : 0;
+	if (r == -EIO)
+		return 0;
+	return r < 0 ? -ENV_AGAIN : r ? ENV_AGAIN : 0;
 }
 
 /* A kernel that knows no batches of UDP gives the guest's tap none. */

@@ -61,6 +61,19 @@ int link_write(struct link *l, const struct frame_meta *meta,
 	return l->fd < 0 ? -EIO : framesocket_write(l->socket, meta, v, n);
 }
 
+bool link_push(struct link *l)
+{
+	switch (l->kind) {
+	case LINK_VHOST:
+		return vhost_push(l->vhost);
+	case LINK_STREAM: case LINK_DATAGRAM:
+		return l->fd < 0 || framesocket_flush(l->socket);
+	case LINK_TAP:
+		break;
+	}
+	return false;			/* it cannot tell */
+}
+
 bool link_is_held(const struct link *l)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLRDHUP };

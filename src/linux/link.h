@@ -55,7 +55,10 @@ struct link {
 MUST ssize_t link_read(struct link *l, struct frame_meta *meta,
 		       const uint8_t **frame);
 
-/* Send one frame of n pieces. 0 or -errno; it is lost then. */
+/*
+ * Send one frame of n pieces. 0; 1: it waits inside, and the link is full until
+ * link_push(); or -errno: it is lost.
+ */
 MUST int link_write(struct link *l, const struct frame_meta *meta,
 		    const struct span *v, unsigned n);
 
@@ -68,6 +71,9 @@ MUST int link_hand_over(int door, int fd);
 
 /* Is that socket the other end of one? */
 bool link_is_door(int fd);
+
+/* Send on what waits. Has the link room now? */
+bool link_push(struct link *l);
 
 /* Take the next machine that waits: its socket, or -1. */
 int link_accept(struct link *l);

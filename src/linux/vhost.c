@@ -44,7 +44,7 @@ enum {
 
 /* ---- what is said of it ---- */
 
-static int64_t now_s(void)
+int64_t vhost_now_s(void)
 {
 	struct timespec ts;
 
@@ -59,9 +59,9 @@ void vhost_tell(struct vhost *v, const char *text)
 
 	while (t < v->told + VHOST_TOLD_MAX - 1 && t->text && t->text != text)
 		t++;
-	if (t->text == text && now_s() - t->at_s < TELL_AGAIN_S)
+	if (t->text == text && vhost_now_s() - t->at_s < TELL_AGAIN_S)
 		return;
-	*t = (struct vhost_told){ .text = text, .at_s = now_s() };
+	*t = (struct vhost_told){ .text = text, .at_s = vhost_now_s() };
 	snprintf(line, sizeof(line), "the virtual machine: %s", text);
 	v->log.write(v->log.ctx, LOG_WARN, line);
 }
@@ -143,8 +143,10 @@ static void start_queue(struct vhost *v, struct vhost_queue *q)
 	if (!vhost_has(v, VHOST_PROTOCOL))
 		q->enabled = true;
 	q->asked = true;
-	if (q == &v->queue[0])
+	if (q == &v->queue[0]) {
 		v->rejoined = true;
+		v->kept_len = 0;	/* it was another guest's */
+	}
 }
 
 static void move_queue(struct vhost *v, struct vhost_queue *q)
@@ -547,6 +549,7 @@ void vhost_begin(struct vhost *v, int fd)
 	v->features = v->protocol = 0;
 	v->in_len = v->n_fds = 0;
 	v->lent_of = NULL;
+	v->kept_len = 0;
 }
 
 void vhost_end(struct vhost *v)

@@ -17,7 +17,10 @@
  *			others are copied whole, because they are parsed.
  * host to guest	vhost_write(). One frame over as many chains as it
  *			takes (MRG_RXBUF). Offloads that the driver has not
- *			agreed to are done here (wire/offload.h).
+ *			agreed to are done here (wire/offload.h). The frame
+ *			for which there are not enough is kept, until the
+ *			driver has made some available and has told us so;
+ *			whoever sends meanwhile hears that there is no room.
  *
  * States of a queue
  *
@@ -111,6 +114,13 @@ struct vhost {
 	unsigned turn;			/* which queue is looked at first */
 	struct span pieces[VRING_SPANS_MAX];
 	uint8_t copy[FRAME_MAX_BYTES];
+
+	/* The frame that is kept for want of room, from its nth part on. */
+	size_t kept_len;		/* 0: none is */
+	struct frame_meta kept_meta;
+	unsigned kept_from;
+	int64_t kept_s;			/* since when */
+	uint8_t kept[FRAME_MAX_BYTES];
 };
 
 /* No machine yet. Of v only epoll_fd, kick_datum, log, mtu, whole are set. */
@@ -136,11 +146,15 @@ MUST ssize_t vhost_read(struct vhost *v, struct frame_meta *meta,
 			const uint8_t **frame);
 
 /*
- * Send a frame of n pieces. 0, or it is lost: -EAGAIN if the driver has no
- * room ready, -EIO if there is no driver.
+ * Send a frame of n pieces. 0; 1: it is kept, and the next one is lost until
+ * vhost_push(); or it is lost: -EAGAIN if one is kept already, -EIO if there
+ * is no driver.
  */
 MUST int vhost_write(struct vhost *v, const struct frame_meta *meta,
 		     const struct span *p, unsigned n);
+
+/* Send the frame that is kept, if there is room now. Is there none? */
+bool vhost_push(struct vhost *v);
 
 /* The end of a turn: what was done is to be seen by the driver. */
 void vhost_flush(struct vhost *v);
@@ -155,6 +169,9 @@ static inline bool vhost_has(const struct vhost *v, unsigned bit)
 {
 	return v->features >> bit & 1;
 }
+
+/* Of the monotonic clock. */
+int64_t vhost_now_s(void);
 
 /* Say so, once in a minute. text: a constant. */
 void vhost_tell(struct vhost *v, const char *text);

@@ -14,6 +14,7 @@
 #define HEAD_BYTES	256u	/* copied of a frame whose data is lent:
 				   Ethernet, IP and TCP with all options */
 #define LEND_BYTES	2048u	/* shorter frames are copied whole */
+#define KEPT_S		2	/* a frame for which there is no room */
 
 static size_t header_bytes(const struct vhost *v)
 {
@@ -225,12 +226,17 @@ static void untake_all(struct vring *r, struct room *room)
 		vring_untake(r, &room->chain[--room->chains]);
 }
 
-/* Take chains with room for so many bytes. 0, or as vhost_write(). */
+/*
+ * Take chains with room for so many bytes. 0; -EAGAIN: there are not enough
+ * yet; -EIO: there is no driver, or there never will be, for the whole ring is
+ * not enough.
+ */
 static int find_room(struct vhost *v, struct vhost_queue *q, size_t bytes,
 		     struct room *room)
 {
 	const bool merge = vhost_has(v, VIRTIO_NET_F_MRG_RXBUF);
 	const unsigned most = merge ? VHOST_MERGE_MAX : 1;
+	uint32_t entries = 0;
 	int rc = 0;
 
 	room->chains = room->spans = 0;
@@ -238,13 +244,14 @@ static int find_room(struct vhost *v, struct vhost_queue *q, size_t bytes,
 	while (room->bytes < bytes && !rc) {
 		struct vring_chain *c = &room->chain[room->chains];
 
-		if (room->chains == most) {
+		if (room->chains == most || entries == q->ring.size) {
 			rc = -EIO;
 		} else if (vring_take(&q->ring, true, room->v + room->spans,
 				      VRING_SPANS_MAX - room->spans, c)) {
 			room->chains++;
 			room->spans += c->spans;
 			room->bytes += c->bytes;
+			entries += c->entries;
 		} else if (q->ring.broken) {
 			return -EIO;
 		} else {
@@ -273,6 +280,15 @@ static void log_writes(const struct vhost *v, const struct room *room,
 	}
 }
 
+static size_t total(const struct span *p, unsigned n)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += p[i].len;
+	return len;
+}
+
 /* One frame as it is, with the header that says what is left to do. */
 static int write_one(struct vhost *v, struct vhost_queue *q,
 		     const struct frame_meta *meta, const struct span *p,
@@ -280,18 +296,17 @@ static int write_one(struct vhost *v, struct vhost_queue *q,
 {
 	struct virtio_net_hdr_v1 h;
 	struct room room;
-	size_t len = header_bytes(v), at = len, left;
+	const size_t head = header_bytes(v), len = head + total(p, n);
+	size_t at = head, left;
 	int rc;
 
-	for (unsigned i = 0; i < n; i++)
-		len += p[i].len;
 	rc = find_room(v, q, len, &room);
 	if (rc)
 		return rc;
 	nethdr_make(meta, &h);
 	h.num_buffers = (uint16_t)room.chains;
 	swap_header(&h);
-	vring_write(room.v, room.spans, 0, &h, at);
+	vring_write(room.v, room.spans, 0, &h, head);
 	for (unsigned i = 0; i < n; i++)
 		at += vring_write(room.v, room.spans, at, p[i].p, p[i].len);
 	log_writes(v, &room, len);
@@ -327,42 +342,95 @@ static bool leaves_it(const struct vhost *v, const struct frame_meta *meta)
 	return false;
 }
 
-/* A batch cut, a checksum completed. */
+/* A batch cut, a checksum completed: its parts from *part on. */
 static int write_cut(struct vhost *v, struct vhost_queue *q,
 		     const struct frame_meta *meta, const struct span *p,
-		     unsigned n)
+		     unsigned n, unsigned *part)
 {
 	const struct frame_meta plain = { 0 };
 	uint8_t frame[FRAME_MAX_BYTES];
-	size_t len = 0;
+	const unsigned parts = offload_frames(meta, total(p, n));
 	int rc = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		len += p[i].len;
-	for (unsigned i = 0; i < offload_frames(meta, len) && !rc; i++) {
+	while (*part < parts && !rc) {
 		const struct span one = {
-			.p = frame, .len = offload_emit(meta, p, n, i, frame),
+			.p = frame,
+			.len = offload_emit(meta, p, n, *part, frame),
 		};
 
 		rc = write_one(v, q, &plain, &one, 1);
+		*part += !rc;
 	}
 	return rc;
+}
+
+static struct vhost_queue *queue_to_guest(struct vhost *v)
+{
+	if (v->fd < 0 || v->mem.gone)
+		return NULL;
+	for (unsigned i = 0; i < VHOST_QUEUES; i += 2)
+		if (takes(&v->queue[i]) && v->queue[i].enabled)
+			return &v->queue[i];
+	return NULL;
+}
+
+static int write_parts(struct vhost *v, struct vhost_queue *q,
+		       const struct frame_meta *meta, const struct span *p,
+		       unsigned n, unsigned *part)
+{
+	const int rc = leaves_it(v, meta) && !*part ?
+		       write_one(v, q, meta, p, n) :
+		       write_cut(v, q, meta, p, n, part);
+
+	return vhost_is_lost(v, q) ? -EIO : rc;
+}
+
+/*
+ * A driver need not make more available than it has, if that is too little
+ * for this frame: then others are not held up by it for ever.
+ */
+bool vhost_push(struct vhost *v)
+{
+	const struct span one = { .p = v->kept, .len = v->kept_len };
+	struct vhost_queue *q = queue_to_guest(v);
+
+	if (!v->kept_len)
+		return true;
+	if (!q || write_parts(v, q, &v->kept_meta, &one, 1,
+			      &v->kept_from) != -EAGAIN ||
+	    vhost_now_s() - v->kept_s >= KEPT_S)
+		v->kept_len = 0;
+	return !v->kept_len;
+}
+
+static void keep(struct vhost *v, const struct frame_meta *meta,
+		 const struct span *p, unsigned n, unsigned part)
+{
+	v->kept_meta = *meta;
+	v->kept_from = part;
+	v->kept_s = vhost_now_s();
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(v->kept + v->kept_len, p[i].p, p[i].len);
+		v->kept_len += p[i].len;
+	}
 }
 
 int vhost_write(struct vhost *v, const struct frame_meta *meta,
 		const struct span *p, unsigned n)
 {
-	struct vhost_queue *q = NULL;
+	struct vhost_queue *q = queue_to_guest(v);
+	unsigned part = 0;
 	int rc;
 
-	for (unsigned i = 0; i < VHOST_QUEUES && !q; i += 2)
-		if (takes(&v->queue[i]) && v->queue[i].enabled)
-			q = &v->queue[i];
-	if (!q || v->fd < 0 || v->mem.gone)
+	if (!q)
 		return -EIO;
-	rc = leaves_it(v, meta) ? write_one(v, q, meta, p, n) :
-				  write_cut(v, q, meta, p, n);
-	return vhost_is_lost(v, q) ? -EIO : rc;
+	if (!vhost_push(v))
+		return -EAGAIN;
+	rc = write_parts(v, q, meta, p, n, &part);
+	if (rc != -EAGAIN || total(p, n) > sizeof(v->kept))
+		return rc;
+	keep(v, meta, p, n, part);
+	return 1;
 }
 
 void vhost_flush(struct vhost *v)

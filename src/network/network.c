@@ -150,6 +150,7 @@ void network_fini(struct network *net)
 	reassembly_fini(&net->p, &net->reassembly);
 	wheel_cancel(&net->p.wheel, &net->autoconf.timer);
 	wheel_cancel(&net->p.wheel, &net->moved_timer);
+	wheel_cancel(&net->p.wheel, &net->p.full_timer);
 	paths_fini(net);
 	dns_fini(net->dns);
 	openings_fini(&net->openings, &net->p.env);
@@ -346,11 +347,20 @@ void network_timers(struct network *net, uint64_t now_ns)
 			autoconf_timer(&net->autoconf, &net->p);
 		else if (t == &net->guard.timer)
 			guard_timer(net);
+		else if (t == &net->p.full_timer)
+			tcp_links_retry(&net->p);
 		else if (t == &net->moved_timer)
 			network_look_for_moved(net);
 		else if (!paths_timer(net, t))
 			ASSERT(dns_timer(net->dns, t));
 	}
+}
+
+void network_link_ready(struct network *net, unsigned link, uint64_t now_ns)
+{
+	net->p.now_ns = now_ns;
+	if (link < NETWORK_LINKS_MAX && proto_is_full(&net->p, link))
+		tcp_link_ready(&net->p, link);
 }
 
 void network_turn_end(struct network *net, uint64_t now_ns)

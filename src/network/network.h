@@ -125,6 +125,9 @@ unsigned network_guests(const struct network *net, unsigned *id,
  */
 void network_rejoined(struct network *net, unsigned link);
 
+/* A link that was full (env_ops.link_send) may have room again. */
+void network_link_ready(struct network *net, unsigned link, uint64_t now_ns);
+
 /*
  * Nobody is at that link's other end: the MACs that were heard there may come
  * up elsewhere. Flows stay: a machine comes back with its connections, if it

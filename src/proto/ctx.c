@@ -4,6 +4,9 @@
 #define ERRORS_BURST	1000u		/* ICMP errors at once */
 #define ERROR_NS	UINT64_C(1000000)	/* and 1,000 per second */
 
+/* A link that cannot tell when it has room again is tried so often. */
+#define FULL_NS		UINT64_C(10000000)
+
 #define ERROR_BYTES (PROTO_HEAD_BYTES + 1280)
 
 void proto_emit_ip(struct proto *p, struct wr *w, const struct ip *src,
@@ -61,17 +64,37 @@ static size_t bytes_of(const struct span *v, unsigned n)
 	return len;
 }
 
+static void note_full(struct proto *p, unsigned link)
+{
+	p->full |= UINT32_C(1) << link;
+	if (!timer_armed(&p->full_timer))
+		wheel_arm(&p->wheel, &p->full_timer, p->now_ns + FULL_NS);
+}
+
 bool proto_send_link(struct proto *p, unsigned link,
 		     const struct frame_meta *meta, const struct span *v,
 		     unsigned n)
 {
-	if (p->env.ops->link_send(p->env.ctx, link, meta, v, n) < 0) {
+	const int rc = p->env.ops->link_send(p->env.ctx, link, meta, v, n);
+
+	if (rc)
+		note_full(p, link);
+	if (rc < 0) {
 		p->drops[DROP_LINKFULL]++;
 		return false;
 	}
 	p->frames_to_guest++;
 	p->bytes_to_guest += bytes_of(v, n);
 	return true;
+}
+
+int proto_link_to(const struct proto *p, const struct ip *to)
+{
+	const int id = guests_to(&p->guests, to);
+	const unsigned link = id < 0 ? NETWORK_LINK_ANY :
+				       p->guests.at[id].link;
+
+	return link == NETWORK_LINK_ANY ? -1 : (int)link;
 }
 
 bool proto_send(struct proto *p, const struct ip *to,

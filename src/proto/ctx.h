@@ -55,6 +55,11 @@ struct proto {
 	struct tcp *half_oldest, *half_newest;	/* by when they began */
 	struct crowd up, down;		/* TCP flows with bulk */
 	struct tcp *owed;		/* flows with work for the turn's end */
+	struct proto_held {
+		struct tcp *first, **end;	/* where the next one goes */
+	} held[NETWORK_LINKS_MAX];	/* flows that wait for a link's room */
+	uint32_t full;			/* links that have none, a bit each */
+	struct timer full_timer;	/* then each is tried all the same */
 	uint32_t called;		/* UDP exchanges that peers began, now */
 	uint64_t udp_offers;		/* ever, but for guests' own maps */
 	/* May it begin? Else *why; DROP_OK: not now, it will come again. */
@@ -100,6 +105,15 @@ bool proto_send(struct proto *p, const struct ip *to,
 bool proto_send_link(struct proto *p, unsigned link,
 		     const struct frame_meta *meta, const struct span *v,
 		     unsigned n);
+
+/* The link of the guest that has the address; -1: it is nowhere. */
+int proto_link_to(const struct proto *p, const struct ip *to);
+
+/* Was that link full when last heard of? */
+static inline bool proto_is_full(const struct proto *p, unsigned link)
+{
+	return p->full >> link & 1;
+}
 
 /* The MAC of a guest's address; lent until something is heard. */
 static inline const struct mac *proto_mac(const struct proto *p,

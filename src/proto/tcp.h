@@ -39,6 +39,10 @@
  * window, so that the loss of one does not stop the guest; all else is
  * answered at once, because the guest's loss detection waits for it.
  *
+ * A link that is full loses nothing that goes to it: a flow that meets it
+ * waits, in the order of those that did, until there is room again or 10 ms
+ * have passed, and then they go on one after the other, as far as that goes.
+ *
  * The urgent byte, one at a time in each direction, has its place in the
  * stream, and is told as such to where it goes: the host's socket gets it by
  * a call of its own, the guest by the pointer in all that we send before it
@@ -110,7 +114,7 @@ struct tcp {
 	struct flow flow;		/* first */
 	struct timer timer;
 	uint64_t due_ns;		/* when the timer means it; 0 never */
-	struct tcp *owed_next, **owed_prev;	/* in struct proto's list */
+	struct tcp *owed_next, **owed_prev;	/* in a list of struct proto's */
 	struct tcp *half_next, *half_prev;	/* likewise, if half open */
 
 	const struct stream_ops *host;
@@ -118,6 +122,8 @@ struct tcp {
 	int host_id;
 	struct ip next_to;		/* to try when the first refuses */
 
+	uint8_t held;			/* the link of the list held, + 1; 0:
+					   of owed, or in none */
 	uint8_t phase;			/* enum tcp_phase */
 	uint8_t close;			/* enum tcp_close_state */
 	uint8_t guest_shift, our_shift;	/* window scales */
@@ -130,6 +136,7 @@ struct tcp {
 	bool sack_ok : 1;
 	bool ts_ok : 1;			/* RFC 7323 timestamps are in use */
 	bool ack_owed : 1;
+	bool stalled : 1;		/* the link took no more */
 	bool host_ready : 1;		/* reading the host may give more */
 	bool host_blocked : 1;		/* host takes nothing until writable */
 	bool host_ended : 1;		/* its end is behind what is to be read */
@@ -249,6 +256,12 @@ void tcp_host_event(struct proto *p, struct tcp *t, unsigned events);
 /* The flow's timer was popped. t may be gone afterwards. */
 void tcp_timer(struct proto *p, struct tcp *t);
 
+/* There may be room at that link: those that wait for it go on. */
+void tcp_link_ready(struct proto *p, unsigned link);
+
+/* p->full_timer was popped: the same, of all links. */
+void tcp_links_retry(struct proto *p);
+
 /* Handle everything on p->owed, once each. */
 void tcp_turn_end(struct proto *p);
 
@@ -309,6 +322,12 @@ void tcp_ack_repeated(struct proto *p, struct tcp *t);
 void tcp_take_syn(struct proto *p, struct tcp *t,
 		  const struct tcp_segment *seg);
 void tcp_owe(struct proto *p, struct tcp *t);
+
+/* Is its link known to be full? Then nothing need be tried. */
+bool tcp_link_is_full(const struct proto *p, const struct tcp *t);
+
+/* It is: t goes on when there is room. */
+void tcp_hold(struct proto *p, struct tcp *t);
 bool tcp_pull(struct proto *p, struct tcp *t);	/* false: t is gone */
 /*
  * Send the guest's bytes from seq on to the host, which are in v (none of

@@ -18,10 +18,24 @@
 #define HALF_OPEN_LEAST_S 2u	/* of the clock: one, at least, has passed */
 #define MSS_MIN		48u		/* taken for less, if the MTU lets it */
 
+static void unowe(struct proto *p, struct tcp *t)
+{
+	if (!t->owed_prev)
+		return;
+	*t->owed_prev = t->owed_next;
+	if (t->owed_next)
+		t->owed_next->owed_prev = t->owed_prev;
+	else if (t->held)
+		p->held[t->held - 1].end = t->owed_prev;
+	t->owed_prev = NULL;
+	t->held = 0;
+}
+
 void tcp_owe(struct proto *p, struct tcp *t)
 {
-	if (t->owed_prev)
+	if (t->owed_prev && !t->held)
 		return;
+	unowe(p, t);
 	t->owed_next = p->owed;
 	t->owed_prev = &p->owed;
 	if (p->owed)
@@ -29,14 +43,21 @@ void tcp_owe(struct proto *p, struct tcp *t)
 	p->owed = t;
 }
 
-static void unowe(struct tcp *t)
+void tcp_hold(struct proto *p, struct tcp *t)
 {
-	if (!t->owed_prev)
-		return;
-	*t->owed_prev = t->owed_next;
-	if (t->owed_next)
-		t->owed_next->owed_prev = t->owed_prev;
-	t->owed_prev = NULL;
+	const int link = proto_link_to(p, &t->flow.key.guest_ip);
+	struct proto_held *q = &p->held[link < 0 ? 0 : link];
+
+	if (link < 0)
+		return;			/* nowhere: lost, as on any wire */
+	t->stalled = true;
+	if (t->owed_prev)
+		return;			/* settle() is to come, and tries */
+	t->held = (uint8_t)(link + 1);
+	t->owed_next = NULL;
+	t->owed_prev = q->first ? q->end : &q->first;
+	*t->owed_prev = t;
+	q->end = &t->owed_next;
 }
 
 bool tcp_reserve(struct proto *p, struct store *s, uint32_t need,
@@ -82,7 +103,7 @@ void tcp_free(struct proto *p, struct tcp *t, bool reset_host)
 	if (t->host_id >= 0)
 		t->host->close(t->host_ctx, t->host_id, reset_host);
 	wheel_cancel(&p->wheel, &t->timer);
-	unowe(t);
+	unowe(p, t);
 	tcp_release(p, &t->up);
 	tcp_release(p, &t->down);
 	flow_free(&p->flows, &t->flow);
@@ -648,6 +669,10 @@ static void settle(struct proto *p, struct tcp *t)
 	const unsigned events = t->events;
 
 	t->events = 0;
+	if (t->stalled) {
+		t->stalled = false;
+		tcp_output(p, t);
+	}
 	if (events) {
 		const struct handle h = flow_handle(&p->flows, &t->flow);
 
@@ -675,9 +700,30 @@ void tcp_turn_end(struct proto *p)
 	while (list) {
 		struct tcp *t = list;
 
-		unowe(t);
+		unowe(p, t);
 		settle(p, t);
 	}
+}
+
+/* Whoever fills the link goes behind all others. */
+void tcp_link_ready(struct proto *p, unsigned link)
+{
+	struct tcp *t;
+
+	p->full &= ~(UINT32_C(1) << link);
+	if (!p->full)
+		wheel_cancel(&p->wheel, &p->full_timer);
+	while (!proto_is_full(p, link) && (t = p->held[link].first)) {
+		unowe(p, t);
+		settle(p, t);
+	}
+}
+
+void tcp_links_retry(struct proto *p)
+{
+	for (unsigned link = 0; link < NETWORK_LINKS_MAX; link++)
+		if (proto_is_full(p, link))
+			tcp_link_ready(p, link);
 }
 
 void tcp_check(const struct proto *p, const struct tcp *t)
@@ -705,5 +751,6 @@ void tcp_check(const struct proto *p, const struct tcp *t)
 		ASSERT(t->down_urg - t->snd_una < t->down_len);
 	if (t->snd_max != t->snd_una || t->phase == TCP_ANSWERED)
 		ASSERT(timer_armed(&t->timer) || t->close == TC_CLOSED);
+	ASSERT(!t->held || (t->owed_prev && t->stalled));
 	ASSERT(p->mtu >= 68);
 }

@@ -186,12 +186,18 @@ static uint32_t empty_seq(const struct tcp *t)
 
 void tcp_send_ack(struct proto *p, struct tcp *t)
 {
-	struct tcp_segment s = tcp_segment_at(t, empty_seq(t), 0);
+	struct tcp_segment s;
 
+	if (tcp_link_is_full(p, t)) {
+		t->ack_owed = true;
+		tcp_hold(p, t);
+		return;
+	}
+	s = tcp_segment_at(t, empty_seq(t), 0);
 	add_sack(p, t, &s);
 	if (!tcp_put(p, t, &s, NULL, 0)) {
-		t->ack_owed = true;	/* the link was full: try again */
-		tcp_owe(p, t);
+		t->ack_owed = true;
+		tcp_hold(p, t);
 	}
 }
 

@@ -13,6 +13,24 @@
 #define GSO_MAX_BYTES	64000u	/* of data; headers fit in 65535 beside it */
 #define LINK_FULL_NS	UINT64_C(10000000)
 
+bool tcp_link_is_full(const struct proto *p, const struct tcp *t)
+{
+	int link;
+
+	if (!p->full)
+		return false;
+	link = proto_link_to(p, &t->flow.key.guest_ip);
+	return link >= 0 && proto_is_full(p, (unsigned)link);
+}
+
+/* What is in flight needs its timer; else the link tells, or p->full_timer. */
+static void wait_for_link(struct proto *p, struct tcp *t)
+{
+	if (!t->due_ns && t->snd_max != t->snd_una)
+		tcp_arm(p, t, p->now_ns + LINK_FULL_NS);
+	tcp_hold(p, t);
+}
+
 uint32_t tcp_data_end(const struct tcp *t)
 {
 	return t->snd_una + t->down_len;
@@ -23,22 +41,25 @@ bool tcp_send_data(struct proto *p, struct tcp *t, uint32_t seq,
 {
 	const bool last = seq + len == tcp_data_end(t);
 	const bool fin = t->fin_queued && last && t->close != TC_HOST_ACKED;
-	struct tcp_segment s = tcp_segment_at(t, seq, (uint8_t)
-					      ((len && last ? TCP_PSH : 0) |
-					       (fin ? TCP_FIN : 0)));
 	const uint32_t end = seq + len + fin;
+	struct tcp_segment s;
 	struct span v[2];
 	unsigned n = 0;
 
+	if (tcp_link_is_full(p, t)) {
+		wait_for_link(p, t);
+		return false;
+	}
+	s = tcp_segment_at(t, seq, (uint8_t)
+			   ((len && last ? TCP_PSH : 0) |
+			    (fin ? TCP_FIN : 0)));
 	t->dup.from = t->dup.to;	/* told at once or not at all */
 	if (len)
 		n = store_spans(&t->down, seq - t->snd_una, len, v);
 	if (seq_lt(seq, t->snd_max))
 		p->retransmits++;
 	if (!tcp_put(p, t, &s, v, n)) {
-		/* The link is full: nothing may be in flight to wake us. */
-		if (!t->due_ns)
-			tcp_arm(p, t, p->now_ns + LINK_FULL_NS);
+		wait_for_link(p, t);
 		return false;
 	}
 	if (!t->timing && seq == t->snd_max) {

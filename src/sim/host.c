@@ -152,6 +152,23 @@ static void mem_free(void *ctx, void *p, size_t bytes)
 	free(p);
 }
 
+static void link_has_room(void *ctx, uint64_t link, void *data, size_t len)
+{
+	struct world *w = ctx;
+
+	(void)len;
+	free(data);
+	network_link_ready(w->net, (unsigned)link, w->now_ns);
+}
+
+/* Most links tell when they have room again, some do not. */
+static void link_fills(struct world *w, unsigned link)
+{
+	if (!rng_chance(&w->rng, 200))
+		world_after(w, rng_below(&w->rng, 20000000), link_has_room,
+			    link, NULL, 0);
+}
+
 static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		     const struct span *v, unsigned n)
 {
@@ -168,11 +185,15 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 	watch_frame(w, meta, frame, len);
 	if (rng_chance(&w->rng, w->plan.link_full)) {
 		w->link_full++;
+		link_fills(w, link);
 		return -ENV_AGAIN;
 	}
 	w->to_guest++;
 	link_to_guest(w, meta, frame, len);
-	return 0;
+	if (!rng_chance(&w->rng, w->plan.link_full))
+		return 0;
+	link_fills(w, link);
+	return ENV_AGAIN;
 }
 
 static void random_bytes(void *ctx, void *buf, size_t len)

@@ -185,6 +185,38 @@ def test_it_keeps_no_descriptor(serve):
     until(lambda: held() <= before, 5, "as many descriptors as before")
 
 
+def offer(machine, queue, at, size, writable):
+    """The first descriptor of a queue, and its only one: size bytes at at."""
+    base = 65536 * queue
+    machine.write(base, struct.pack("=QIHH", at, size, 2 * writable, 0))
+    machine.write(base + 8192, struct.pack("=HHH", 0, 1, 0))
+    machine.kick(queue)
+
+
+def used(machine, queue):
+    return struct.unpack("=H", os.pread(machine.memory, 2,
+                                        65536 * queue + 16384 + 2))[0]
+
+
+def test_a_frame_waits_for_its_buffer(serve):
+    """The answer to an ARP request: nothing else asks for it again."""
+    status = serve.status()
+    mac, own, gateway = (b"\x52\x54\0\x12\x34\x56",
+                         *(socket.inet_aton(status[of]["ipv4"])
+                           for of in ("guest", "gateway")))
+    ask = (b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + mac +
+           own + bytes(6) + gateway)
+    with front_end(serve) as machine:
+        machine.start()
+        machine.write(0x40000, bytes(12) + ask)
+        offer(machine, 1, 0x40000, 12 + len(ask), False)
+        until(lambda: used(machine, 1) == 1, 5, "the question's end")
+        assert machine.is_served() and used(machine, 0) == 0
+        offer(machine, 0, 0x50000, 2048, True)
+        until(lambda: used(machine, 0) == 1, 1, "a frame")
+    assert "LINKFULL" not in serve.status()["drops"]
+
+
 # ---- also for --qemu ----
 
 @pytest.fixture(params=["qemu", "vhost-user"])

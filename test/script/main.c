@@ -64,6 +64,24 @@ static bool expect(struct run *r, const struct line *l)
 	return true;
 }
 
+/* A link that is full is not tried again and again: it tells. */
+static const char *link_changes(struct run *r, const char *text)
+{
+	if (!strcmp(text, "forgets")) {
+		r->f.first = r->f.n;
+		return NULL;
+	}
+	if (!strcmp(text, "room")) {
+		r->f.link_full = false;
+		if (network_busy(r->f.net))
+			return "busy, with a full link";
+		network_link_ready(r->f.net, 0, r->f.now_ns);
+		return NULL;
+	}
+	r->f.link_full = !strcmp(text, "full");
+	return NULL;
+}
+
 static bool act(struct run *r, const struct line *l)
 {
 	const char *what = NULL;
@@ -79,9 +97,7 @@ static bool act(struct run *r, const struct line *l)
 		what = fake_gateway(&r->f, l->text);
 		break;
 	case LINE_LINK:
-		r->f.link_full = !strcmp(l->text, "full");
-		if (!strcmp(l->text, "forgets"))
-			r->f.first = r->f.n;
+		what = link_changes(r, l->text);
 		break;
 	case LINE_EXPECT:
 		break;

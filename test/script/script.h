@@ -47,7 +47,8 @@ enum line_kind {
 	LINE_EXPECT,		/* "< …" or "host gets …": all of it */
 	LINE_HOST,		/* "host …": what follows */
 	LINE_GATEWAY,		/* "gateway counts 2 retransmits" */
-	LINE_LINK,		/* "link full", "link free", or "link forgets"
+	LINE_LINK,		/* "link full", "link free" (it does not tell),
+				   "link room" (it does), or "link forgets"
 				   what was seen and not expected yet */
 };
 

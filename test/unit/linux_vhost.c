@@ -216,7 +216,9 @@ static void check_merge(void)
 	unsigned n = 0;
 
 	offer(m, 10, 100);
+	CHECK("no room: kept", send_tcp(m, 1000) == 1);
 	CHECK("full", send_tcp(m, 1000) == -EAGAIN);
+	CHECK("still", !vhost_push(m->v));
 	CHECK("not told", !called(m, 0));
 	CHECK("none used", !driver_used(&m->rx, &written));
 	CHECK("tells", driver_wants_kick(&m->rx));
@@ -226,8 +228,10 @@ static void check_merge(void)
 		CHECK("room", driver_add(&m->rx, &p, 1, NULL, 0));
 	}
 	driver_publish(&m->rx);
-	CHECK("sent", send_tcp(m, 1000) == 0);
+	CHECK("sent", vhost_push(m->v));
+	vhost_flush(m->v);
 	CHECK("told", called(m, 0));
+	CHECK("once", vhost_push(m->v));
 	while (driver_used(&m->rx, &written)) {
 		all += written;
 		n++;
@@ -239,6 +243,54 @@ static void check_merge(void)
 			  h.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM);
 	CHECK("bytes", !memcmp(m->mem + DATA_AT + 12, want, len - 12));
 	CHECK("not more", !m->mem[DATA_AT + len]);
+	unplug(m);
+}
+
+/* A ring that will never do: nobody waits for it. */
+static void check_small(void)
+{
+	struct machine *m = plug(MODERN | BIT(VIRTIO_NET_F_MRG_RXBUF) |
+				 BIT(VIRTIO_NET_F_GUEST_CSUM) |
+				 BIT(VIRTIO_NET_F_GUEST_TSO4));
+
+	offer(m, m->rx.size, 1 + 1000u / (2u * m->rx.size));
+	CHECK("lost", send_tcp(m, 1000) == -EIO);
+	CHECK("not kept", vhost_push(m->v));
+	unplug(m);
+}
+
+/* Of a batch that is cut some may go at once, the rest later. */
+static void check_cut_kept(void)
+{
+	struct machine *m = plug(MODERN);
+	const struct driver_piece more = { DATA_AT + 600, 600, true };
+	uint32_t written;
+
+	offer(m, 1, 600);
+	CHECK("kept", send_tcp(m, 1000) == 1);
+	CHECK("the first", driver_used(&m->rx, &written));
+	CHECK("alone", !driver_used(&m->rx, &written));
+	CHECK("room", driver_add(&m->rx, &more, 1, NULL, 0));
+	driver_publish(&m->rx);
+	CHECK("sent", vhost_push(m->v));
+	vhost_flush(m->v);
+	CHECK("the second", driver_used(&m->rx, &written));
+	CHECK("its own bytes", m->mem[DATA_AT + 600 + 12 + 54] ==
+			       (uint8_t)(500 * 7 + 500 / 256));
+	CHECK("no third", !driver_used(&m->rx, &written));
+	unplug(m);
+}
+
+/* What waited for one guest is not the next one's. */
+static void check_kept_end(void)
+{
+	struct machine *m = plug(MODERN | BIT(VIRTIO_NET_F_MRG_RXBUF) |
+				 BIT(VIRTIO_NET_F_GUEST_CSUM) |
+				 BIT(VIRTIO_NET_F_GUEST_TSO4));
+
+	CHECK("kept", send_tcp(m, 1000) == 1 && !vhost_push(m->v));
+	vhost_end(m->v);
+	CHECK("gone", vhost_push(m->v));
 	unplug(m);
 }
 
@@ -525,6 +577,9 @@ void test_linux_vhost(void);
 void test_linux_vhost(void)
 {
 	check_merge();
+	check_small();
+	check_cut_kept();
+	check_kept_end();
 	check_cut();
 	check_lent();
 	check_odd();
