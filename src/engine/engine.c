@@ -47,15 +47,21 @@
 #define PACKETS_PER_TURN	64	/* of the host's own stack */
 #define BYTES_PER_TURN	(512u << 10)
 #define EVENTS_PER_TURN	128
+#define SLEPT_LOOK_NS	UINT64_C(100000000)
 #define QUIET_NS	UINT64_C(1000000000)	/* then spare memory goes back */
 #define STORE_LIMIT	((size_t)512 << 20)	/* of all flows together */
 
-uint64_t engine_now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t engine_now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 void engine_log(void *ctx, enum log_level level, const char *text)
@@ -370,10 +376,25 @@ static int set_alarm(struct engine *e, uint64_t now)
 	return -1;
 }
 
+/* What was learned of the world is as old as if its routes had changed. */
+static void look_for_sleep(struct engine *e, uint64_t now)
+{
+	if (now < e->slept_due_ns)
+		return;
+	e->slept_due_ns = now + SLEPT_LOOK_NS;
+	if (!slept_since(&e->slept, now, clock_ns(CLOCK_BOOTTIME)))
+		return;
+	engine_log(e, LOG_INFO, "the machine was suspended: what was known "
+		   "of names and paths is asked anew");
+	hostroutes_changed(&e->host);
+	network_routes_changed(e->net, now);
+}
+
 /* false: the engine's life is over. */
 static bool turn(struct engine *e, const struct epoll_event *ev, int n,
 		 uint64_t now)
 {
+	look_for_sleep(e, now);
 	for (int i = 0; i < n; i++) {
 		if (!event(e, &ev[i], now))
 			return false;

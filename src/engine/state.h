@@ -14,6 +14,7 @@
 #include "engine/links.h"
 #include "engine/owners.h"
 #include "engine/patience.h"
+#include "engine/slept.h"
 #include "engine/relay.h"
 #include "engine/rules.h"
 #include "linux/hostenv.h"
@@ -43,6 +44,8 @@ struct engine {
 	uint64_t timer_ns;		/* what it is set to; UINT64_MAX: not */
 	uint64_t active_ns;		/* when something but it happened last */
 	struct patience patience;
+	struct slept slept;
+	uint64_t slept_due_ns;		/* when to ask it next */
 	struct view hosts;		/* mapped; .p NULL: none */
 	struct env_ops ops;
 	struct engine_rules rules;

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from scene import (FAR4, HOST4, HOST6, WORLD4, WORLD6, processes, sh,
+from scene import (FAR4, HOST4, HOST6, SMALL, WORLD4, WORLD6, processes, sh,
                    until)
 from servers import Server, echo, web
 from vpn import NEAR4, Vpn
@@ -288,3 +288,46 @@ def test_a_host_that_slept(root, scene, far):
             assert s.recv(100)
         assert cpu_seconds(own) - before < 1
         inside.close()
+
+
+def in_a_machine_of_the_tests():
+    """Only there: nobody else's machine is put to sleep."""
+    try:
+        with open("/sys/class/dmi/id/sys_vendor") as f, \
+                open("/sys/power/state") as states:
+            return SMALL and f.read() == "QEMU\n" and "mem" in states.read()
+    except OSError:
+        return False
+
+
+@pytest.mark.smoke
+@pytest.mark.skipif(not in_a_machine_of_the_tests(),
+                    reason="puts the machine to sleep: in the tests' own only")
+def test_a_host_that_was_suspended(root, scene, world):
+    """A real suspend to memory: what lives goes on, and old answers go."""
+    world.dns.names["moving.test"] = "192.0.2.1"
+    with contextlib.closing(root.guest()) as guest:
+        def short():
+            return guest.sh(f"dig +short +time=8 +tries=1 @{guest.gateway4} "
+                            "moving.test").stdout.strip()
+        with guest:
+            s = socket.create_connection((FAR4, 7), 10)
+        s.settimeout(20)
+        with s:
+            s.sendall(b"before")
+            assert s.recv(100) == b"before"
+            assert short() == "192.0.2.1"
+            world.dns.names["moving.test"] = "192.0.2.2"
+            assert short() == "192.0.2.1", "it is kept"
+            with open("/sys/class/rtc/rtc0/wakealarm", "w") as f:
+                f.write("+3")
+            before = [time.clock_gettime(clock) for clock in
+                      (time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC)]
+            with open("/sys/power/state", "w") as f:
+                f.write("mem")
+            after = [time.clock_gettime(clock) for clock in
+                     (time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC)]
+            assert after[0] - before[0] > after[1] - before[1] + 1, "it slept"
+            assert short() == "192.0.2.2"
+            s.sendall(b"after")
+            assert s.recv(100) == b"after"

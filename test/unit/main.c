@@ -36,6 +36,7 @@ unsigned test_failures;
 	X(doctor_windows)						\
 	X(engine_owners)						\
 	X(engine_patience)						\
+	X(engine_slept)							\
 	X(firewall_decide)						\
 	X(firewall_import)						\
 	X(firewall_random)						\
