@@ -356,7 +356,7 @@ static int set_alarm(struct engine *e, uint64_t now)
 	struct itimerspec at = { .it_value = { 0 } };
 
 	if (network_busy(e->net) || relays_busy(e->relays) ||
-	    links_ready(e))
+	    e->links_ready)
 		return 0;
 	if (idle < next)
 		next = idle;

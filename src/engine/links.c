@@ -15,13 +15,35 @@
 #define BYTES_PER_TURN	(512u << 10)	/* of frames: others wait for it */
 #define TELL_AGAIN_NS	UINT64_C(60000000000)
 
-static unsigned count(const struct engine *e)
+/*
+ * Links are large, and far from each other in memory: which are there, and
+ * which are ready, stands in a bit of each beside the engine's other members.
+ */
+static uint32_t bit_of(const struct engine_link *l)
 {
-	unsigned n = 0;
+	return UINT32_C(1) << l->at;
+}
 
-	for (unsigned i = 0; i < LINKS_MAX; i++)
-		n += e->links[i].engine != NULL;
-	return n;
+static void set_ready(struct engine_link *l, bool ready)
+{
+	if (ready)
+		l->engine->links_ready |= bit_of(l);
+	else
+		l->engine->links_ready &= ~bit_of(l);
+}
+
+static unsigned count(uint32_t bits)
+{
+	return (unsigned)__builtin_popcount(bits);
+}
+
+/* The lowest of some, which is taken out. */
+static unsigned take_lowest(uint32_t *bits)
+{
+	const unsigned at = (unsigned)__builtin_ctz(*bits);
+
+	*bits &= *bits - 1;
+	return at;
 }
 
 /* Where there are several, it says of which it speaks. */
@@ -30,7 +52,7 @@ static void tell(void *ctx, enum log_level level, const char *text)
 	const struct engine_link *l = ctx;
 	char named[240];
 
-	if (count(l->engine) < 2) {
+	if (count(l->engine->links_used) < 2) {
 		engine_log(l->engine, level, text);
 		return;
 	}
@@ -107,8 +129,9 @@ static void forget(struct engine_link *l)
 	if (k->listen_fd >= 0)
 		close(k->listen_fd);
 	l->engine->host.links[l->at] = NULL;
+	set_ready(l, false);
+	l->engine->links_used &= ~bit_of(l);
 	l->engine = NULL;
-	l->ready = false;
 }
 
 bool links_open(struct engine *e, unsigned at, enum link_kind kind, int fd,
@@ -120,7 +143,7 @@ bool links_open(struct engine *e, unsigned at, enum link_kind kind, int fd,
 	ASSERT(at < LINKS_MAX && !l->engine);
 	l->engine = e;
 	l->at = at;
-	l->ready = false;
+	e->links_used |= bit_of(l);
 	l->turned_away_ns = 0;
 	l->link = (struct link){
 		.kind = kind, .fd = -1, .listen_fd = -1,
@@ -157,7 +180,7 @@ static void accept_machine(struct engine_link *l)
 		link_hang_up(&l->link);
 		return;
 	}
-	l->ready = true;
+	set_ready(l, true);
 	network_rejoined(l->engine->net, l->at);
 }
 
@@ -204,7 +227,7 @@ static void machine_event(struct engine_link *l)
 {
 	if (!link_event(&l->link))
 		machine_gone(l);
-	l->ready = true;
+	set_ready(l, true);
 }
 
 void links_event(struct engine *e, unsigned at, uint32_t slot)
@@ -223,7 +246,7 @@ void links_event(struct engine *e, unsigned at, uint32_t slot)
 	default:
 		if (link_push(&l->link))
 			network_link_ready(e->net, at, engine_now_ns());
-		l->ready = true;
+		set_ready(l, true);
 		break;
 	}
 }
@@ -275,47 +298,38 @@ static void read_some(struct engine_link *l, unsigned frames, size_t most,
 			return;
 		}
 		if (n < 0) {
-			l->ready = false;
+			set_ready(l, false);
 			return;
 		}
 		bytes += (size_t)n;
 	}
 	/* A tap tells again by itself, a socket does not. */
-	l->ready = l->link.kind != LINK_TAP;
-}
-
-static unsigned count_ready(const struct engine *e)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < LINKS_MAX; i++)
-		n += e->links[i].ready;
-	return n;
-}
-
-bool links_ready(const struct engine *e)
-{
-	return count_ready(e) > 0;
+	set_ready(l, l->link.kind != LINK_TAP);
 }
 
 void links_read(struct engine *e, uint64_t now)
 {
-	const unsigned n = count_ready(e);
+	uint32_t ready = e->links_ready;
+	const unsigned n = count(ready);
 	unsigned frames;
 
 	if (!n)
 		return;
 	frames = FRAMES_PER_TURN / n;
 	frames = frames < FRAMES_LEAST ? FRAMES_LEAST : frames;
-	for (unsigned i = 0; i < LINKS_MAX; i++)
-		if (e->links[i].ready)
-			read_some(&e->links[i], frames, BYTES_PER_TURN / n,
-				  now);
+	while (ready) {
+		struct engine_link *l = &e->links[take_lowest(&ready)];
+
+		/* It may have gone by what another one's frames brought. */
+		if (e->links_ready & bit_of(l))
+			read_some(l, frames, BYTES_PER_TURN / n, now);
+	}
 }
 
 void links_flush(struct engine *e)
 {
-	for (unsigned i = 0; i < LINKS_MAX; i++)
-		if (e->links[i].engine)
-			link_flush(&e->links[i].link);
+	uint32_t used = e->links_used;
+
+	while (used)
+		link_flush(&e->links[take_lowest(&used)].link);
 }

@@ -25,7 +25,6 @@ struct engine;
 struct engine_link {
 	struct engine *engine;		/* NULL: there is no such link */
 	unsigned at;			/* its number */
-	bool ready;			/* there may be frames */
 	uint64_t turned_away_ns;	/* when that was said last; 0: never */
 	struct link link;
 	struct framesocket socket;
@@ -44,9 +43,6 @@ void links_close(struct engine *e, unsigned at);
 
 /* Something happened at link `at`, as the engine's slot says. */
 void links_event(struct engine *e, unsigned at, uint32_t slot);
-
-/* Is there one that may have frames? */
-bool links_ready(const struct engine *e);
 
 /* Read of those, each its part of a turn. */
 void links_read(struct engine *e, uint64_t now);

@@ -17,16 +17,6 @@ static struct engine *engine_of(void *host)
 					 offsetof(struct engine, host));
 }
 
-/* The helper looks into the namespaces of the first guest, and no other's. */
-static bool is_others(const struct engine_setup *s,
-		      const struct env_socket *what)
-{
-	const struct ip *ip = &what->local.ip;
-
-	return what->in_guest && !ip_is_loopback(ip) &&
-	       !ip_equal(ip, &s->guest4) && !ip_equal(ip, &s->guest6);
-}
-
 static bool ask_program(void *ctx, uint32_t id, const struct env_socket *what)
 {
 	const struct owners_socket socket = {
@@ -36,7 +26,7 @@ static bool ask_program(void *ctx, uint32_t id, const struct env_socket *what)
 	};
 	struct owners *o = &engine_of(ctx)->owners;
 
-	if (o->ch < 0 || is_others(&engine_of(ctx)->setup, what))
+	if (o->ch < 0)
 		return false;
 	/* What there is no room to ask is dropped in time, and comes again. */
 	(void)!owners_ask(o, id, &socket, engine_now_ns());

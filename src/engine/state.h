@@ -52,6 +52,7 @@ struct engine {
 	struct owners owners;
 	struct agents agents;
 	uint8_t frame[TAP_HEADER_BYTES + FRAME_MAX_BYTES];
+	uint32_t links_used, links_ready;	/* a bit of each */
 	struct engine_link links[LINKS_MAX];
 	uint8_t guest_id[NETWORK_GUESTS_MAX];	/* the core's, by the keeper's
 						   number; 0: none (but the
