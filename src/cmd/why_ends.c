@@ -165,7 +165,9 @@ int why_read_words(char *const words[3], struct why_flow *out,
 	return 0;
 }
 
-enum who { WHO_GUEST, WHO_HOST, WHO_LOOP, WHO_ADDRESS, WHO_NAME };
+enum who {
+	WHO_GUEST, WHO_MEMBER, WHO_HOST, WHO_LOOP, WHO_ADDRESS, WHO_NAME
+};
 
 static bool is_one_of(const char *host, const char *const list[])
 {
@@ -173,6 +175,19 @@ static bool is_one_of(const char *host, const char *const list[])
 		if (!strcasecmp(host, *list))
 			return true;
 	return false;
+}
+
+/* One of several guests, by its name or host name; NULL: there is none. */
+static json_t *member(const char *host, json_t *status)
+{
+	json_t *g;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "guests"), i, g)
+		if (!strcasecmp(host, text_at(g, "name")) ||
+		    !strcasecmp(host, text_at(g, "hostname")))
+			return g;
+	return NULL;
 }
 
 static enum who who_is(const char *host, json_t *status)
@@ -192,7 +207,7 @@ static enum who who_is(const char *host, json_t *status)
 	    !strcasecmp(host, text_at(status, "name")) ||
 	    !strcasecmp(host, text_in(status, "guest", "hostname")))
 		return WHO_GUEST;
-	return WHO_NAME;
+	return member(host, status) ? WHO_MEMBER : WHO_NAME;
 }
 
 /* The address of one family (4 or 6) that the network has for it. */
@@ -230,6 +245,9 @@ static bool address_of(const char *host, enum who who, json_t *status,
 	switch (who) {
 	case WHO_GUEST: case WHO_HOST:
 		return own_address(status, who, family, out);
+	case WHO_MEMBER:
+		return ip_parse(text_at(member(host, status), family == 4 ?
+					"ipv4" : "ipv6"), out);
 	case WHO_ADDRESS:
 		return ip_parse(host, out) && ip_is4(out) == (family == 4);
 	case WHO_NAME:
@@ -249,7 +267,8 @@ int why_resolve(struct why_flow *f, json_t *status, struct fail *fail)
 	if (from == WHO_LOOP)
 		from = WHO_HOST;
 	if (to == WHO_LOOP)
-		to = from == WHO_GUEST ? WHO_HOST : WHO_GUEST;
+		to = from == WHO_GUEST || from == WHO_MEMBER ? WHO_HOST :
+							       WHO_GUEST;
 	f->named = to == WHO_NAME;
 	if (!strcmp(f->protocol, "dns"))
 		return 0;
@@ -276,7 +295,8 @@ static bool is_inside(const char *host, json_t *status)
 	struct prefix net;
 	struct ip ip;
 
-	if (!strcasecmp(host, text_at(status, "name")))
+	if (!strcasecmp(host, text_at(status, "name")) ||
+	    member(host, status))
 		return true;
 	if (!ip_parse(host, &ip))
 		return false;

@@ -5,7 +5,8 @@
  *	172.20.0.2	[fd00::2]:80	fd00::2		guest	guest:8000
  *	host:8000	pypi.org:443	http://localhost:8000/
  *
- * `guest` is the guest, and so are its name and host name; `host`,
+ * `guest` is the guest, and so are its name and host name; others of its
+ * network go by theirs; `host`,
  * `gateway` and the names that the guest has for its host are the gateway.
  * What loops back is the other end of the network: to the host's localhost
  * the guest's ports are bound, and the other way round.

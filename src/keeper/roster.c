@@ -259,6 +259,25 @@ int roster_find(const struct keeper *k, const char *name)
 	return -1;
 }
 
+const char *roster_name_of(const struct keeper *k, const struct ip *ip)
+{
+	const struct roster *r = &k->roster;
+
+	if (ip_equal(ip, &k->in.plan.guest4) ||
+	    ip_equal(ip, &k->in.plan.guest6))
+		return k->in.name;
+	for (unsigned i = 1; i < NETWORK_GUESTS_MAX; i++)
+		if (r->at[i].used && (ip_equal(ip, &r->at[i].ip4) ||
+				      ip_equal(ip, &r->at[i].ip6)))
+			return r->at[i].name;
+	/* One that it has made itself. */
+	for (unsigned i = 0; i < r->n_now; i++)
+		if (ip_equal(ip, &r->now[i].ip6))
+			return r->now[i].id ? r->at[r->now[i].id].name :
+					      k->in.name;
+	return NULL;
+}
+
 int roster_free_link(const struct keeper *k)
 {
 	unsigned link = k->machine ? k->n_links : 1;

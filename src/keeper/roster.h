@@ -85,6 +85,9 @@ void roster_remove(struct keeper *k, unsigned at);
 /* Its index; -1: none of that name, but the first guest's is 0. */
 int roster_find(const struct keeper *k, const char *name);
 
+/* The name of the guest that has that address; NULL: none has. */
+const char *roster_name_of(const struct keeper *k, const struct ip *ip);
+
 /* A link's number that no guest has; -1: there is none left. */
 int roster_free_link(const struct keeper *k);
 

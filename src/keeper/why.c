@@ -92,6 +92,20 @@ static bool is_guest(const struct asked *a, const struct ip *ip)
 		prefix_has(&a->k->in.plan.net6, ip));
 }
 
+/* Which guest has that address of the network's: as rules name it. */
+static const char *guest_name(const struct asked *a, const struct ip *ip)
+{
+	const char *name = roster_name_of(a->k, ip);
+
+	return name ? name : a->k->in.name;
+}
+
+/* Two guests: what is between them goes no further. */
+static bool is_between(const struct asked *a)
+{
+	return is_guest(a, &a->from.ip) && is_guest(a, &a->to.ip);
+}
+
 /* One of the host's own? */
 static bool is_hosts(const struct ip *ip)
 {
@@ -178,6 +192,9 @@ static void explain(const struct asked *a, enum rule_direction direction,
 		    enum firewall_origin origin, bool to_is_local,
 		    struct check *out)
 {
+	/* A rule's guest is who is to be reached, if there is one. */
+	const bool at_to = to_is_local && is_guest(a, &a->to.ip);
+
 	out->flow = (struct firewall_flow){
 		.direction = direction, .origin = origin,
 		.protocol = a->protocol,
@@ -185,7 +202,8 @@ static void explain(const struct asked *a, enum rule_direction direction,
 			     a->protocol == RULE_ICMP4 ? 8 : 0,
 		.local = to_is_local ? a->to : a->from,
 		.remote = to_is_local ? a->from : a->to,
-		.guest = a->k->in.name, .program = a->program,
+		.guest = guest_name(a, at_to ? &a->to.ip : &a->from.ip),
+		.program = a->program,
 	};
 	if (direction == RULE_OUT && is_gateway(a, &a->to.ip)) {
 		out->flow.names = host_names;
@@ -209,7 +227,8 @@ static unsigned find_checks(const struct asked *a, struct check out[2])
 
 	if (by_guest) {
 		explain(a, RULE_OUT, FROM_GUEST, false, &out[0]);
-		if (!is_gateway(a, &a->to.ip) && !is_hosts(&a->to.ip))
+		if (!is_gateway(a, &a->to.ip) && !is_hosts(&a->to.ip) &&
+		    !is_between(a))
 			return 1;
 		explain(a, RULE_IN, FROM_GUEST, true, &out[1]);
 		return 2;
@@ -242,8 +261,10 @@ static void put_from(const struct asked *a, const struct check *c,
 	char ip[IP_TEXT_BYTES];
 
 	json_array_append_new(command, json_string("--from"));
-	if (c->flow.origin == FROM_GUEST)
-		put_word(command, "guest %s", a->k->in.name);
+	/* Of two guests the one that is reached would be meant by that. */
+	if (c->flow.origin == FROM_GUEST &&
+	    !(is_between(a) && c->flow.direction == RULE_IN))
+		put_word(command, "guest %s", guest_name(a, &a->from.ip));
 	else
 		put_word(command, "%s", ip_format(&a->from.ip, ip));
 }

@@ -281,6 +281,10 @@ def test_rules_between_two(fleet):
                       "remotePort=80")):
             assert ship.fetches(boat.ip4) and raft.fetches(boat.ip4)
             blocked(*rule)
+            why = fleet.slipway("why", "tcp", "ship", "dinghy:80")
+            assert why.returncode == 1 and "no" in why.stdout, why
+            assert fleet.slipway("why", "tcp", "ship-3",
+                                 "boat:80").returncode == 0
             assert ship.sh(f"curl -sm1 http://{boat.ip4}/x").returncode == 28
             assert raft.fetches(boat.ip4) == "you asked for /x\n"
             unblocked()
