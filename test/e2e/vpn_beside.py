@@ -215,9 +215,31 @@ def overlap(guest, servers):
              inner)]
 
 
+@contextlib.contextmanager
+def hole_towards_us():
+    """The last router drops what is over 1,400, and says nothing."""
+    with scene.world:
+        sh("ip link set down0 gso_max_segs 1")  # each packet by itself
+    sh("nft add table ip hole; nft 'add chain ip hole c { type filter hook "
+       "prerouting priority -300; }';"
+       "nft add rule ip hole c iifname up0 ip length gt 1400 drop")
+    yield
+    sh("nft delete table ip hole")
+    with scene.world:
+        sh("ip link set down0 gso_max_segs 65535")
+
+
+def downloads(guest, servers):
+    what = "no VPN, a router drops what is over 1,400 on the way back"
+    with hole_towards_us():
+        return [(f"{what}: {which} TLS handshake",
+                 tried(handshake, guest, servers["tls"].port))
+                for which in ("first", "next")]
+
+
 PLAYS = [narrow("MTU declared", mtu=1400, takes=1400),
          narrow("told by ICMP", takes=1400, says=True),
-         narrow("silent", takes=1400), changes, split, overlap]
+         narrow("silent", takes=1400), downloads, changes, split, overlap]
 
 
 def main():
