@@ -59,7 +59,7 @@ static const struct api_call calls[API_MAX] = {
 		"sends a line `{\"offloads\": N}` (TUN_F_*) with its tap "
 		"(SCM_RIGHTS; virtio-net headers of 12 bytes). The guest "
 		"leaves when the connection closes, and it closes when the "
-		"network ends." },
+		"network ends; `{\"mtu\": N}` says that its MTU is another." },
 	[API_FIREWALL] = { "GET", "/v1/firewall", "",
 		"name, generation, profile, mode, on, off_for_s, "
 		"block_action, keep_flows, defaults: {in_from_guest, "

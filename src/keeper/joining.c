@@ -165,6 +165,24 @@ static void leave(struct keeper *k, unsigned at)
 		roster_remove(k, at);
 }
 
+void joining_tell_mtu(struct keeper *k)
+{
+	char line[32];
+	const int n = snprintf(line, sizeof(line), "{\"mtu\": %u}\n",
+			       k->in.mtu);
+
+	for (unsigned i = 1; i < NETWORK_GUESTS_MAX; i++) {
+		const struct roster_guest *g = &k->roster.at[i];
+		struct client *cl = g->used && g->here ? client_of(k, g) :
+							 NULL;
+
+		/* Who does not read what is said so seldom is not well. */
+		if (cl && send(cl->fd, line, (size_t)n, MSG_DONTWAIT |
+			       MSG_NOSIGNAL) != n)
+			clients_drop(cl);
+	}
+}
+
 uint64_t joining_turn(struct keeper *k, uint64_t now_ns)
 {
 	uint64_t next = NEVER;
@@ -343,6 +361,35 @@ int joining_ask(struct keeper *k, struct config *own, struct fail *fail)
 		return -1;
 	k->join_fd = connect_to(k, fail);
 	return k->join_fd < 0 ? -1 : talk(k, own, fail);
+}
+
+/* One line of the network's; one of a later version is passed over. */
+static void take_line(struct keeper *k, const char *line)
+{
+	json_t *o = json_loads(line, 0, NULL);
+	const json_int_t mtu = json_integer_value(json_object_get(o, "mtu"));
+
+	json_decref(o);
+	if (mtu < CONFIG_MTU_MIN || mtu > CONFIG_MTU_MAX)
+		return;
+	k->mtu.joined = (unsigned)mtu;
+	linkmtu_follow(k);
+}
+
+bool joining_event(struct keeper *k)
+{
+	char buf[ANSWER_BYTES], *rest = buf, *line;
+	const ssize_t n = recv(k->join_fd, buf, sizeof(buf) - 1, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			take_line(k, line);
+	return true;
 }
 
 int joining_give(struct keeper *k, int tap, uint32_t offloads)

@@ -9,6 +9,7 @@
  *	makes the guest	    <---------- addresses, MAC, MTU
  *	the guest's tap	    ----------> to its engine, as that link
  *		... the connection stays ...
+ *	changes its MTU     <---------- says a new one
  *	ends		    ----------> the link and the guest go
  *	ends		    <---------- ends
  *
@@ -47,6 +48,12 @@ uint64_t joining_turn(struct keeper *k, uint64_t now_ns);
  * and for own, its config. k->join_fd is set. 0, or -1 with fail set.
  */
 MUST int joining_ask(struct keeper *k, struct config *own, struct fail *fail);
+
+/* The network's MTU is another: who has joined is to have it, too. */
+void joining_tell_mtu(struct keeper *k);
+
+/* What the network says to who has joined. false: it has ended. */
+MUST bool joining_event(struct keeper *k);
 
 /* The guest is there: its tap (taken) goes over. 0 or -errno. */
 MUST int joining_give(struct keeper *k, int tap, uint32_t offloads);

@@ -582,7 +582,7 @@ static int timers(struct keeper *k)
 	return next == NEVER ? -1 : (int)((next - now) / MS_NS) + 1;
 }
 
-/* It says nothing; so it has gone, and with it the guest's. */
+/* With it the guest's goes. */
 static void network_ended(struct keeper *k)
 {
 	char text[CONFIG_NAME_BYTES + 64];
@@ -636,7 +636,7 @@ static void turn(struct keeper *k)
 		fatal_end(k, "the watcher of bind");
 	if (k->phase != OVER && p[P_WHOSE].revents)
 		whose_event(k);
-	if (k->phase != OVER && p[P_JOIN].revents)
+	if (k->phase != OVER && p[P_JOIN].revents && !joining_event(k))
 		network_ended(k);
 	if (k->phase != OVER && p[P_AGENT].revents)
 		agent_event(k);

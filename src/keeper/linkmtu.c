@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "keeper/joining.h"
 #include "keeper/process.h"
 #include "linux/channel.h"
 #include "linux/guestmtu.h"
@@ -11,14 +12,19 @@
 
 #define LEAST_V4	576u	/* RFC 791: what every host takes */
 
-/* What the host's way makes of the guest's MTU; 0: there is no way. */
+/*
+ * What the host's way makes of the guest's MTU, or what the network has that
+ * it has joined; 0: it is to stay.
+ */
 static unsigned wanted(const struct keeper *k)
 {
 	const unsigned least = k->in.config->ipv6 ? CONFIG_MTU_MIN_V6 :
 						    LEAST_V4;
 	const unsigned mtu = hostroute_mtu(&k->route);
 
-	if (!mtu)
+	if (k->join_fd >= 0)
+		return k->mtu.joined;
+	if (!mtu || !k->in.config->mtu_auto)
 		return 0;
 	if (mtu < least)
 		return least;
@@ -27,7 +33,7 @@ static unsigned wanted(const struct keeper *k)
 
 void linkmtu_begin(struct keeper *k)
 {
-	const unsigned mtu = k->in.config->mtu_auto ? wanted(k) : 0;
+	const unsigned mtu = wanted(k);
 
 	if (mtu)
 		k->in.mtu = mtu;
@@ -43,6 +49,7 @@ static void is_set(struct keeper *k, unsigned mtu)
 	log_print(&k->in.log, LOG_INFO, "MTU %u, as the host's route has it; "
 		  "it was %u", mtu, k->in.mtu);
 	k->in.mtu = mtu;
+	joining_tell_mtu(k);
 	if (channel_send(k->engine_ch, &m, sizeof(m), NULL, 0) < 0)
 		log_write(&k->in.log, LOG_ERROR,
 			  "the engine does not take the MTU");
@@ -50,7 +57,7 @@ static void is_set(struct keeper *k, unsigned mtu)
 
 void linkmtu_follow(struct keeper *k)
 {
-	const unsigned mtu = k->in.config->mtu_auto ? wanted(k) : 0;
+	const unsigned mtu = wanted(k);
 	pid_t pid;
 
 	if (!mtu || mtu == k->in.mtu || k->mtu.own || k->mtu.pid ||

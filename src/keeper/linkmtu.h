@@ -4,7 +4,8 @@
  *
  * With mtu = auto. Of a guest in namespaces the interface is changed at once,
  * by a process of its own (linux/guestmtu.h), one at a time; a machine learns
- * it from the engine. What somebody inside has set by himself stays: from
+ * it from the engine, who has joined a network from that one (keeper/joining.h).
+ * What somebody inside has set by himself stays: from
  * then on nothing is followed.
  */
 #ifndef KEEPER_LINKMTU_H
@@ -16,6 +17,8 @@
 struct keeper;
 
 struct linkmtu {
+	unsigned joined;		/* that of a network that was joined,
+					   since it has changed; 0 */
 	pid_t pid;		/* of the change under way; 0: none */
 	unsigned to;		/* what it changes it to */
 	bool own;		/* the guest's own choice: hands off */

@@ -9,6 +9,7 @@ that join.
 """
 
 import contextlib
+import json
 import re
 import socket
 import subprocess
@@ -425,6 +426,64 @@ def test_a_joiner_ends_with_its_network(root, world):
         assert visitor.wait(10) == 125
         said = visitor.stderr.read()
     assert "the network home, which the guest has joined, has ended" in said
+
+
+def test_the_mtu_of_who_has_joined(root, world):
+    def has(guest, mtu):
+        return f"mtu {mtu} " in run_in(guest, "ip link show eth0").stdout
+    with contextlib.closing(root.guest(name="home")) as home, \
+            contextlib.closing(root.guest("--join", "home",
+                                          name="visitor")) as visitor:
+        assert has(home, 1500) and has(visitor, 1500)
+        sh("ip link set up0 mtu 1380")
+        try:
+            until(lambda: has(home, 1380) and has(visitor, 1380), 5,
+                  "both to follow")
+            until(lambda: one(root, "visitor")["mtu"] == 1380, 5, "status")
+        finally:
+            sh("ip link set up0 mtu 1500")
+        until(lambda: has(home, 1500) and has(visitor, 1500), 5, "and back")
+
+
+def ask_to_join(slipway, name):
+    """The connection on which the network waits for a tap."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(5)
+    sock.connect(f"{slipway.runtime}/home.sock")
+    body = json.dumps({"name": name}).encode()
+    sock.sendall(b"POST /v1/join HTTP/1.1\r\nHost: x\r\nUpgrade: slipway-join"
+                 b"\r\nConnection: upgrade\r\nContent-Length: %d\r\n\r\n"
+                 % len(body) + body)
+    said = b""
+    while not said.endswith(b"\n") or b"\r\n\r\n" not in said:
+        said += sock.recv(4096)
+        assert said.startswith(b"HTTP/1.1 101"), said
+    return sock
+
+
+def test_what_is_no_tap(root, world):
+    """Whoever brings another thing, too much, or goes, is let go alone."""
+    with contextlib.closing(root.guest(name="home")) as home, \
+            open("/dev/null", "rb") as null:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            for fds in ([null.fileno()], [theirs.fileno()], [],
+                        [null.fileno()] * 3):
+                with ask_to_join(root, "thing") as sock:
+                    socket.send_fds(sock, [b'{"offloads": 1}\n'], fds)
+                    assert sock.recv(1) == b""
+        with ask_to_join(root, "thing") as sock:
+            assert len(one(root, "home")["guests"]) == 2
+        until(lambda: len(one(root, "home")["guests"]) == 1, 5, "its end")
+        assert run_in(home, f"ping -c1 -w5 {WORLD4}").returncode == 0
+
+
+def test_nobody_joins_from_inside(root, world):
+    with contextlib.closing(root.guest(name="home")) as home:
+        with home:
+            done = root("run", "--join", "home", "--name", "nested", "true")
+        assert done.returncode == 125
+        assert "from the host's own network alone" in done.stderr
 
 
 @pytest.mark.parametrize("options, says", [
