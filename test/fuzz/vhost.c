@@ -13,6 +13,7 @@
 #include <linux/virtio_net.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/rd.h"
 #include "fuzz/fuzz.h"
 #include "linux/vhost.h"
@@ -185,6 +186,7 @@ static void act(struct scene *s)
 		write_one(s, rd_be16(&s->in), what >> 3);
 		break;
 	case 6:
+		ASSERT(vhost_push(&s->v) == !s->v.kept_len);
 		vhost_flush(&s->v);
 		break;
 	case 7:
