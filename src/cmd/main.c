@@ -22,11 +22,11 @@ static const struct command commands[] = {
 	  "slipway stop, or the end of that process. The DNS server is the\n"
 	  "gateway; no file inside is changed." },
 	{ "serve", FOR_SERVE, false, cmd_serve, " --vhost-user|--qemu SOCK [OPTION...]",
-	  "a network for a virtual machine",
-	  "Makes a network for a virtual machine, prints the options by which\n"
-	  "QEMU joins it, and stays until ^C or slipway stop. The machine comes\n"
-	  "up by DHCP or router advertisements. Machines may come and go, one\n"
-	  "at a time." },
+	  "a network for virtual machines",
+	  "Makes a network for virtual machines, prints the options by which\n"
+	  "QEMU joins it, and stays until ^C or slipway stop. A machine comes up\n"
+	  "by DHCP or router advertisements. Machines may come and go, one at a\n"
+	  "time at each socket; options given again make more sockets." },
 	{ "exec", FOR_EXEC, false, cmd_exec, " NAME [COMMAND...]",
 	  "run one more command, or a shell, in a guest",
 	  "Runs COMMAND, or a shell, in the guest NAME, which runs already." },

@@ -4,9 +4,9 @@
  *
  * With mtu = auto. Of a guest in namespaces the interface is changed at once,
  * by a process of its own (linux/guestmtu.h), one at a time; a machine learns
- * it from the engine, who has joined a network from that one (keeper/joining.h).
- * What somebody inside has set by himself stays: from
- * then on nothing is followed.
+ * it from the engine. Who has joined a network has that one's instead
+ * (keeper/joining.h). What somebody inside has set by himself stays: from then
+ * on nothing is followed.
  */
 #ifndef KEEPER_LINKMTU_H
 #define KEEPER_LINKMTU_H
