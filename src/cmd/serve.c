@@ -170,9 +170,10 @@ int cmd_serve(char **argv)
 	}
 	if (front_settings(&c, FOR_SERVE, argv, &fail) < 0)
 		return cmd_fail(&fail, EXIT_USAGE);
-	if (c.host_access == CONFIG_ACCESS_LOCALHOST) {
-		fail_set(&fail, "host access localhost: nothing of ours is in "
-			 "a machine to bind its ports; give gateway, or ports");
+	if (c.host_access == CONFIG_ACCESS_LOCALHOST && !c.agent) {
+		fail_set(&fail, "host access localhost: the machine's agent "
+			 "binds its ports; give gateway, or leave --no-agent "
+			 "away");
 		return cmd_fail(&fail, EXIT_USAGE);
 	}
 	if (vmsocket_open_all(v.at, &c, &fail) < 0)

@@ -44,7 +44,7 @@ struct relay {
 	bool judged;		/* the firewall has let it pass */
 	bool stale;		/* by rules that have changed since */
 	bool to_host;		/* the client is the guest's */
-	bool by_agent;		/* the server's end is a pair of sockets */
+	bool by_agent;		/* the guest's end is a pair of sockets */
 	uint16_t client_port;
 	uint32_t begun_s;
 	int fd[2];		/* by side; -1 if none */
@@ -55,6 +55,7 @@ struct relay {
 struct forward {
 	uint32_t id;
 	int fd;			/* -1: not in use */
+	bool handed;		/* a channel: clients come over it, accepted */
 	enum relay_way way;
 	struct endpoint to;
 };
@@ -479,7 +480,7 @@ static void accept_one(struct relays *r, const struct forward *f, int fd,
 	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	y->to = f->to;
 	y->to_host = f->way == RELAY_TO_HOST;
-	y->by_agent = f->way == RELAY_BY_AGENT;
+	y->by_agent = f->way == RELAY_BY_AGENT || f->handed;
 	y->begun_s = now_s();
 	y->client_port = client_port;
 	heed(r, y, judge(r, y));
@@ -505,8 +506,33 @@ static bool refuse_one(struct relays *r, const struct forward *f)
 	return fd >= 0;
 }
 
+/* Those that somebody else has accepted. */
+static void take_handed(struct relays *r, const struct forward *f)
+{
+	int fds[CHANNEL_MAX_FDS];
+	size_t n_fds;
+	uint8_t byte;
+
+	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+		/* One that there was no descriptor for has been closed. */
+		const ssize_t n = channel_recv(f->fd, &byte, sizeof(byte),
+					       fds, &n_fds);
+
+		if (n == -EMFILE)
+			continue;
+		if (n <= 0)
+			return;
+		while (n_fds)
+			accept_one(r, f, fds[--n_fds], 0);
+	}
+}
+
 static void accept_all(struct relays *r, const struct forward *f)
 {
+	if (f->handed) {
+		take_handed(r, f);
+		return;
+	}
 	for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
 		struct sockaddr_any client;
 		socklen_t len = sizeof(client);
@@ -682,6 +708,15 @@ static void clamp(const struct relays *r, const struct forward *f)
 				  sizeof(mss));
 }
 
+static bool listens(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+
+	(void)!getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len);
+	return yes;
+}
+
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
 			const struct endpoint *to, enum relay_way way)
 {
@@ -697,6 +732,7 @@ void relays_forward_add(struct relays *r, uint32_t id, int fd,
 	if (i == r->forwards_used)
 		r->forwards_used++;
 	r->forwards[i] = (struct forward){ .id = id, .fd = fd, .to = *to,
+					   .handed = !listens(fd),
 					   .way = way };
 	if (r->mtu)
 		clamp(r, &r->forwards[i]);

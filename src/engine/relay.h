@@ -89,7 +89,10 @@ struct relays_setup {
 /* mem: zeroed, relays_bytes() long, the relays' for good. */
 struct relays *relays_init(void *mem, const struct relays_setup *setup);
 
-/* Take listening socket fd for the forward that the keeper calls id. */
+/*
+ * Take listening socket fd for the forward that the keeper calls id; or a
+ * channel, over which clients come that the guest's agent has accepted.
+ */
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
 			const struct endpoint *to, enum relay_way way);
 /*

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,11 +14,23 @@
 #include "guest/carry.h"
 #include "guest/command.h"
 #include "guest/gateway.h"
+#include "linux/dial.h"
 #include "linux/listeners.h"
 #include "linux/netlink.h"
 #include "linux/proclisteners.h"
 
+#define BINDS_MAX	2048
+#define ACCEPTS		16	/* of one port, in a turn */
 #define ALIVE_NS	(AGENT_ALIVE_S * UINT64_C(1000000000))
+
+/* A port of the host's that is bound here. */
+struct bind {
+	uint32_t id;
+	int fd;
+	struct endpoint at;
+	uint64_t cookie;
+	uint8_t token[AGENT_TOKEN_BYTES];
+};
 
 struct agent {
 	const char *version;
@@ -30,6 +43,8 @@ struct agent {
 	uint64_t tick_ns, said_ns;
 	pid_t boot;			/* 0: does not run */
 	unsigned commands;		/* that run */
+	unsigned n_binds;
+	struct bind binds[BINDS_MAX];
 	struct carries carries;
 };
 
@@ -82,10 +97,13 @@ static bool tell_listener(void *ctx, bool gone, const struct listener *l)
 
 static bool is_own(void *ctx, const struct listener *l, uint64_t cookie)
 {
-	(void)ctx;
+	const struct agent *a = ctx;
+
 	(void)l;
-	(void)cookie;
-	return false;			/* we listen nowhere */
+	for (unsigned i = 0; i < a->n_binds; i++)
+		if (a->binds[i].cookie == cookie)
+			return true;
+	return false;
 }
 
 /* What has ended meanwhile: the boot command, or those of `exec`. */
@@ -106,6 +124,24 @@ static void reap(struct agent *a)
 	}
 }
 
+/* Which /proc does not tell by their cookies. */
+static void leave_out_own(struct agent *a)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < a->seen.n; i++) {
+		const struct listener *l = &a->seen.v[i];
+		bool own = false;
+
+		for (unsigned b = 0; !own && b < a->n_binds; b++)
+			own = !l->udp && a->binds[b].at.port == l->at.port &&
+			      ip_equal(&a->binds[b].at.ip, &l->at.ip);
+		if (!own)
+			a->seen.v[kept++] = *l;
+	}
+	a->seen.n = kept;
+}
+
 /*
  * A kernel without sock_diag is not asked again: it would look for a module
  * each time.
@@ -120,8 +156,10 @@ static bool look(struct agent *a)
 		close(a->diag);
 		a->diag = -1;
 	}
-	if (a->diag < 0)
+	if (a->diag < 0) {
 		rc = proclisteners_read(&a->picked, &a->seen);
+		leave_out_own(a);
+	}
 	return rc == 0;
 }
 
@@ -169,6 +207,51 @@ static void run(struct agent *a, const struct agent_message *m)
 		a->commands++;
 }
 
+/* A port of the host's: bound, and listening; or why not. */
+static void bind_port(struct agent *a, const struct agent_message *m)
+{
+	struct agent_message answer = { .kind = AGENT_BOUND, .id = m->id };
+	struct bind *b = &a->binds[a->n_binds];
+	int fd = a->n_binds < BINDS_MAX ? dial_bind(&m->at, "", false) :
+					  -EMFILE;
+
+	if (fd >= 0 && listen(fd, DIAL_BACKLOG) < 0) {
+		answer.value = (uint32_t)errno;
+		close(fd);
+	} else if (fd < 0) {
+		answer.value = (uint32_t)-fd;
+	} else {
+		*b = (struct bind){ .id = m->id, .fd = fd, .at = m->at,
+				    .cookie = dial_cookie(fd) };
+		memcpy(b->token, m->token, sizeof(b->token));
+		a->n_binds++;
+	}
+	(void)say(a, &answer);
+}
+
+static void unbind_port(struct agent *a, uint32_t id)
+{
+	for (unsigned i = 0; i < a->n_binds; i++) {
+		if (a->binds[i].id != id)
+			continue;
+		close(a->binds[i].fd);
+		a->binds[i] = a->binds[--a->n_binds];
+		return;
+	}
+}
+
+static void accept_all(struct agent *a, const struct bind *b)
+{
+	for (unsigned i = 0; i < ACCEPTS; i++) {
+		const int fd = accept4(b->fd, NULL, NULL,
+				       SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return;
+		carry_accepted(&a->carries, fd, b->token);
+	}
+}
+
 static void heed(struct agent *a, const struct agent_message *m)
 {
 	int error;
@@ -182,12 +265,18 @@ static void heed(struct agent *a, const struct agent_message *m)
 	case AGENT_RUN:
 		run(a, m);
 		break;
+	case AGENT_BIND:
+		bind_port(a, m);
+		break;
+	case AGENT_UNBIND:
+		unbind_port(a, m->id);
+		break;
 	case AGENT_BOOT:
 		if (!a->boot)
 			a->boot = command_boot(m->text, AGENT_BOOTED_FILE);
 		break;
 	/* What is of no concern here, or of a later version. */
-	case AGENT_WELCOME: case AGENT_BIND: case AGENT_UNBIND:
+	case AGENT_WELCOME:
 	case AGENT_HELLO: case AGENT_CARRY: case AGENT_LISTENER:
 	case AGENT_FAILED: case AGENT_BOUND: case AGENT_BOOTED:
 	case AGENT_ALIVE: case AGENT_COMMAND: case AGENT_DATA:
@@ -225,7 +314,7 @@ static int wait_ms(const struct agent *a)
 /* Until the gateway goes. true: it had heard us. */
 static bool serve(struct agent *a)
 {
-	static struct pollfd p[1 + 2 * CARRIES_MAX];
+	static struct pollfd p[1 + 2 * CARRIES_MAX + BINDS_MAX];
 	bool heard = false;
 
 	a->broken = false;
@@ -239,8 +328,14 @@ static bool serve(struct agent *a)
 
 		p[0] = (struct pollfd){ .fd = a->from.fd, .events = POLLIN };
 		n = carry_fill(&a->carries, p + 1);
-		if (poll(p, 1 + n, wait_ms(a)) < 0)
+		for (unsigned i = 0; i < a->n_binds; i++)
+			p[1 + n + i] = (struct pollfd){
+				.fd = a->binds[i].fd, .events = POLLIN };
+		if (poll(p, 1 + n + a->n_binds, wait_ms(a)) < 0)
 			continue;
+		for (unsigned i = 0; i < a->n_binds; i++)
+			if (p[1 + n + i].revents)
+				accept_all(a, &a->binds[i]);
 		if (p[0].revents) {
 			if (!hear(a))
 				return heard;
@@ -277,6 +372,8 @@ static bool try(struct agent *a, const struct ip *gateway)
 		return false;
 	heard = serve(a);
 	close(a->from.fd);
+	while (a->n_binds)
+		unbind_port(a, a->binds[0].id);
 	carry_end(&a->carries);
 	return heard;
 }

@@ -88,6 +88,23 @@ static int call_gateway(const struct carries *c, struct carry *y)
 	return 0;
 }
 
+void carry_accepted(struct carries *c, int fd,
+		    const uint8_t token[AGENT_TOKEN_BYTES])
+{
+	struct carry *y = carry_new(c);
+
+	if (!y) {
+		close(fd);
+		return;
+	}
+	no_delay(fd);
+	y->fd[SIDE_LOCAL] = fd;
+	y->id = 0;
+	memcpy(y->token, token, sizeof(y->token));
+	if (call_gateway(c, y))
+		carry_free(y, true);
+}
+
 static int outcome(int fd)
 {
 	int error = 0;

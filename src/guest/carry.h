@@ -54,6 +54,10 @@ struct carries {
 	struct carry at[CARRIES_MAX];
 };
 
+/* Carry the connection fd (taken) by that token. */
+void carry_accepted(struct carries *c, int fd,
+		    const uint8_t token[AGENT_TOKEN_BYTES]);
+
 /* Connect to m->at and carry that. 0, or an errno for AGENT_FAILED. */
 MUST int carry_connect(struct carries *c, const struct agent_message *m);
 

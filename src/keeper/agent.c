@@ -15,13 +15,31 @@
 #include "linux/channel.h"
 
 #define OWN		AGENT_CALLERS_MAX	/* epoll's word for it */
-#define EVENTS		(AGENT_CALLERS_MAX + 1)
+#define ASKER		(OWN + 1)
+#define BINDS		(OWN + 2)		/* the first of them */
+#define EVENTS		64
 #define PORTS_OF_ROOT	1024
 #define ENGINE_WAIT_MS	1000
 
 static bool is_here(const struct agent *a)
 {
 	return a->own.fd >= 0;
+}
+
+static bool watch(const struct agent *a, int fd, uint32_t word, int how,
+		  uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.u32 = word };
+
+	return epoll_ctl(a->epoll_fd, how, fd, &ev) == 0;
+}
+
+/* Without it the network is as useful as ever. */
+static void cannot_hear(struct keeper *k)
+{
+	log_write(&k->in.log, LOG_ERROR, "no descriptor is left to hear the "
+		  "guest's agent by; raise the limit of open files");
+	k->agent.epoll_fd = -1;
 }
 
 void agent_begin(struct keeper *k)
@@ -31,8 +49,12 @@ void agent_begin(struct keeper *k)
 	for (unsigned i = 0; i < AGENT_CALLERS_MAX; i++)
 		a->caller[i].fd = -1;
 	a->own.fd = -1;
-	if (k->machine && k->in.config->agent)
-		a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!k->machine || !k->in.config->agent)
+		return;
+	a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (a->epoll_fd < 0 || channel_pair(a->bind_ch, true) < 0 ||
+	    !watch(a, a->bind_ch[1], ASKER, EPOLL_CTL_ADD, EPOLLIN))
+		cannot_hear(k);
 }
 
 /* What a guest does wrong is logged once a minute. */
@@ -44,14 +66,6 @@ static void tell(struct keeper *k, const char *text)
 		return;
 	k->agent.told_ns = now;
 	log_write(&k->in.log, LOG_WARN, text);
-}
-
-static bool watch(const struct agent *a, int fd, uint32_t word, int how,
-		  uint32_t events)
-{
-	struct epoll_event ev = { .events = events, .data.u32 = word };
-
-	return epoll_ctl(a->epoll_fd, how, fd, &ev) == 0;
 }
 
 /* ---- answers to those who asked ---- */
@@ -204,6 +218,79 @@ static void set_listener(struct keeper *k, const struct agent_message *m)
 	}
 }
 
+/* ---- the host's ports in the guest ---- */
+
+/* It has no port any more, or, error, could not get one. */
+static void unbind(struct keeper *k, struct agent_bind *b, int error)
+{
+	const uint32_t id = b->id;
+	const bool asked = b->fd < 0;
+
+	if (!asked)
+		close(b->fd);
+	b->id = 0;
+	if (asked)
+		mirrors_bound(&k->mirrors, id, -1, error);
+}
+
+static struct agent_bind *bind_by_id(struct agent *a, uint32_t id)
+{
+	for (unsigned i = 0; id && i < AGENT_BINDS_MAX; i++)
+		if (a->bind[i].id == id)
+			return &a->bind[i];
+	return NULL;
+}
+
+static struct agent_bind *bind_by_token(struct agent *a,
+					const uint8_t token[AGENT_TOKEN_BYTES])
+{
+	for (unsigned i = 0; i < AGENT_BINDS_MAX; i++)
+		if (a->bind[i].id && a->bind[i].fd >= 0 &&
+		    !memcmp(a->bind[i].token, token, AGENT_TOKEN_BYTES))
+			return &a->bind[i];
+	return NULL;
+}
+
+/* The agent has bound it, or has not: error, an errno. */
+static void bound(struct keeper *k, struct agent_bind *b, uint32_t error)
+{
+	struct agent *a = &k->agent;
+	const uint32_t word = BINDS + (uint32_t)(b - a->bind);
+	int pair[2];
+
+	if (b->fd >= 0)
+		return;			/* it says so again */
+	if (error || channel_pair(pair, true) < 0) {
+		unbind(k, b, error ? (int)(error & 0xfff) : EMFILE);
+		return;
+	}
+	if (!watch(a, pair[1], word, EPOLL_CTL_ADD, EPOLLIN)) {
+		close(pair[0]);
+		close(pair[1]);
+		unbind(k, b, EMFILE);
+		return;
+	}
+	b->fd = pair[1];
+	mirrors_bound(&k->mirrors, b->id, pair[0], 0);
+}
+
+/* All of them; and what is asked for is answered. */
+static void take_back(struct keeper *k)
+{
+	struct agent *a = &k->agent;
+	int fds[CHANNEL_MAX_FDS];
+	struct msg_open open;
+	size_t n_fds;
+
+	mirrors_end(&k->mirrors);
+	while (channel_recv(a->bind_ch[1], &open, sizeof(open), fds,
+			    &n_fds) == sizeof(open))
+		mirrors_bound(&k->mirrors, open.id, -1, ECONNREFUSED);
+	for (unsigned i = 0; i < AGENT_BINDS_MAX; i++)
+		if (a->bind[i].id)
+			unbind(k, &a->bind[i], ECONNREFUSED);
+}
+
 /* ---- the agent's own stream ---- */
 
 static void gone(struct keeper *k, const char *why)
@@ -225,6 +312,7 @@ static void gone(struct keeper *k, const char *why)
 			refuse(k, &a->ask[i], ECONNREFUSED, "the agent in the "
 			       "virtual machine has gone; see slipway-guest "
 			       "there");
+	take_back(k);
 	log_print(&k->in.log, LOG_INFO, "the agent in %s has gone: %s",
 		  a->hostname, why);
 }
@@ -276,6 +364,7 @@ static void booted(struct keeper *k, uint32_t status)
 static bool take(struct keeper *k, const struct agent_message *m)
 {
 	struct agent_ask *ask;
+	struct agent_bind *bind;
 
 	switch ((enum agent_kind)m->kind) {
 	case AGENT_LISTENER:
@@ -291,9 +380,13 @@ static bool take(struct keeper *k, const struct agent_message *m)
 	case AGENT_BOOTED:
 		booted(k, m->value);
 		return true;
+	case AGENT_BOUND:
+		bind = bind_by_id(&k->agent, m->id);
+		if (bind)
+			bound(k, bind, m->value);
+		return true;
 	case AGENT_ALIVE:
 		return true;
-	case AGENT_BOUND:
 	case AGENT_HELLO: case AGENT_CARRY: case AGENT_WELCOME:
 	case AGENT_CONNECT: case AGENT_RUN: case AGENT_BIND:
 	case AGENT_UNBIND: case AGENT_BOOT: case AGENT_COMMAND:
@@ -359,10 +452,17 @@ static void welcome(struct keeper *k)
 		.kind = AGENT_BOOT,
 		.text = { .p = (const uint8_t *)boot, .len = strlen(boot) },
 	};
+	int rc;
 
 	say(k, &hello);
 	if (*boot)
 		say(k, &m);
+	k->mirrors.tcp_only = true;
+	rc = mirrors_start(&k->mirrors, k->in.config, &k->ports,
+			   k->agent.bind_ch[0], keeper_now_ns());
+	if (rc < 0)
+		log_print(&k->in.log, LOG_ERROR, "the host's listeners cannot "
+			  "be watched: %s", strerror(-rc));
 }
 
 /* Why a hello is not heard; NULL: it is. */
@@ -417,12 +517,15 @@ static void carry(struct keeper *k, struct agent_stream *s,
 		  const struct agent_message *m)
 {
 	struct agent_ask *ask = ask_by_token(&k->agent, m->token);
+	const struct agent_bind *bind = bind_by_token(&k->agent, m->token);
 
 	/* The asker's own loop hears it; ours would go on doing so. */
 	(void)watch(&k->agent, s->fd, 0, EPOLL_CTL_DEL, 0);
 	if (ask)
 		grant(k, ask, s->fd);
-	else
+	else if (bind)			/* full of others: it is refused */
+		(void)!channel_send(bind->fd, "", 1, &s->fd, 1);
+	if (!ask)
 		close(s->fd);
 	s->fd = -1;
 }
@@ -491,6 +594,42 @@ void agent_called(struct keeper *k, const struct msg_agent *m, int fd)
 	a->caller[i].n = 0;
 }
 
+/* A port is asked for, as of the inside helper: MSG_BIND. */
+static void asker_event(struct keeper *k)
+{
+	struct agent *a = &k->agent;
+	struct agent_message m = { .kind = AGENT_BIND };
+	struct agent_bind *b = NULL;
+	int fds[CHANNEL_MAX_FDS];
+	struct msg_open open;
+	size_t n_fds;
+
+	if (channel_recv(a->bind_ch[1], &open, sizeof(open), fds, &n_fds) !=
+	    sizeof(open))
+		return;
+	for (unsigned i = 0; !b && i < AGENT_BINDS_MAX; i++)
+		b = a->bind[i].id ? NULL : &a->bind[i];
+	if (!is_here(a) || !b || getrandom(m.token, sizeof(m.token), 0) !=
+				 (ssize_t)sizeof(m.token)) {
+		mirrors_bound(&k->mirrors, open.id, -1, ECONNREFUSED);
+		return;
+	}
+	*b = (struct agent_bind){ .id = open.id, .fd = -1 };
+	memcpy(b->token, m.token, sizeof(b->token));
+	m.id = open.id;
+	m.at = open.at;
+	say(k, &m);
+}
+
+/* The engine's side has let go of it. */
+static void bind_event(struct keeper *k, struct agent_bind *b)
+{
+	const struct agent_message m = { .kind = AGENT_UNBIND, .id = b->id };
+
+	unbind(k, b, 0);
+	say(k, &m);
+}
+
 void agent_event(struct keeper *k)
 {
 	struct agent *a = &k->agent;
@@ -503,6 +642,16 @@ void agent_event(struct keeper *k)
 		if (word < AGENT_CALLERS_MAX) {
 			if (a->caller[word].fd >= 0)
 				caller_event(k, &a->caller[word]);
+			continue;
+		}
+		if (word == ASKER) {
+			asker_event(k);
+			continue;
+		}
+		if (word >= BINDS) {
+			if (a->bind[word - BINDS].id &&
+			    a->bind[word - BINDS].fd >= 0)
+				bind_event(k, &a->bind[word - BINDS]);
 			continue;
 		}
 		if (is_here(a) && ev[i].events & EPOLLOUT)

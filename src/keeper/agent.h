@@ -25,12 +25,18 @@
  * configuration allows: ports of localhost are bound by forwards_listener().
  * Whoever says what makes no sense is cut off, and that is logged.
  *
+ * With host access `localhost`, or a list, keeper/mirrors.h asks for ports to
+ * be bound in the guest, as it asks the inside helper. A port that the agent has
+ * bound is a channel here, whose other end is the engine's instead of a
+ * listening socket: what the agent accepts is carried, and the stream handed
+ * on over it. Its end, from the engine's side, unbinds the port.
+ *
  * When it goes, or has been silent for AGENT_SILENT_NS, its ports go at once,
  * and whoever waits for it is told.
  *
  * Limits. AGENT_CALLERS_MAX streams that have not said what they are, further
  * ones are refused; AGENT_ASKS_MAX questions on their way, each for
- * AGENT_ASK_NS; LISTENERS_MAX listeners, further ones are passed over; 64 KiB
+ * AGENT_ASK_NS; AGENT_BINDS_MAX ports; LISTENERS_MAX listeners, further ones are passed over; 64 KiB
  * that the agent has not read: then it is cut off.
  */
 #ifndef KEEPER_AGENT_H
@@ -51,6 +57,7 @@
 #define AGENT_SILENT_NS		UINT64_C(10000000000)
 #define AGENT_TELL_NS		UINT64_C(60000000000)	/* what it did wrong */
 #define AGENT_OUT_BYTES		65536
+#define AGENT_BINDS_MAX		2048	/* all that mirrors have: two for each */
 #define AGENT_NAME_BYTES	65
 
 struct keeper;
@@ -77,11 +84,20 @@ struct agent_ask {
 	uint8_t token[AGENT_TOKEN_BYTES];
 };
 
+/* A port of the host's in the guest. */
+struct agent_bind {
+	uint32_t id;			/* 0: free; else the asker's */
+	int fd;				/* to the engine; -1: not bound yet */
+	uint8_t token[AGENT_TOKEN_BYTES];
+};
+
 struct agent {
 	int epoll_fd;			/* of all streams; -1: none is heard */
 	struct agent_stream caller[AGENT_CALLERS_MAX], own;
 	uint32_t next_id;
 	struct agent_ask ask[AGENT_ASKS_MAX];
+	int bind_ch[2];			/* the asker's end, and ours */
+	struct agent_bind bind[AGENT_BINDS_MAX];
 	struct listeners known;
 	time_t since;			/* of own */
 	char hostname[AGENT_NAME_BYTES], version[AGENT_NAME_BYTES];

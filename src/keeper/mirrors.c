@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/mirrors.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #define MIRRORS_TICK_NS	UINT64_C(20000000)	/* how late we see a listener */
 #define MIRRORS_IDS	(UINT32_C(1) << 31)	/* first id: others are below */
 
@@ -16,7 +19,8 @@ static bool tell(void *ctx, bool gone, const struct listener *l)
 {
 	struct mirrors *m = ctx;
 
-	forwards_listener(&m->forwards, l, gone);
+	if (!m->tcp_only || !l->udp)
+		forwards_listener(&m->forwards, l, gone);
 	return true;
 }
 
@@ -43,6 +47,8 @@ int mirrors_start(struct mirrors *m, const struct config *c,
 		.in_guest = true, .inside_ch = inside_ch,
 		.next_id = MIRRORS_IDS,
 	};
+	free(m->forwards.forward);	/* those of an agent that has gone */
+	free(m->forwards.status);
 	m->forwards = (struct forwards){
 		.config = c, .ports = &m->ports, .wanted = forwards_wants_of_host,
 	};
@@ -71,6 +77,16 @@ uint64_t mirrors_tick(struct mirrors *m, uint64_t now_ns)
 	if (m->next_ns <= now_ns)
 		look(m, now_ns);
 	return m->next_ns;
+}
+
+void mirrors_end(struct mirrors *m)
+{
+	if (m->diag < 0)
+		return;
+	m->seen.n = 0;
+	listeners_diff(&m->known, &m->seen, tell, m);
+	close(m->diag);
+	m->diag = -1;
 }
 
 void mirrors_shut(struct mirrors *m)

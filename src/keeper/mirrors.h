@@ -30,6 +30,7 @@ struct mirrors {
 	const struct hostports *host;	/* ours there; borrowed */
 	struct hostports ports;		/* in the guest */
 	struct forwards forwards;
+	bool tcp_only;			/* by an agent; set by the caller */
 	int diag;			/* -1: nothing is mirrored */
 	struct picked_ports picked;
 	uint64_t next_ns;		/* when to look */
@@ -52,6 +53,12 @@ bool mirrors_settled(const struct mirrors *m);
 
 /* Look, if it is time. When to be called again; UINT64_MAX: never. */
 uint64_t mirrors_tick(struct mirrors *m, uint64_t now_ns);
+
+/*
+ * Nobody in the guest binds any more: take all back, by the engine too. What
+ * is asked for is still to be answered.
+ */
+void mirrors_end(struct mirrors *m);
 
 /* Free every port at once; the engine is told nothing. */
 void mirrors_shut(struct mirrors *m);

@@ -18,6 +18,7 @@ import time
 import pytest
 
 from scene import PROGRAM, until
+from servers import Server, web
 from test_vm import ASIDE, Served, pytestmark  # noqa: F401
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "vm"))
@@ -52,7 +53,7 @@ def ports(s):
 
 
 def start_agent(s):
-    assert s.sh("LD_LIBRARY_PATH=/usr/lib slipway guest & echo $! >/agent")[0] \
+    assert s.sh("slipway guest & echo $! >/agent")[0] \
         == 0
     until(lambda: "agent" in status(s), 10, "the agent", 0.05)
 
@@ -62,8 +63,8 @@ def served(root, world, tmp_path_factory, initrd):
     where = tmp_path_factory.mktemp("agent")
     config = where / "slipway.conf"
     config.write_text("[boot]\ncommand = echo ran $(busybox id -u) >>/booted; exit 3\n")
-    s = Served(root, where, "ship", "--localhost", "auto", "--config",
-               str(config), link="vhost-user", initrd=initrd)
+    s = Served(root, where, "ship", "--localhost", "auto",
+               "--host-access", "localhost", "--config", str(config), link="vhost-user", initrd=initrd)
     s.sh("mkdir /dev/pts; mount -t devpts devpts /dev/pts; "
          "for m in inet tcp udp; do insmod /modules/${m}_diag.ko; done")
     start_agent(s)
@@ -138,6 +139,43 @@ def test_half_a_connection_is_carried(served):
         assert s.makefile().read().endswith("\nfrom the machine\n")
 
 
+def mirrors(s):
+    return {f["port"]: f for f in status(s)["mirrors"]}
+
+
+@pytest.mark.parametrize("at", ["127.0.0.1", "::1"])
+def test_the_hosts_listeners_are_at_the_machines_localhost(served, at):
+    with Server(at, web) as server:
+        until(lambda: mirrors(served).get(server.port, {}).get("ipv4", {})
+              .get("state") == "open", 5, "the port", 0.02)
+        for host in ("127.0.0.1", "[::1]"):
+            code, said = served.sh(f"wget -q -O - http://{host}:"
+                                   f"{server.port}/from-inside")
+            assert (host, code, said) == (host, 0,
+                                          "you asked for /from-inside\n")
+        assert server.port not in ports(served)     # nothing goes round
+    until(lambda: served.sh(f"wget -q -O - http://127.0.0.1:"
+                            f"{server.port}/")[0] != 0, 5, "its end", 0.05)
+    assert server.port not in mirrors(served)
+
+
+def test_a_port_that_the_machine_has_is_left_alone(served):
+    served.sh("httpd -h /www -p 127.0.0.1:8021")
+    until(lambda: 8021 in ports(served), 5, "the port", 0.02)
+    assert 8021 not in mirrors(served)      # it is the host's for the guest
+    served.sh("busybox killall httpd")
+    until(lambda: 8021 not in ports(served), 5, "its end", 0.02)
+    with Server("127.0.0.1", web) as server:
+        until(lambda: server.port in mirrors(served), 5, "the port", 0.02)
+        port = server.port
+    until(lambda: port not in mirrors(served), 5, "its end", 0.02)
+    served.sh(f"httpd -h /www -p 127.0.0.1:{port}")
+    until(lambda: port in ports(served), 5, "the machine's own", 0.02)
+    assert fetch(f"http://127.0.0.1:{port}/hello") == "from the machine\n"
+    served.sh("busybox killall httpd")
+    until(lambda: port not in ports(served), 5, "its end", 0.02)
+
+
 def test_exec_runs_a_command_there(served):
     def run(*words, **how):
         return served.slipway("exec", "ship", *words, **how)
@@ -198,12 +236,19 @@ def test_the_boot_command_has_run_once(served):
     until(lambda: "boot" in status(served), 5, "its end", 0.05)
     assert status(served)["boot"] == {"status": 3}
     assert served.sh("cat /booted")[1] == "ran 0\n"
-    served.sh("kill $(cat /agent)")
-    until(lambda: "agent" not in status(served), 1, "its end", 0.02)
+    with Server("127.0.0.1", web) as server:
+        until(lambda: server.port in mirrors(served), 5, "a port", 0.02)
+        served.sh("kill $(cat /agent)")
+        until(lambda: "agent" not in status(served), 1, "its end", 0.02)
+        assert not mirrors(served)
     assert served.slipway("exec", "ship", "true").stderr == (
         "slipway: the guest is a virtual machine in which no agent runs; "
         "start slipway guest there, or log in to it\n")
-    start_agent(served)
+    with Server("127.0.0.1", web) as server:
+        start_agent(served)
+        until(lambda: server.port in mirrors(served), 5, "a port", 0.02)
+        assert served.sh(f"wget -q -O - http://127.0.0.1:{server.port}/again"
+                         ) == (0, "you asked for /again\n")
     assert served.sh("cat /booted")[1] == "ran 0\n"
 
 

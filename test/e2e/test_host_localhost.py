@@ -246,10 +246,10 @@ def test_no_other_mode_has_it(root, scene, access):
 
 
 def test_a_machine_is_told(root, tmp_path):
-    done = root("serve", "--qemu", tmp_path / "s", "--host-access",
-                "localhost")
+    done = root("serve", "--qemu", tmp_path / "s", "--no-agent",
+                "--host-access", "localhost")
     assert done.returncode == 2
-    assert "give gateway, or ports" in done.stderr
+    assert "give gateway, or leave --no-agent away" in done.stderr
 
 
 # ---- the relay ----

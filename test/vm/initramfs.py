@@ -99,35 +99,34 @@ def build(aside, out):
 
 
 def libraries(program):
-    """The files that the program is linked with at its start; {name: path}."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True)
-    words = [line.split() for line in said.stdout.splitlines()]
-    return {w[0]: w[2] if "=>" in w else w[0]
-            for w in words if len(w) > 2 and "=>" in w or
-            w and w[0].startswith("/")}
+    """The files that the program is linked with, its loader among them."""
+    said = subprocess.run(["ldd", program], capture_output=True, text=True,
+                          check=True).stdout
+    return [word for line in said.splitlines() for word in line.split()
+            if word.startswith("/")]
 
 
 def with_program(aside, program, out):
     """
     The archive in ASIDE, and behind it one with the program, as the kernel
-    takes them: /bin/slipway and, unless it is static, what it is linked with;
-    and the modules of sock_diag.
+    takes them, what it is linked with, and the modules of sock_diag. A loader
+    where it belongs would be used by a static busybox, which dies of that.
     """
     with open(out, "wb") as f:
         f.write((pathlib.Path(aside) / "initramfs.gz").read_bytes())
         f.write(b"\0" * (-f.tell() % 4))
         with gzip.open(f, "wb", compresslevel=1) as packed:
             cpio = Cpio(packed)
-            for name in ("lib64", "usr", "usr/lib", "run", "root"):
+            for name in "modules", "own", "run", "root":
                 cpio.directory(name)
-            cpio.file("bin/slipway", pathlib.Path(program).read_bytes())
-            cpio.directory("modules")
             for name in "inet_diag", "tcp_diag", "udp_diag":
                 at = next(pathlib.Path(aside).glob(f"lib/**/{name}.ko"))
                 cpio.file(f"modules/{name}.ko", at.read_bytes())
-            for name, path in libraries(program).items():
-                where = name[1:] if name.startswith("/") else "usr/lib/" + name
-                cpio.file(where, pathlib.Path(path).read_bytes())
+            for path in program, *libraries(program):
+                cpio.file("own/" + pathlib.Path(path).name,
+                          pathlib.Path(path).read_bytes())
+            cpio.file("bin/slipway", b"#!/bin/sh\nexec /own/ld-linux* "
+                      b"--library-path /own /own/slipway \"$@\"\n")
             cpio.end()
 
 
