@@ -104,9 +104,8 @@ static enum drop ndp_packet(struct network *net, const struct ip_packet *ip,
 	return DROP_OK;
 }
 
-/* Is the L4 checksum right, or vouched for by the link? */
-static bool checksum_ok(const struct frame_meta *meta,
-			const struct ip_packet *ip)
+bool network_checksum_ok(const struct frame_meta *meta,
+			 const struct ip_packet *ip)
 {
 	csum_t sum;
 
@@ -324,7 +323,7 @@ static enum drop udp_packet(struct network *net, const struct ip_packet *ip,
 		return drop;
 	if (udp.no_csum && ip->v6)
 		return DROP_CHECKSUM;	/* RFC 8200 section 8.1 */
-	if (!udp.no_csum && !checksum_ok(meta, ip))
+	if (!udp.no_csum && !network_checksum_ok(meta, ip))
 		return DROP_CHECKSUM;
 	if (to_gateway(net, ip) && udp.dst_port == PORT_DNS) {
 		ask_dns(net, ip, &udp, size);
@@ -413,7 +412,7 @@ static enum drop on_link_packet(struct network *net,
 		proto_icmp_error(&net->p, own, ip, ICMP_PROHIBITED, 0);
 		return DROP_POLICY;
 	}
-	if (!checksum_ok(meta, ip))
+	if (!network_checksum_ok(meta, ip))
 		return DROP_CHECKSUM;
 	drop = icmp_parse_echo(ip, &echo);
 	if (drop == DROP_OK && !echo.reply)
@@ -434,7 +433,7 @@ static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 		return drop;
 	switch (ip->proto) {
 	case PROTO_TCP:
-		if (!checksum_ok(meta, ip))
+		if (!network_checksum_ok(meta, ip))
 			return DROP_CHECKSUM;
 		return tcp_packet(net, ip, meta);
 	case PROTO_UDP:
@@ -442,13 +441,13 @@ static enum drop ip_dispatch(struct network *net, const struct ip_packet *ip,
 	case PROTO_ICMP:
 		if (ip->v6)
 			break;
-		return checksum_ok(meta, ip) ? echo_packet(net, ip, meta) :
-					       DROP_CHECKSUM;
+		return network_checksum_ok(meta, ip) ?
+		       echo_packet(net, ip, meta) : DROP_CHECKSUM;
 	case PROTO_ICMP6:
 		if (!ip->v6)
 			break;
-		return checksum_ok(meta, ip) ? echo_packet(net, ip, meta) :
-					       DROP_CHECKSUM;
+		return network_checksum_ok(meta, ip) ?
+		       echo_packet(net, ip, meta) : DROP_CHECKSUM;
 	default:
 		break;
 	}
@@ -517,7 +516,7 @@ static enum drop dhcp_packet(struct network *net, const struct ip_packet *ip,
 
 	if (drop != DROP_OK)
 		return drop;
-	if (!udp.no_csum && !checksum_ok(meta, ip))
+	if (!udp.no_csum && !network_checksum_ok(meta, ip))
 		return DROP_CHECKSUM;
 	return autoconf_dhcp(&net->autoconf, &net->p, ip, &guest, &udp);
 }

@@ -94,6 +94,10 @@ void network_packet_again(struct network *net, const struct frame_meta *meta,
 /* Tell the guest that this packet may not pass: by RST, or ICMP. */
 void network_refuse(struct network *net, const struct ip_packet *ip);
 
+/* Is the L4 checksum right, or vouched for by the link? */
+bool network_checksum_ok(const struct frame_meta *meta,
+			 const struct ip_packet *ip);
+
 /* network/changes.c: the timer for it has fired. */
 void network_look_for_moved(struct network *net);
 

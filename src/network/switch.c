@@ -273,8 +273,13 @@ static bool may_begin(struct network *net, const struct said *s,
 }
 
 /* A segment that is of no flow, nor may begin one. */
-static enum drop refuse_segment(struct network *net, const struct said *s)
+static enum drop refuse_segment(struct network *net, const struct said *s,
+				const struct ip_packet *ip,
+				const struct frame_meta *meta)
 {
+	if (s->key.kind == FLOW_SWITCH_TCP && !s->error &&
+	    !network_checksum_ok(meta, ip))
+		return DROP_CHECKSUM;
 	if (s->key.kind == FLOW_SWITCH_TCP && !s->reset && !s->error)
 		tcp_refuse(&net->p, &s->key, &s->seg);
 	return DROP_NOFLOW;
@@ -300,7 +305,7 @@ static struct switched *flow_for(struct network *net, const struct said *s,
 		       NULL : f;
 	*answers = false;
 	if (!s->begins) {
-		*drop = refuse_segment(net, s);
+		*drop = refuse_segment(net, s, ip, meta);
 		return NULL;
 	}
 	if (!may_begin(net, s, ip, meta, drop))
@@ -420,6 +425,10 @@ enum drop switch_packet(struct network *net, const struct ip_packet *ip,
 	drop = read_packet(ip, &s);
 	if (drop != DROP_OK)
 		return drop;
+	/* Else the one end would be taken for gone, and is not. */
+	if ((s.begins || s.fin || s.reset) && s.key.kind == FLOW_SWITCH_TCP &&
+	    !network_checksum_ok(meta, ip))
+		return DROP_CHECKSUM;
 	f = flow_for(net, &s, ip, meta, &answers, &drop);
 	if (!f)
 		return drop;

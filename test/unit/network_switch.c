@@ -44,7 +44,7 @@ struct segment {
 	const struct citizen *from, *to;
 	uint16_t src, dst;
 	uint8_t flags;
-	bool v6;
+	bool v6, damaged;
 	const struct mac *by;		/* NULL: the gateway's */
 };
 
@@ -58,11 +58,13 @@ static void segment(struct town *t, const struct segment *s)
 	};
 	uint8_t l4[24] = { (uint8_t)(s->src >> 8), (uint8_t)s->src,
 			   (uint8_t)(s->dst >> 8), (uint8_t)s->dst,
-			   [12] = 0x50, [13] = s->flags, [20] = 'd', 'a' };
+			   [12] = 0x50, [13] = s->flags, [16] = 1, 2,
+			   [20] = 'd', 'a' };
 
 	town_packet(t, s->from, s->by ? s->by :
 		    &t->r.net->setup.gateway_mac, &ip, l4,
-		    s->flags & TCP_SYN ? 20 : 24, TCP_CSUM_OFFSET);
+		    s->flags & TCP_SYN ? 20 : 24,
+		    s->damaged ? 0 : TCP_CSUM_OFFSET);
 }
 
 static uint32_t tcp_flows(const struct town *t)
@@ -140,6 +142,20 @@ static void check_strays(void)
 	s.flags = TCP_RST;
 	segment(&t, &s);
 	CHECK("none of a reset", t.r.fake->frames == 1 && !tcp_flows(&t));
+	s.damaged = true;
+	s.flags = TCP_ACK;
+	segment(&t, &s);
+	s.flags = TCP_SYN;
+	segment(&t, &s);
+	CHECK("nor of what is damaged", t.r.fake->frames == 1 &&
+	      !tcp_flows(&t) && drops(&t, DROP_CHECKSUM) == 2);
+	s.damaged = false;
+	segment(&t, &s);
+	s.damaged = true;
+	s.flags = TCP_RST;
+	segment(&t, &s);
+	CHECK("which ends nothing", t.r.fake->frames == 2 &&
+	      drops(&t, DROP_CHECKSUM) == 3);
 	town_end(&t, "strays");
 }
 
@@ -393,6 +409,8 @@ static void check_batches(void)
 			CHECK(b->name, ip.payload.len == 20 + b->data &&
 			      ip.payload.p[19 + b->data] == 'x' &&
 			      t.r.fake->meta.gso_size == b->size_there &&
+			      (!b->size_there ||
+			       t.r.fake->meta.hdr_len == 54) &&
 			      t.r.fake->meta.needs_csum == b->partial);
 		else
 			CHECK(b->name, t.r.fake->link_frames[1] == 1);
