@@ -17,11 +17,11 @@ void sim_guest_send(struct world *w, const struct sim_packet *p,
 		    const uint8_t *l4, size_t len)
 {
 	static uint8_t frame[FRAME_MAX_BYTES];
-	const struct eth eth = { .dst = w->setup.gateway_mac,
-				 .src = w->setup.guest_mac,
+	const struct eth eth = { .dst = p->by ? *p->by : w->setup.gateway_mac,
+				 .src = world_guest_mac(w, p->guest),
 				 .type = p->v6 ? ETH_IPV6 : ETH_IPV4 };
 	const struct ip_packet ip = {
-		.src = p->v6 ? w->setup.guest6 : w->setup.guest4,
+		.src = world_guest_ip(w, p->guest, p->v6),
 		.dst = p->dst, .proto = p->proto, .ttl = p->ttl,
 	};
 	struct frame_meta meta = {
@@ -44,7 +44,8 @@ void sim_guest_send(struct world *w, const struct sim_packet *p,
 		field = wr(frame + meta.csum_start + p->csum_offset, 2);
 		wr_be16(&field, v ? v : 0xffff);
 	}
-	link_to_gateway(w, &meta, frame, (size_t)(out.p - frame), p->tag);
+	link_to_gateway(w, p->guest, &meta, frame, (size_t)(out.p - frame),
+			p->tag);
 }
 
 static void count(unsigned *whole, unsigned *bad, unsigned n, bool damaged)
@@ -116,9 +117,11 @@ static void take_icmp(struct world *w, const struct ip_packet *ip)
 		guest_tcp_refused(w, port - (unsigned)WORLD_GUEST_PORT);
 }
 
-void sim_guest_frame(struct world *w, const struct frame_meta *meta,
-		     const uint8_t *frame, size_t len)
+void sim_guest_frame(struct world *w, unsigned guest,
+		     const struct frame_meta *meta, const uint8_t *frame,
+		     size_t len)
 {
+	const struct mac own = world_guest_mac(w, guest);
 	struct rd r = rd(frame, len);
 	struct tcp_segment s;
 	struct ip_packet ip;
@@ -126,18 +129,20 @@ void sim_guest_frame(struct world *w, const struct frame_meta *meta,
 	unsigned i;
 
 	if (eth_parse(&r, &eth) != DROP_OK ||
-	    !mac_equal(&eth.dst, &w->setup.guest_mac) ||
+	    !mac_equal(&eth.dst, &own) ||
 	    ip_parse_packet(r, eth.type == ETH_IPV6, &ip) != DROP_OK)
 		return;
 	if (ip.proto == (ip.v6 ? PROTO_ICMP6 : PROTO_ICMP)) {
 		take_icmp(w, &ip);
 		return;
 	}
+	if (!spoilt(meta, &ip) && sim_talk_packet(w, guest, &ip))
+		return;
 	if (ip.proto != PROTO_TCP || spoilt(meta, &ip) ||
 	    tcp_parse(ip.payload, &s) != DROP_OK)
 		return;
 	i = (unsigned)(s.dst_port - WORLD_GUEST_PORT);
-	if (i < w->plan.conns)
+	if (i < w->plan.conns && world_whose(w, i) == guest)
 		guest_tcp_segment(w, i, &s);
 }
 

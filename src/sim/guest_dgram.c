@@ -18,6 +18,7 @@ static void send_chat(void *ctx, uint64_t arg, void *data, size_t len)
 	const unsigned i = (unsigned)arg;
 	const struct plan_chat *c = &w->plan.chat[i];
 	struct sim_packet p = {
+		.guest = world_whose(w, c->guest_port),
 		.v6 = c->v6, .offload = i & 1,
 		.dst = world_peer(w, c->v6, c->via_gateway, i),
 		.proto = PROTO_UDP, .ttl = c->ttl,
@@ -48,11 +49,13 @@ static void send_ping(void *ctx, uint64_t arg, void *data, size_t len)
 	const unsigned i = (unsigned)arg;
 	const struct plan_chat *c = &w->plan.ping[i];
 	const struct sim_packet p = {
+		.guest = world_whose(w, i),
 		.v6 = c->v6, .dst = world_peer(w, c->v6, c->via_gateway,
 					       50 + i),
 		.proto = c->v6 ? PROTO_ICMP6 : PROTO_ICMP, .ttl = c->ttl,
 		.tag = TAG_PING | i,
 	};
+	const struct ip own = world_guest_ip(w, p.guest, c->v6);
 	const uint16_t seq = (uint16_t)w->pings[i].sent;
 	const struct icmp_echo echo = {
 		.id = (uint16_t)(WORLD_PING_ID + i), .seq = seq,
@@ -62,8 +65,7 @@ static void send_ping(void *ctx, uint64_t arg, void *data, size_t len)
 	struct wr out = wr(l4, sizeof(l4));
 
 	(void)data, (void)len;
-	icmp_emit_echo(&out, c->v6 ? &w->setup.guest6 : &w->setup.guest4,
-		       &p.dst, &echo);
+	icmp_emit_echo(&out, &own, &p.dst, &echo);
 	ASSERT(!out.bad);
 	sim_guest_send(w, &p, l4, (size_t)(out.p - l4));
 	if (++w->pings[i].sent < c->sends)
@@ -76,6 +78,7 @@ static void send_ask(void *ctx, uint64_t arg, void *data, size_t len)
 	const unsigned i = (unsigned)arg;
 	const struct plan_ask *a = &w->plan.ask[i];
 	const struct sim_packet p = {
+		.guest = world_whose(w, i),
 		.v6 = a->v6, .dst = world_peer(w, a->v6, true, i),
 		.proto = PROTO_UDP, .ttl = 64,
 		.csum_offset = UDP_CSUM_OFFSET, .tag = TAG_ASK | i,

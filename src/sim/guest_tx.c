@@ -37,6 +37,7 @@ static void transmit(struct world *w, unsigned i, struct tcp_segment *s,
 	const struct sim_conn *c = &w->conns[i];
 	struct wr out = wr(l4, sizeof(l4));
 	struct sim_packet packet = {
+		.guest = world_whose(w, i),
 		.v6 = p->v6, .offload = p->guest_gso, .ttl = 64,
 		.dst = world_peer(w, p->v6, p->via_gateway || p->questions, i),
 		.proto = PROTO_TCP, .csum_offset = TCP_CSUM_OFFSET,

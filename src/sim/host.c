@@ -176,20 +176,20 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 	struct world *w = ctx;
 	size_t len = 0;
 
-	ASSERT(link == 0);
+	ASSERT(link < w->plan.guests);
 	for (unsigned i = 0; i < n; i++) {
 		ASSERT(len + v[i].len <= sizeof(frame));
 		memcpy(frame + len, v[i].p, v[i].len);
 		len += v[i].len;
 	}
-	watch_frame(w, meta, frame, len);
+	watch_frame(w, link, meta, frame, len);
 	if (rng_chance(&w->rng, w->plan.link_full)) {
 		w->link_full++;
 		link_fills(w, link);
 		return -ENV_AGAIN;
 	}
 	w->to_guest++;
-	link_to_guest(w, meta, frame, len);
+	link_to_guest(w, link, meta, frame, len);
 	if (!rng_chance(&w->rng, w->plan.link_full))
 		return 0;
 	link_fills(w, link);

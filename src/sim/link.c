@@ -14,7 +14,7 @@
 
 struct parcel {
 	struct frame_meta meta;
-	unsigned tag;
+	unsigned link, tag;
 	bool damaged;
 	uint8_t frame[];
 };
@@ -63,14 +63,16 @@ static void damage(struct world *w, struct parcel *p, size_t len)
 	p->damaged = true;
 }
 
-static void deliver(struct world *w, const struct frame_meta *meta,
-		    const uint8_t *frame, size_t len, unsigned tag,
+static void deliver(struct world *w, unsigned link,
+		    const struct frame_meta *meta, const uint8_t *frame,
+		    size_t len, unsigned tag,
 		    void (*arrive)(void *, uint64_t, void *, size_t))
 {
 	struct parcel *p = malloc(sizeof(*p) + len);
 
 	ASSERT(p);
 	p->meta = *meta;
+	p->link = link;
 	p->tag = tag;
 	p->damaged = false;
 	memcpy(p->frame, frame, len);
@@ -116,7 +118,8 @@ static void in_pieces(struct world *w, const struct parcel *p, size_t len)
 	size_t at = near;
 
 	if (!p->meta.needs_csum || near >= len) {
-		network_frame(w->net, 0, &p->meta, p->frame, len, w->now_ns);
+		network_frame(w->net, p->link, &p->meta, p->frame, len,
+			      w->now_ns);
 		return;
 	}
 	for (unsigned i = 0; i < 3; i++) {
@@ -127,7 +130,7 @@ static void in_pieces(struct world *w, const struct parcel *p, size_t len)
 	head = copy_of(p->frame, near);
 	meta.far = pieces;
 	meta.far_bytes = far;
-	network_frame(w->net, 0, &meta, head, near, w->now_ns);
+	network_frame(w->net, p->link, &meta, head, near, w->now_ns);
 	free(head);
 	for (unsigned i = 0; i < 3; i++)
 		free(pieces[i].p);
@@ -155,22 +158,24 @@ static void arrive_guest(void *ctx, uint64_t arg, void *data, size_t len)
 	(void)arg;
 	w->frames++;
 	world_mix(w, p->frame, len);
-	sim_guest_frame(w, &p->meta, p->frame, len);
+	sim_guest_frame(w, p->link, &p->meta, p->frame, len);
 }
 
-void link_to_gateway(struct world *w, const struct frame_meta *meta,
-		     const uint8_t *frame, size_t len, unsigned tag)
+void link_to_gateway(struct world *w, unsigned link,
+		     const struct frame_meta *meta, const uint8_t *frame,
+		     size_t len, unsigned tag)
 {
 	for (unsigned n = copies(w, w->plan.loss_to_gateway); n; n--)
-		deliver(w, meta, frame, len, tag, arrive_gateway);
+		deliver(w, link, meta, frame, len, tag, arrive_gateway);
 }
 
-void link_to_guest(struct world *w, const struct frame_meta *meta,
-		   const uint8_t *frame, size_t len)
+void link_to_guest(struct world *w, unsigned link,
+		   const struct frame_meta *meta, const uint8_t *frame,
+		   size_t len)
 {
 	if (len > 1000 && (++w->data_frames == w->plan.drop_data[0] ||
 			   w->data_frames == w->plan.drop_data[1]))
 		return;
 	for (unsigned n = copies(w, w->plan.loss_to_guest); n; n--)
-		deliver(w, meta, frame, len, TAG_NONE, arrive_guest);
+		deliver(w, link, meta, frame, len, TAG_NONE, arrive_guest);
 }

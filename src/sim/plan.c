@@ -36,7 +36,7 @@ struct plan plan_plain(struct plan_conn conn)
 		.seed = 1, .mtu = 1500, .max_flows = 64, .delay_ns = 50000,
 		.check_every = 1, .stop_ns = PLAN_NEVER,
 		.servers_change_ns = PLAN_NEVER,
-		.conns = 1, .conn = { conn },
+		.guests = 1, .conns = 1, .conn = { conn },
 	};
 }
 
@@ -319,6 +319,29 @@ static void draw_jumps(struct rng *r, struct plan *p)
 		};
 }
 
+/*
+ * Last, so that the worlds of one guest stay what they are. A connection is
+ * forgotten that was silent for hours.
+ */
+static void draw_guests(struct rng *r, struct plan *p)
+{
+	p->guests = rng_chance(r, 400) ? 2 + rng_below(r, PLAN_GUESTS_MAX - 1) :
+					  1;
+	if (p->guests == 1)
+		return;
+	p->talks = rng_below(r, PLAN_TALKS_MAX + 1);
+	for (unsigned i = 0; i < p->talks; i++) {
+		struct plan_talk *t = &p->talk[i];
+
+		t->tcp = rng_chance(r, 700) && !p->jumps;
+		t->v6 = rng_chance(r, 400);
+		t->offload = rng_chance(r, 500);
+		t->units = rng_below(r, 20);
+		t->bytes = 1 + rng_below(r, t->tcp && t->offload ? 20000 :
+							   1200);
+	}
+}
+
 struct plan plan_random(uint64_t seed)
 {
 	struct rng r = { .state = seed * 2654435761u + 1 };
@@ -350,5 +373,6 @@ struct plan plan_random(uint64_t seed)
 	p.gate = rng_chance(&r, 250);
 	p.rule_changes = rng_chance(&r, 200) ? rng_below(&r, 20) : 0;
 	draw_jumps(&r, &p);
+	draw_guests(&r, &p);
 	return p;
 }

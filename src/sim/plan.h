@@ -18,6 +18,8 @@
 #define PLAN_ASKS_MAX	 8
 #define PLAN_SERVERS_MAX 3
 #define PLAN_JUMPS_MAX	 3
+#define PLAN_GUESTS_MAX	 3
+#define PLAN_TALKS_MAX	 3
 #define PLAN_NEVER	 UINT64_MAX
 
 enum plan_connect {		/* what the far end does with a connect */
@@ -94,6 +96,13 @@ struct plan_jump {
 	uint64_t at_ns, by_ns;
 };
 
+/* What one guest has to say to the next one, in units that it answers. */
+struct plan_talk {
+	bool tcp, v6;
+	bool offload;			/* of the checksum, or a batch */
+	uint32_t units, bytes;		/* how many, of how many bytes each */
+};
+
 /* A resolver of the host's. What is left of 1000 is silence. */
 struct plan_server {
 	bool v6;
@@ -125,6 +134,9 @@ struct plan {
 	bool programs;		/* the firewall asks for them */
 	bool gate;		/* … and lets half of the names be asked for */
 	unsigned rule_changes;	/* times that it is given its rules anew */
+	unsigned guests;	/* with a link each: what is the guest's below
+				   is theirs in turn */
+	unsigned talks;		/* of guest i to guest i + 1, if several */
 	unsigned conns, chats, pings, asks, servers, jumps;
 	struct plan_conn conn[PLAN_CONNS_MAX];
 	struct plan_chat chat[PLAN_CHATS_MAX];
@@ -132,6 +144,7 @@ struct plan {
 	struct plan_ask ask[PLAN_ASKS_MAX];
 	struct plan_server server[PLAN_SERVERS_MAX];
 	struct plan_jump jump[PLAN_JUMPS_MAX];
+	struct plan_talk talk[PLAN_TALKS_MAX];
 };
 
 /* A plan for a seed: anything goes. */

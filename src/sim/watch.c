@@ -232,15 +232,55 @@ static void see_packet(struct world *w, const struct frame_meta *meta,
 		see_error(w, ip);
 }
 
-void watch_frame(struct world *w, const struct frame_meta *meta,
-		 const uint8_t *frame, size_t len)
+/* Is it of that guest's, and does it come to nobody else? */
+static bool is_its_own(const struct world *w, unsigned link,
+		       const struct eth *eth, const struct ip_packet *ip)
+{
+	const struct mac mac = world_guest_mac(w, link);
+	const struct ip own = world_guest_ip(w, link, ip->v6);
+
+	return ip_is_multicast(&ip->dst) ||
+	       (mac_equal(&eth->dst, &mac) && ip_equal(&ip->dst, &own));
+}
+
+/* From another guest: what it says is heard by whom it is for. */
+static void see_neighbour(struct world *w, const struct frame_meta *meta,
+			  const struct eth *eth, const struct ip_packet *ip)
+{
+	const size_t all = ip->whole.len;
+	unsigned from = 0;
+	struct mac mac;
+
+	do
+		mac = world_guest_mac(w, from);
+	while (!mac_equal(&eth->src, &mac) && ++from < w->plan.guests);
+	if (from == w->plan.guests)
+		world_fail(w, "a frame of a guest that there is not");
+	if (meta->gso ? meta->hdr_len + (size_t)meta->gso_size -
+			ETH_HEADER_BYTES > w->plan.mtu :
+			all > w->plan.mtu)
+		world_fail(w, "a guest's packet of %zu bytes over the MTU",
+			   all);
+	if (meta->gso && meta->hdr_len != ETH_HEADER_BYTES + 20u +
+					  ip_header_bytes(&ip->src))
+		world_fail(w, "a guest's batch with headers of %u bytes",
+			   meta->hdr_len);
+	if (meta->needs_csum && meta->csum_start != ETH_HEADER_BYTES + all -
+						    ip->payload.len)
+		world_fail(w, "a guest's checksum elsewhere");
+}
+
+void watch_frame(struct world *w, unsigned link,
+		 const struct frame_meta *meta, const uint8_t *frame,
+		 size_t len)
 {
 	struct rd r = rd(frame, len);
 	struct ip_packet ip;
 	struct eth eth;
 
 	if (eth_parse(&r, &eth) != DROP_OK ||
-	    !mac_equal(&eth.src, &w->setup.gateway_mac)) {
+	    (w->plan.guests == 1 &&
+	     !mac_equal(&eth.src, &w->setup.gateway_mac))) {
 		world_fail(w, "a frame without the right Ethernet header");
 		return;
 	}
@@ -248,6 +288,12 @@ void watch_frame(struct world *w, const struct frame_meta *meta,
 		return;			/* an answer to noise */
 	if (ip_parse_packet(r, eth.type == ETH_IPV6, &ip) != DROP_OK) {
 		world_fail(w, "a malformed IP packet");
+		return;
+	}
+	if (w->plan.guests > 1 && !is_its_own(w, link, &eth, &ip))
+		world_fail(w, "a frame on link %u that is another's", link);
+	if (!mac_equal(&eth.src, &w->setup.gateway_mac)) {
+		see_neighbour(w, meta, &eth, &ip);
 		return;
 	}
 	if (len != ETH_HEADER_BYTES + ip.whole.len || len > FRAME_MAX_BYTES)

@@ -59,6 +59,22 @@ struct ip world_peer(const struct world *w, bool v6, bool via_gateway,
 		    ip_from_v4(0xc0000201 + i);
 }
 
+struct mac world_guest_mac(const struct world *w, unsigned guest)
+{
+	struct mac mac = w->setup.guest_mac;
+
+	mac.b[5] = (uint8_t)(mac.b[5] + 0x10 * guest);
+	return mac;
+}
+
+struct ip world_guest_ip(const struct world *w, unsigned guest, bool v6)
+{
+	struct ip ip = v6 ? w->setup.guest6 : w->setup.guest4;
+
+	ip.b[15] = (uint8_t)(ip.b[15] + 0x10 * guest);
+	return ip;
+}
+
 /* A multiply and a shift per word; not keyed, not portable, only fast. */
 void world_mix(struct world *w, const void *p, size_t len)
 {
@@ -200,6 +216,7 @@ static void check_end(struct world *w)
 			   (unsigned long long)st.store_bytes, w->store_bytes);
 	check_counters(w, &st);
 	sim_guest_end(w);
+	sim_talk_end(w);
 	sim_host_end(w);
 }
 
@@ -213,6 +230,19 @@ static void *take_memory(size_t bytes)
 	return p;
 }
 
+static void add_guests(struct world *w)
+{
+	for (unsigned i = 1; i < w->plan.guests; i++) {
+		const struct network_guest_setup g = {
+			.link = (uint8_t)i, .mac = world_guest_mac(w, i),
+			.ip4 = world_guest_ip(w, i, false),
+			.ip6 = world_guest_ip(w, i, true),
+		};
+
+		ASSERT(network_guest_add(w->net, &g, w->now_ns) == (int)i);
+	}
+}
+
 static void start(struct world *w, const struct plan *plan)
 {
 	const struct env env = { .ops = &sim_env_ops, .ctx = w };
@@ -224,6 +254,7 @@ static void start(struct world *w, const struct plan *plan)
 			     .verbose = w->verbose };
 	w->net = network_init(take_memory(network_bytes(&w->setup)),
 			      &w->setup, &env, w->now_ns);
+	add_guests(w);
 	for (unsigned i = 0; i < plan->servers; i++)
 		w->servers[i] = (struct endpoint){
 			.ip = world_peer(w, plan->server[i].v6, false,
@@ -233,6 +264,7 @@ static void start(struct world *w, const struct plan *plan)
 	network_set_resolvers(w->net, w->servers, plan->servers);
 	sim_firewall_start(w);
 	sim_guest_start(w);
+	sim_talk_start(w);
 	for (unsigned i = 0; i < plan->garbage; i++) {
 		const uint64_t at = rng_below(&w->rng, 1000000000);
 

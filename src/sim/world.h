@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/world.h - a whole network in virtual time: guest, link, gateway, host
+ * sim/world.h - a whole network in virtual time: guests, links, gateway, host
  *
  * Theory of operation
  * ===================
@@ -27,6 +27,8 @@
  *     gateway's two edges, so that the counts must agree whatever the link
  *     loses: each datagram goes out once and unchanged, each answer comes
  *     in once, each question is answered once.
+ *   - What guests say to each other arrives unit by unit, as it was said,
+ *     and each frame only at its guest's link.
  *   - After turns, network_check().
  *   - The clock may leap ahead by hours, as when all were stopped: streams go
  *     on all the same, and nothing stays. What has to come within a time
@@ -60,6 +62,8 @@
 #define WORLD_ASK_ID	 0x5000
 #define WORLD_PING_ID	 500
 #define WORLD_PORT_DNS	 53
+#define WORLD_TALK_PORT	 43000		/* of who talks; of who listens: */
+#define WORLD_HEAR_PORT	 44000
 
 enum sim_kind { SOCK_CLOSED, SOCK_CONN, SOCK_RESOLVER, SOCK_UDP, SOCK_PING };
 
@@ -151,6 +155,12 @@ struct sim_ask {
 	unsigned arrived, damaged, answered;
 };
 
+/* One guest's talk to another: units are sent again until answered. */
+struct sim_talk {
+	uint32_t told, heard;		/* units answered, units received */
+	unsigned tries;
+};
+
 struct world {
 	struct plan plan;
 	struct network_setup setup;
@@ -163,6 +173,7 @@ struct world {
 	struct sim_conn conns[PLAN_CONNS_MAX];
 	struct sim_count chats[PLAN_CHATS_MAX], pings[PLAN_PINGS_MAX];
 	struct sim_ask asks[PLAN_ASKS_MAX];
+	struct sim_talk talks[PLAN_TALKS_MAX];
 	struct endpoint servers[PLAN_SERVERS_MAX];
 	bool update_dropped, stopping;
 	unsigned turns, data_frames;
@@ -197,6 +208,15 @@ void world_after(struct world *w, uint64_t delay_ns,
 struct ip world_peer(const struct world *w, bool v6, bool via_gateway,
 		     unsigned i);
 
+/* Guests have a link of that number each. */
+struct mac world_guest_mac(const struct world *w, unsigned guest);
+struct ip world_guest_ip(const struct world *w, unsigned guest, bool v6);
+/* Which guest's the connection, ping or question is; a chat: by its port. */
+static inline unsigned world_whose(const struct world *w, unsigned i)
+{
+	return i % w->plan.guests;
+}
+
 /* Mix into w->hash. */
 void world_mix(struct world *w, const void *p, size_t len);
 
@@ -204,14 +224,17 @@ void world_mix(struct world *w, const void *p, size_t len);
  * sim/link.c. tag: what the frame is to count as when it arrives, see
  * sim_guest_arrived(). Meta's checksum fields are to be right.
  */
-void link_to_gateway(struct world *w, const struct frame_meta *meta,
-		     const uint8_t *frame, size_t len, unsigned tag);
-void link_to_guest(struct world *w, const struct frame_meta *meta,
-		   const uint8_t *frame, size_t len);
+void link_to_gateway(struct world *w, unsigned link,
+		     const struct frame_meta *meta, const uint8_t *frame,
+		     size_t len, unsigned tag);
+void link_to_guest(struct world *w, unsigned link,
+		   const struct frame_meta *meta, const uint8_t *frame,
+		   size_t len);
 
 /* sim/watch.c: a frame that the gateway emits; before the link's doing. */
-void watch_frame(struct world *w, const struct frame_meta *meta,
-		 const uint8_t *frame, size_t len);
+void watch_frame(struct world *w, unsigned link,
+		 const struct frame_meta *meta, const uint8_t *frame,
+		 size_t len);
 
 /* sim/host.c */
 extern const struct env_ops sim_env_ops;	/* ctx: struct world */
@@ -282,8 +305,9 @@ void resolver_check(struct world *w, unsigned n, bool own, bool udp,
 
 /* sim/guest.c: frames in, frames out. */
 void sim_guest_start(struct world *w);
-void sim_guest_frame(struct world *w, const struct frame_meta *meta,
-		     const uint8_t *frame, size_t len);
+void sim_guest_frame(struct world *w, unsigned guest,
+		     const struct frame_meta *meta, const uint8_t *frame,
+		     size_t len);
 /* A frame that was sent with that tag reached the gateway. */
 void sim_guest_arrived(struct world *w, unsigned tag, bool damaged,
 		       const uint8_t *frame, size_t len);
@@ -297,6 +321,8 @@ void sim_guest_end(struct world *w);
 
 /* Send l4 (its checksum field 0) behind Ethernet and IP headers. */
 struct sim_packet {
+	unsigned guest;			/* that sends it */
+	const struct mac *by;		/* NULL: the gateway */
 	bool v6, offload;
 	struct ip dst;
 	uint8_t proto, ttl;
@@ -317,6 +343,13 @@ void guest_tcp_refused(struct world *w, unsigned i);
 void guest_tcp_arrived(struct world *w, unsigned i, const uint8_t *frame,
 		       size_t len);
 void guest_tcp_end(struct world *w);
+
+/* sim/talk.c: what one guest says to another. */
+void sim_talk_start(struct world *w);
+/* A packet came to that guest, whole. false: it is of no talk. */
+bool sim_talk_packet(struct world *w, unsigned guest,
+		     const struct ip_packet *ip);
+void sim_talk_end(struct world *w);
 
 /* sim/guest_dgram.c */
 void guest_dgram_start(struct world *w);

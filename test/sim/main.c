@@ -14,7 +14,8 @@
  * resets not told, not heard or told too late, window updates for a guest that
  * has closed, its RST taken for an end, timers never armed or never ending,
  * the urgent byte lost, moved or told too late,
- * leaks of memory and of sockets, unverified checksums, answers of strangers,
+ * frames at another guest's link, cut short there, or with a wrong word of
+ * what they are, leaks of memory and of sockets, unverified checksums, answers of strangers,
  * given twice or under a wrong id. Each that was tried was found,
  * which is not to say that none is missed. What an honest guest cannot reach
  * they do not find: see test/unit/network_garbage.c for that.
