@@ -74,6 +74,7 @@ struct fake {
 	uint64_t frames;		/* that the guests got */
 	unsigned links;			/* with guests; 0: one */
 	unsigned link;			/* of the last frame */
+	bool by_guest;			/* another guest has sent it */
 	uint64_t link_frames[NETWORK_LINKS_MAX];
 	uint64_t host_packets;		/* that the host's own stack got */
 	struct ip_packet host_packet;	/* the last; no views */

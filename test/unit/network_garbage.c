@@ -8,7 +8,7 @@
  * crash (run under sanitizers), every invariant holds after each turn, and
  * at the end no socket and no byte of store is left.
  */
-#include "network/network.h"
+#include "network/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -75,13 +75,41 @@ static void put_l4(struct fake *w, struct wr *out, const struct ip_packet *ip)
 	}
 }
 
-static size_t make_frame(struct fake *w, uint8_t *buf, size_t cap)
+/* Guest i has the i-th address and MAC after the first one's. */
+static void of_guest(uint8_t *last, unsigned i)
+{
+	*last = (uint8_t)(*last + i);
+}
+
+/* To another guest, or as if it were another's. */
+static void among_guests(struct fake *w, unsigned link, struct eth *eth,
+			 struct ip_packet *ip)
+{
+	const struct network_setup *s = &w->setup;
+	const unsigned to = dice(w, w->links), as = dice(w, 20) ? link : to;
+
+	of_guest(&eth->src.b[5], dice(w, 20) ? as : to);
+	of_guest(&ip->src.b[15], as);
+	if (dice(w, 3) == 0)
+		return;
+	ip->dst = ip->v6 ? s->guest6 : s->guest4;
+	of_guest(&ip->dst.b[15], to);
+	if (dice(w, 2)) {
+		eth->dst = s->guest_mac;
+		of_guest(&eth->dst.b[5], to);
+	}
+	if (dice(w, 10) == 0)
+		ip->proto = (uint8_t)dice(w, 256);
+}
+
+static size_t make_frame(struct fake *w, unsigned link, uint8_t *buf,
+			 size_t cap)
 {
 	const bool v6 = dice(w, 6) == 0;
 	const uint8_t protos[] = { PROTO_TCP, PROTO_TCP, PROTO_TCP, PROTO_UDP,
 				   v6 ? PROTO_ICMP6 : PROTO_ICMP };
 	const struct network_setup s = w->setup;
-	const struct eth eth = {
+	struct eth eth = {
 		.dst = s.gateway_mac, .src = s.guest_mac,
 		.type = v6 ? ETH_IPV6 : ETH_IPV4,
 	};
@@ -97,6 +125,8 @@ static size_t make_frame(struct fake *w, uint8_t *buf, size_t cap)
 	if (ip.proto != PROTO_TCP && dice(w, 2))
 		ip.dst = v6 ? (struct ip){ .b = { 32 } } :
 			      ip_from_v4(0xc0000201);
+	if (w->links)
+		among_guests(w, link, &eth, &ip);
 	put_l4(w, &body, &ip);
 	eth_emit(&out, &eth);
 	ip_emit(&out, &ip, (size_t)(body.p - l4));
@@ -104,11 +134,28 @@ static size_t make_frame(struct fake *w, uint8_t *buf, size_t cap)
 	return (size_t)(out.p - buf);
 }
 
+/* What a link may say of it, true or not. */
+static struct frame_meta some_meta(struct fake *w)
+{
+	struct frame_meta meta = { .needs_csum = dice(w, 10) != 0 };
+
+	if (w->links) {
+		meta.csum_start = (uint16_t)(dice(w, 4) ? 34 : dice(w, 99));
+		meta.csum_offset = (uint16_t)(dice(w, 4) ? 16 : dice(w, 20));
+		meta.gso = dice(w, 3) ? FRAME_GSO_NONE :
+					(enum frame_gso)dice(w, 5);
+		meta.gso_size = (uint16_t)dice(w, 2000);
+		meta.hdr_len = (uint16_t)dice(w, 100);
+	}
+	return meta;
+}
+
 static void one_frame(struct fake *w, struct network *net, uint64_t now)
 {
-	const struct frame_meta meta = { .needs_csum = dice(w, 10) != 0 };
+	const unsigned link = w->links ? dice(w, w->links) : 0;
+	const struct frame_meta meta = some_meta(w);
 	uint8_t buf[4096], *exact;
-	size_t len = make_frame(w, buf, sizeof(buf));
+	size_t len = make_frame(w, link, buf, sizeof(buf));
 
 	if (dice(w, 5) == 0)
 		for (uint32_t n = 1 + dice(w, 4); n; n--)
@@ -120,7 +167,7 @@ static void one_frame(struct fake *w, struct network *net, uint64_t now)
 			buf[i] = (uint8_t)dice(w, 256);
 	exact = malloc(len + !len);	/* ASan faults on one byte more */
 	memcpy(exact, buf, len);
-	network_frame(net, 0, &meta, exact, len, now);
+	network_frame(net, link, &meta, exact, len, now);
 	free(exact);
 }
 
@@ -177,8 +224,32 @@ static void rules_and_answers(struct fake *w, struct network *net,
 		(void)network_judge(net, &relay, FAKE_TICKET, now);
 }
 
-void test_network_garbage(void);
-void test_network_garbage(void)
+/* Guests but the first come and go. */
+static void one_guest(struct fake *w, struct network *net, uint64_t now)
+{
+	const unsigned i = 1 + dice(w, w->links - 1);
+	struct network_guest_setup g = {
+		.link = (uint8_t)(i == 3 ? NETWORK_LINK_ANY : i),
+		.mac = w->setup.guest_mac, .learn_mac = dice(w, 2),
+		.ip4 = w->setup.guest4, .ip6 = w->setup.guest6,
+		.own_ip6 = dice(w, 2),
+	};
+
+	of_guest(&g.mac.b[5], i);
+	of_guest(&g.ip4.b[15], i);
+	of_guest(&g.ip6.b[15], i);
+	if (dice(w, 4) == 0)
+		network_link_down(net, i);
+	if (dice(w, 4) == 0)
+		network_rejoined(net, i);
+	if (net->p.guests.at[i].used && dice(w, 2))
+		network_guest_remove(net, i, now);
+	else
+		(void)network_guest_add(net, &g, now);
+}
+
+/* links: 0, there is one, and one guest. */
+static void garbage(unsigned links)
 {
 	const struct network_setup setup = fake_setup();
 	struct fake *w = malloc(sizeof(*w));
@@ -192,6 +263,7 @@ void test_network_garbage(void)
 	struct network *net;
 
 	fake_init(w, &setup, 88172645463325252u);
+	w->links = links;
 	memset(mem, 0, bytes);
 	net = network_init(mem, &setup, &env, now);
 	network_set_resolvers(net, &resolver, 1);
@@ -204,6 +276,8 @@ void test_network_garbage(void)
 		if (dice(w, 50) == 0)
 			one_udp_offer(w, net, now);
 		rules_and_answers(w, net, now);
+		if (links && dice(w, 20) == 0)
+			one_guest(w, net, now);
 		for (int i = 0; i < FAKE_SOCKETS; i++)
 			if (w->sock[i].open && dice(w, 4) == 0)
 				network_sock_event(net, w->sock[i].owner,
@@ -214,11 +288,18 @@ void test_network_garbage(void)
 		network_check(net);
 	}
 	network_get_stats(net, &st);
-	CHECK("much was accepted", st.drops[DROP_OK] > TURNS / 4);
-	CHECK("the guest was answered", w->frames > TURNS / 4);
+	CHECK("much was accepted", st.drops[DROP_OK] > TURNS / (links ? 8 : 4));
+	CHECK("the guest was answered", w->frames > TURNS / (links ? 16 : 4));
 	network_fini(net);
 	fake_check_end(w);
 	CHECK(w->failure ? w->failure : "all is well", !w->failure);
 	free(mem);
 	free(w);
+}
+
+void test_network_garbage(void);
+void test_network_garbage(void)
+{
+	garbage(0);
+	garbage(4);
 }
