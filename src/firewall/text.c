@@ -154,7 +154,9 @@ static uint8_t unescape(struct view v, size_t *at)
 	high = hex_digit(p[2]);
 	low = hex_digit(p[3]);
 	*at += 4;
-	return high < 0 || low < 0 ? 0 : (uint8_t)(high << 4 | low);
+	if (high < 0 || low < 0)
+		return 0;
+	return (uint8_t)(high << 4 | low);
 }
 
 /* The item as a text of the set. */

@@ -82,11 +82,11 @@ static void check_case(size_t i)
 
 static void check_too_long(void)
 {
-	static uint8_t buf[2 * AGENT_RUN_BYTES];
+	static uint8_t buf[2 * AGENT_RUN_BYTES], text[AGENT_RUN_BYTES];
 	struct agent_message m = { .kind = AGENT_DATA };
 	struct wr w = wr(buf, sizeof(buf));
 
-	m.text = (struct view){ .p = buf, .len = 65535 - 46 };
+	m.text = (struct view){ .p = text, .len = 65535 - 46 };
 	agent_emit(&w, &m);
 	CHECK("the longest", !w.bad &&
 	      sizeof(buf) - w.left == AGENT_RUN_BYTES);
