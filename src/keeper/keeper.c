@@ -212,8 +212,9 @@ static void start_engine(struct keeper *k, int tap, uint32_t offloads)
 		setup.links[setup.n_links++] = (struct engine_link_setup){
 			.kind = kind_of(&c->links[i]), .fd = k->link_fds[i],
 		};
+	/* The host's own name, which `run' leaves it, is nobody else's. */
 	snprintf(setup.guest_name, sizeof(setup.guest_name), "%.63s",
-		 k->in.hostname);
+		 c->hostname[0] ? c->hostname : k->in.name);
 	snprintf(setup.search, sizeof(setup.search), "%s",
 		 instance_search(&k->in));
 	watch_signals(k, false);	/* the engine shall not inherit that */

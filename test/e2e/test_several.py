@@ -362,6 +362,9 @@ def visit(slipway, home, visitor):
     asked = run_in(home, "dig +short +time=5 visitor @"
                    + there["gateway"]["ipv4"])
     assert asked.stdout == ip4 + "\n"
+    asked = run_in(visitor, "dig +short +time=5 home @"
+                   + there["gateway"]["ipv4"])
+    assert asked.stdout == there["guest"]["ipv4"] + "\n"
     with visitor:
         server = Server(ip4, web, 8080)
     with server:
