@@ -216,8 +216,9 @@ def test_exec_in_a_machine_says_why_not(root, tmp_path):
     with contextlib.closing(Serve(root, tmp_path, "machine")):
         done = root("exec", "machine", "true")
     assert done.returncode == 125
-    assert done.stderr == ("slipway: the guest is a virtual machine; to run "
-                           "a command there, log in to it\n")
+    assert done.stderr == (
+        "slipway: the guest is a virtual machine in which no agent runs; "
+        "start slipway guest there, or log in to it\n")
 
 
 @pytest.mark.parametrize("command", [["exec", "nobody", "true"],
