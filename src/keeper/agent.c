@@ -195,6 +195,21 @@ static void forward(struct keeper *k, const struct listener *l, bool gone)
 	forwards_listener(&k->forwards, &at, gone);
 }
 
+/*
+ * Not the gateway's, nor another guest's: of these it has no say. Those beyond
+ * the network it dials itself.
+ */
+static bool may_listen(const struct keeper *k, const struct ip *ip)
+{
+	const char *own = roster_name_of(k, &k->agent.own.from.ip);
+	const char *whose = roster_name_of(k, ip);
+
+	if (whose)
+		return own && !strcmp(whose, own);
+	return !ip_equal(ip, &k->in.gateway4) &&
+	       !ip_equal(ip, &k->in.gateway6);
+}
+
 static void set_listener(struct keeper *k, const struct agent_message *m)
 {
 	struct listeners *known = &k->agent.known;
@@ -212,7 +227,8 @@ static void set_listener(struct keeper *k, const struct agent_message *m)
 			return;
 		known->v[i] = known->v[--known->n];
 		forward(k, &l, true);
-	} else if (i == known->n && i < LISTENERS_MAX && l.at.port) {
+	} else if (i == known->n && i < LISTENERS_MAX && l.at.port &&
+		   may_listen(k, &l.at.ip)) {
 		known->v[known->n++] = l;
 		forward(k, &l, false);
 	}

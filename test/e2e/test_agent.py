@@ -34,9 +34,10 @@ def initrd(tmp_path_factory):
     return str(out)
 
 
-def message(kind, flags=0, port=0, number=0, value=0, text=b"", more=b""):
+def message(kind, flags=0, port=0, number=0, value=0, text=b"", more=b"",
+            at=b""):
     """As src/wire/agent.h has them, for printf."""
-    body = struct.pack(">BBHII32xH", kind, flags, port, number, value,
+    body = struct.pack(">BBHII16s16xH", kind, flags, port, number, value, at,
                        len(text)) + text + more
     return "".join(f"\\{b:03o}" for b in struct.pack(">H", len(body)) + body)
 
@@ -309,4 +310,22 @@ def test_what_poses_as_the_agent_as_root_gets_no_more_than_it(served):
     assert "\x1b" not in served.slipway("status", "ship").stdout
     log = pathlib.Path(status(served)["log"]).read_text()
     assert "the agent in e?[2Jvil has gone: cut off" in log
+    start_agent(served)
+
+
+def test_it_has_no_say_of_the_gateways_ports(served):
+    gateway = status(served)["gateway"]["ipv4"]
+    served.sh("kill $(cat /agent)")
+    until(lambda: "agent" not in status(served), 1, "its end", 0.02)
+    said = message(HELLO, value=1, text=b"x", more=b"9") + message(
+        LISTENER, port=8033,
+        at=bytes(10) + b"\xff\xff" + socket.inet_aton(gateway)) + message(
+        LISTENER, port=8034)
+    ports_to_pick(served, 700, 900)
+    served.sh(f"printf '{said}' >/said; "
+              f"(cat /said; sleep 2) | nc {gateway} {PORT} >/heard & :")
+    until(lambda: 8034 in ports(served), 5, "what is its own", 0.02)
+    assert 8033 not in ports(served)
+    ports_to_pick(served, 32768, 60999)
+    until(lambda: "agent" not in status(served), 10, "its end", 0.05)
     start_agent(served)
