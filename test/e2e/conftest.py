@@ -113,3 +113,13 @@ def world(scene):
     with scene.world:
         servers = World()
     return servers
+
+
+@pytest.fixture
+def boot(tmp_path):
+    """Options: a file of settings with that boot command."""
+    def write(command):
+        path = tmp_path / "boot.conf"
+        path.write_text(f"[boot]\ncommand = {command}\n")
+        return "--config", path
+    return write

@@ -558,16 +558,6 @@ def test_wrong_usage(root, args):
     assert re.match(r"slipway: .+: .+; .+", done.stderr), done.stderr
 
 
-@pytest.fixture
-def boot(tmp_path):
-    """Options: a file of settings with that boot command."""
-    def write(command):
-        path = tmp_path / "boot.conf"
-        path.write_text(f"[boot]\ncommand = {command}\n")
-        return "--config", path
-    return write
-
-
 OWN_PIDS = ("unshare", "--user", "--map-root-user", "--net", "--pid",
             "--fork", "--kill-child", "--mount-proc")
 

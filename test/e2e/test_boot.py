@@ -14,16 +14,6 @@ from test_mtu import link_mtu, tunnel
 pytestmark = pytest.mark.patient
 
 
-@pytest.fixture
-def boot(tmp_path):
-    """A file of settings with that command."""
-    def write(command):
-        path = tmp_path / "boot.conf"
-        path.write_text(f"[boot]\ncommand = {command}\n")
-        return "--config", path
-    return write
-
-
 def warnings(slipway, name):
     status, = (s for s in slipway.status() if s["name"] == name)
     return status["warnings"]

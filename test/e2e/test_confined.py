@@ -1,25 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Where namespaces are forbidden: what then runs of the tests, and the demo."""
 
-import os
 import pathlib
-import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
-import pytest
+from test_vm import ASIDE, pytestmark                  # noqa: F401
 
 HERE = pathlib.Path(__file__).parent
 CONFINED = str(HERE / "confined")
 DEMO = HERE / ".." / ".." / "scripts" / "demo"
-ASIDE = os.environ.get("SLIPWAY_VM", "")
-
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("qemu-system-x86_64"),
-                       reason="there is no qemu-system-x86_64"),
-    pytest.mark.skipif(not os.path.exists(ASIDE + "/initramfs.gz"),
-                       reason="there is no kernel for a virtual machine"),
-]
 
 
 def confined(*command):
