@@ -25,16 +25,18 @@ struct hostenv {
 	struct netlink *netlink;
 	int host_fd;		/* linux/hostif.h; -1: none */
 	unsigned host_index;	/* its interface's */
-	/* The address asked about last, and whether the host has lost it. To
-	   be forgotten when addresses change: asked is false then. */
+	/*
+	 * What was asked about last. The times: when, 0: not since the host
+	 * changed.
+	 */
 	struct {
-		bool asked, lost;
+		uint64_t at_ns;
+		bool lost;		/* the host has not this address */
 		struct ip ip;
 	} local;
-	/* Likewise: would a stream between these two go another way now? And
-	   has the host any tunnel? */
 	struct {
-		bool asked, yes;
+		uint64_t at_ns;
+		bool yes;		/* it would go another way now */
 		struct ip local, peer;
 	} moved;
 	struct {

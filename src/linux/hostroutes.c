@@ -9,6 +9,8 @@
 #include "linux/sockaddr.h"
 
 #define OWN_KEPT_NS	UINT64_C(200000000)
+/* For one look at all flows: it is told of a change before it is made. */
+#define LOOK_KEPT_NS	UINT64_C(10000000)
 
 static uint64_t now_ns(void)
 {
@@ -16,6 +18,11 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static bool is_fresh(uint64_t asked_at, uint64_t now)
+{
+	return asked_at && now - asked_at < LOOK_KEPT_NS;
 }
 
 /* Without an answer of the kernel's it is not lost. */
@@ -33,12 +40,14 @@ bool hostroutes_stranded(void *ctx, int id)
 	struct endpoint at;
 	struct sockaddr_any sa;
 	socklen_t len = sizeof(sa);
+	const uint64_t now = now_ns();
 
 	if (getsockname(id, &sa.sa, &len) < 0 || !sockaddr_to(&sa, &at) ||
 	    ip_is_unspecified(&at.ip))
 		return false;
-	if (!he->local.asked || !ip_equal(&he->local.ip, &at.ip)) {
-		he->local.asked = true;
+	if (!is_fresh(he->local.at_ns, now) ||
+	    !ip_equal(&he->local.ip, &at.ip)) {
+		he->local.at_ns = now;
 		he->local.ip = at.ip;
 		he->local.lost = is_lost(he, &at.ip);
 	}
@@ -83,14 +92,16 @@ static bool is_moved(const struct hostenv *he, const struct ip *local,
 bool hostroutes_moved(void *ctx, int id)
 {
 	struct hostenv *he = ctx;
+	const uint64_t now = now_ns();
 	struct ip local, peer;
 
 	if (!ends_of(id, &local, &peer) || ip_is_loopback(&peer) ||
 	    ip_is_loopback(&local))
 		return false;
-	if (!he->moved.asked || !ip_equal(&he->moved.local, &local) ||
+	if (!is_fresh(he->moved.at_ns, now) ||
+	    !ip_equal(&he->moved.local, &local) ||
 	    !ip_equal(&he->moved.peer, &peer)) {
-		he->moved.asked = true;
+		he->moved.at_ns = now;
 		he->moved.local = local;
 		he->moved.peer = peer;
 		he->moved.yes = is_moved(he, &local, &peer);
@@ -163,5 +174,6 @@ void hostroutes_path(void *ctx, const struct ip *ip, struct env_path *out)
 
 void hostroutes_changed(struct hostenv *he)
 {
-	he->local.asked = he->moved.asked = he->tunnels.asked = false;
+	he->local.at_ns = he->moved.at_ns = 0;
+	he->tunnels.asked = false;
 }

@@ -10,7 +10,9 @@
  *
  * Routes change in bursts, so flows are looked at MOVED_SETTLE_NS after the
  * first change of one, and MOVED_LOOKS of them at a time: each costs a
- * question to the kernel.
+ * question to the kernel. An address that goes is looked at then once more:
+ * Linux tells of it first and drops it from its tables afterwards, so who asks
+ * at once may still be told that it is there.
  */
 #include "network/state.h"
 
@@ -47,8 +49,6 @@ void network_routes_changed(struct network *net, uint64_t now_ns)
 	net->p.now_ns = now_ns;
 	paths_changed(net);
 	dns_routes_changed(net->dns);
-	if (net->setup.keep_flows)
-		return;
 	net->moved_at = 0;
 	if (!timer_armed(&net->moved_timer))
 		wheel_arm(&net->p.wheel, &net->moved_timer,
@@ -60,10 +60,18 @@ uint16_t network_narrowest(const struct network *net)
 	return net->paths.narrowest;
 }
 
-void network_look_for_moved(struct network *net)
+/* Is there no use in it any more? */
+static bool is_lost(const struct network *net, const struct tcp *t)
 {
 	const struct env *env = &net->p.env;
 
+	return env->ops->tcp_stranded(env->ctx, t->host_id) ||
+	       (!net->setup.keep_flows &&
+		env->ops->tcp_moved(env->ctx, t->host_id));
+}
+
+void network_look_for_moved(struct network *net)
+{
 	for (unsigned i = 0; i < MOVED_LOOKS; i++) {
 		struct flow *f = flow_next(&net->p.flows, &net->moved_at);
 		struct tcp *t;
@@ -72,7 +80,7 @@ void network_look_for_moved(struct network *net)
 			return;
 		net->moved_at++;
 		t = over_socket(net, f);
-		if (t && env->ops->tcp_moved(env->ctx, t->host_id))
+		if (t && is_lost(net, t))
 			tcp_abort(&net->p, t, true);
 	}
 	wheel_arm(&net->p.wheel, &net->moved_timer,

@@ -189,8 +189,8 @@ void network_address_gone(struct network *net, uint64_t now_ns);
 /*
  * The host's routes, rules, addresses or interfaces have changed. What was
  * learned of paths and names is forgotten; and, once they have settled, each
- * TCP flow is reset towards the guest whose packets go another way now than
- * a new one's would, unless setup.keep_flows.
+ * TCP flow is reset towards the guest whose address has gone, or whose packets
+ * go another way now than a new one's would (unless setup.keep_flows).
  */
 void network_routes_changed(struct network *net, uint64_t now_ns);
 

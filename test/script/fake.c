@@ -336,7 +336,8 @@ static bool stays(void *ctx, int id)
 
 static const struct env_ops ops = {
 	.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
-	.tcp_error = tcp_error, .tcp_moved = stays, .tcp_stalled = never,
+	.tcp_error = tcp_error, .tcp_stranded = stays, .tcp_moved = stays,
+	.tcp_stalled = never,
 	.tcp_waits = never_waits,
 	.tcp_send_urgent = send_urgent, .tcp_at_urgent = at_urgent,
 	.tcp = { connected, stream_send, stream_recv, shut, stream_close },

@@ -123,6 +123,13 @@ static void check_moved(bool keep)
 	network_timers(r.net, later + UINT64_C(200000000));
 	network_get_stats(r.net, &st);
 	CHECK("once", st.flows_tcp == (keep ? 3 : 2));
+	network_address_gone(r.net, later);
+	r.fake->sock[sock[0]].stranded = true;
+	network_routes_changed(r.net, later);
+	network_timers(r.net, later + UINT64_C(400000000));
+	network_get_stats(r.net, &st);
+	CHECK("an address that was told to be gone before it was",
+	      st.flows_tcp == (keep ? 2 : 1));
 	rig_end(&r, "moved");
 }
 
