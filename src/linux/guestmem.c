@@ -5,8 +5,29 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Whose memory a bus error may be of. */
+/* All that is mapped: whose memory a bus error may be of. */
 static struct guestmem *caught;
+
+static void list(struct guestmem *m)
+{
+	if (m->listed)
+		return;
+	m->next = caught;
+	m->listed = true;
+	caught = m;
+}
+
+static void unlist(struct guestmem *m)
+{
+	struct guestmem **at = &caught;
+
+	if (!m->listed)
+		return;
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	m->listed = false;
+}
 
 static bool wraps(uint64_t at, uint64_t len)
 {
@@ -54,6 +75,7 @@ int guestmem_add(struct guestmem *m, const struct guestmem_place *p, int fd)
 	if (map == MAP_FAILED)
 		return -errno;
 	(void)madvise(map, bytes, MADV_DONTDUMP);
+	list(m);
 	m->region[m->n++] = (struct guestmem_region){
 		.guest = p->guest, .user = p->user, .bytes = p->bytes,
 		.at = (uint8_t *)map + p->offset,
@@ -92,6 +114,7 @@ void guestmem_clear(struct guestmem *m)
 		munmap(m->region[m->n].map, m->region[m->n].map_bytes);
 	}
 	end_log(m);
+	unlist(m);
 	m->gone = false;
 }
 
@@ -110,6 +133,7 @@ int guestmem_log_to(struct guestmem *m, uint64_t bytes, uint64_t offset,
 		   MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
+	list(m);
 	m->log_map = map;
 	m->log_map_bytes = (size_t)(bytes + offset);
 	m->log = (uint8_t *)map + offset;
@@ -179,6 +203,21 @@ static bool replace(void *map, size_t bytes, const void *fault)
 		    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == map;
 }
 
+/* Is the fault in that machine's? Then it is mended. */
+static bool mend(struct guestmem *m, const void *fault)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < m->n && !found; i++)
+		found = replace(m->region[i].map, m->region[i].map_bytes,
+				fault);
+	if (!found && m->log)
+		found = replace(m->log_map, m->log_map_bytes, fault);
+	if (found)
+		m->gone = true;
+	return found;
+}
+
 /*
  * The access is repeated on return, and finds the new memory. What is
  * nobody's is our own bug, and ends us.
@@ -186,28 +225,21 @@ static bool replace(void *map, size_t bytes, const void *fault)
 static void bus_error(int sig, siginfo_t *info, void *context)
 {
 	const int error = errno;
-	bool found = false;
+	struct guestmem *m = caught;
 
 	(void)context;
-	for (unsigned i = 0; caught && i < caught->n && !found; i++)
-		found = replace(caught->region[i].map,
-				caught->region[i].map_bytes, info->si_addr);
-	if (!found && caught && caught->log)
-		found = replace(caught->log_map, caught->log_map_bytes,
-				info->si_addr);
-	if (found)
-		caught->gone = true;
-	else
+	while (m && !mend(m, info->si_addr))
+		m = m->next;
+	if (!m)
 		signal(sig, SIG_DFL);
 	errno = error;
 }
 
-void guestmem_catch(struct guestmem *m)
+void guestmem_catch(void)
 {
 	struct sigaction sa = { .sa_sigaction = bus_error,
 				.sa_flags = SA_SIGINFO };
 
-	caught = m;
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGBUS, &sa, NULL);
 }

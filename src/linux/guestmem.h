@@ -44,6 +44,8 @@ struct guestmem {
 	size_t log_bytes;
 	void *log_map;
 	size_t log_map_bytes;
+	bool listed;		/* among those whose bus errors are caught */
+	struct guestmem *next;
 };
 
 /* What a message says of a region. */
@@ -83,7 +85,7 @@ void guestmem_wrote(const struct guestmem *m, const void *p, size_t len);
 /* The same by the guest's address. */
 void guestmem_wrote_at(const struct guestmem *m, uint64_t guest, size_t len);
 
-/* From now on bus errors in that memory, one for the process, are caught. */
-void guestmem_catch(struct guestmem *m);
+/* From now on bus errors in what is mapped, of any machine, are caught. */
+void guestmem_catch(void);
 
 #endif

@@ -540,7 +540,7 @@ void vhost_init(struct vhost *v)
 		v->queue[i] = (struct vhost_queue){
 			.kick_fd = -1, .call_fd = -1, .err_fd = -1,
 		};
-	guestmem_catch(&v->mem);
+	guestmem_catch();
 }
 
 void vhost_begin(struct vhost *v, int fd)

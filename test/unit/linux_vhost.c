@@ -465,6 +465,27 @@ static void check_gone(void)
 	unplug(m);
 }
 
+/* One of several: it alone is left, whichever came first. */
+static void check_one_gone(void)
+{
+	const uint64_t features = MODERN | BIT(VIRTIO_NET_F_MRG_RXBUF);
+	struct machine *m[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		m[i] = plug(features);
+		offer(m[i], 4, 2000);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK("goes on", send_tcp(m[i], 500) == 0);
+		CHECK("cut", ftruncate(m[i]->mem_fd, 4096) == 0);
+		CHECK("write", send_tcp(m[i], 500) == -EIO);
+		for (unsigned j = 0; j < 3; j++)
+			CHECK("it alone", !m[j]->v->mem.gone == (j > i));
+	}
+	for (unsigned i = 0; i < 3; i++)
+		unplug(m[i]);
+}
+
 /* Pages written are marked, and no others. */
 static void check_log(void)
 {
@@ -585,6 +606,7 @@ void test_linux_vhost(void)
 	check_odd();
 	check_broken();
 	check_gone();
+	check_one_gone();
 	check_log();
 	check_messages();
 	check_regions();
