@@ -43,7 +43,8 @@ static int agent_open(void *ctx, const struct endpoint *from,
 		close(pair[0]);
 		return -ENV_LIMIT;
 	}
-	e->agents.fd[e->agents.n++] = pair[0];
+	e->agents.at[e->agents.n].fd = pair[0];
+	e->agents.at[e->agents.n++].link = network_link_to(e->net, &from->ip);
 	return pair[0];
 }
 
@@ -53,8 +54,8 @@ static void agent_close(void *ctx, int id, bool reset)
 	struct agents *a = &e->agents;
 
 	for (uint32_t i = 0; i < a->n; i++)
-		if (a->fd[i] == id) {
-			a->fd[i] = a->fd[--a->n];
+		if (a->at[i].fd == id) {
+			a->at[i] = a->at[--a->n];
 			break;
 		}
 	hostenv_ops.tcp.close(ctx, id, reset);
@@ -67,9 +68,10 @@ void agents_ops(struct env_ops *ops)
 	ops->agent.close = agent_close;
 }
 
-void agents_hang_up(struct agents *a)
+void agents_hang_up(struct agents *a, unsigned link)
 {
 	/* The flows see their end, and reset what nobody hears any more. */
 	for (uint32_t i = 0; i < a->n; i++)
-		shutdown(a->fd[i], SHUT_RDWR);
+		if (a->at[i].link == (int)link)
+			shutdown(a->at[i].fd, SHUT_RDWR);
 }

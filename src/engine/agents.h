@@ -9,8 +9,8 @@
  * understands none of the bytes.
  *
  * When a machine's link ends, its agent is gone with it: what the keeper has
- * ends at once, though no packet says so. That of another machine, if there
- * are several, comes again by itself.
+ * of it ends at once, though no packet says so. Those of machines behind
+ * other links are left alone.
  *
  * Limits. AGENT_STREAMS_MAX at a time; one more is refused, and so is one that
  * the keeper is too busy to take: DROP_SYSTEM counts them.
@@ -26,13 +26,16 @@
 
 struct agents {
 	uint32_t n;
-	int fd[AGENT_STREAMS_MAX];	/* the flows' ends, in no order */
+	struct {
+		int fd;			/* the flow's end */
+		int link;		/* which it came by */
+	} at[AGENT_STREAMS_MAX];	/* in no order */
 };
 
 /* Set what env does for an agent; ctx is the engine's `host`. */
 void agents_ops(struct env_ops *ops);
 
-/* A link has ended. */
-void agents_hang_up(struct agents *a);
+/* That link has ended. */
+void agents_hang_up(struct agents *a, unsigned link);
 
 #endif

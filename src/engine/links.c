@@ -217,7 +217,7 @@ static void machine_gone(struct engine_link *l)
 			 NULL);
 	link_hang_up(&l->link);
 	network_link_down(l->engine->net, l->at);
-	agents_hang_up(&l->engine->agents);
+	agents_hang_up(&l->engine->agents, l->at);
 	if (l->link.listen_fd >= 0)
 		next_machine(l);
 }

@@ -167,6 +167,11 @@ void network_link_down(struct network *net, unsigned link)
 	guests_link_down(&net->p.guests, link);
 }
 
+int network_link_to(const struct network *net, const struct ip *to)
+{
+	return proto_link_to(&net->p, to);
+}
+
 void network_rejoined(struct network *net, unsigned link)
 {
 	unsigned own;

@@ -135,6 +135,9 @@ void network_link_ready(struct network *net, unsigned link, uint64_t now_ns);
  */
 void network_link_down(struct network *net, unsigned link);
 
+/* The link of the guest that has the address; -1: it is nowhere. */
+int network_link_to(const struct network *net, const struct ip *to);
+
 /*
  * A frame from a link's other end, link below NETWORK_LINKS_MAX; buf is
  * borrowed for the call. Anything is safe here. A refused frame is counted in

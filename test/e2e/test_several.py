@@ -12,6 +12,7 @@ import contextlib
 import json
 import re
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -260,6 +261,25 @@ def test_one_gone_the_others_unharmed(fleet):
         raft.join(fleet.sockets[2])
         assert raft.pings(ship.ip4) and ship.pings(raft.ip4)
         assert fleet.told("ship-3")["up"]
+
+
+def test_an_agent_outlives_another_machine(fleet):
+    """One of few words: a hello (src/wire/agent.h), from a port of root's."""
+    hello = struct.pack("!BBHII16x16xH", 1, 0, 0, 0, 1, 1) + b"ship"
+    with fleet.ship:
+        agent = socket.create_connection((fleet.ship.gateway4, 5399), 5,
+                                         ("", 700))
+    with agent:
+        agent.sendall(struct.pack("!H", len(hello)) + hello)
+        assert agent.recv(1000)                 # a welcome
+        fleet.boat.leave()
+        until(lambda: not fleet.told("boat")["up"], 5, "it to be down")
+        agent.setblocking(False)
+        with pytest.raises(BlockingIOError):    # and not its end
+            while agent.recv(1000):
+                pass
+        fleet.boat.join(fleet.sockets[1])
+        assert fleet.boat.pings(fleet.ship.ip4)
 
 
 def test_rules_between_two(fleet):
