@@ -186,8 +186,9 @@ static struct ip last_ip(const struct prefix *p)
 }
 
 /*
- * What may be reached by a published port: any address of the network but the
- * gateway, or the host's own ports would be open to the guest by that rule.
+ * What may be reached by a published port: any address of its guest's, which
+ * takes some by itself, but not the gateway's, or the host's own ports would
+ * be open to the guest by that rule.
  */
 static void guests(const struct keeper *k, struct rulebook_range out[2])
 {
@@ -212,7 +213,8 @@ static bool publish_all(struct keeper *k)
 
 		if (e->used)
 			ok = rulebook_publish(&k->firewall.book, &e->what,
-					      to) && ok;
+					      *e->what.guest ? e->what.guest :
+					      k->in.name, to) && ok;
 	}
 	return ok;
 }

@@ -228,11 +228,14 @@ const char *rulebook_merge(struct rulebook *b)
 /* ---- what is published ---- */
 
 bool rulebook_publish(struct rulebook *b, const struct publish *what,
-		      const struct rulebook_range to[2])
+		      const char *guest, const struct rulebook_range to[2])
 {
-	const struct rules_size need = { .rules = 1, .items = 4,
-					 .text_bytes = 2 * PUBLISH_TEXT_BYTES };
+	const struct rules_size need = {
+		.rules = 1, .items = 5,
+		.text_bytes = 2 * PUBLISH_TEXT_BYTES + sizeof(what->guest),
+	};
 	struct rule_item port = { .kind = ITEM_PORTS };
+	struct rule_item whose = { .kind = ITEM_TEXT };
 	struct ruleset one = { .from = NULL };
 	char name[PUBLISH_TEXT_BYTES + 16];
 	bool ok = ruleset_reserve(&one, &need) == 0;
@@ -258,6 +261,8 @@ bool rulebook_publish(struct rulebook *b, const struct publish *what,
 			ok = ok && rules_append(&one.set, &r, RULE_LOCAL,
 						&range);
 	}
+	ok = ok && rules_text(&one.set, word_of(guest), &whose.text) &&
+	     rules_append(&one.set, &r, RULE_GUESTS, &whose);
 	ok = ok && ruleset_add(&b->publish, &one.set, &r, "");
 	ruleset_fini(&one);
 	return ok;

@@ -138,14 +138,14 @@ MUST enum rulebook_outcome rulebook_change(struct rulebook *b,
 
 /*
  * One visible rule for what is published: that others may come in to those
- * ports of the guest's, which is one of `to` (of each family a range; none if
- * both ends are ::). false: no memory; none of it is there.
+ * ports of that guest's, whose address is one of `to` (of each family a range;
+ * none if both ends are ::). false: no memory; none of it is there.
  */
 struct rulebook_range {
 	struct ip first, last;
 };
 MUST bool rulebook_publish(struct rulebook *b, const struct publish *what,
-			   const struct rulebook_range to[2]);
+			   const char *guest, const struct rulebook_range to[2]);
 void rulebook_unpublish_all(struct rulebook *b);
 
 /*

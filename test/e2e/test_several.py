@@ -170,6 +170,12 @@ def test_published_of_one(fleet, scene):
         assert done.returncode == 0, done.stderr
         with scene.world:
             assert curl(f"http://{HOST4}:8192/x") == "you asked for /x\n"
+        # The rule that allows it is for that guest alone.
+        opened = [fleet.slipway("firewall", "profile", "ship", "public"),
+                  fleet.slipway("why", "tcp", "ship", "ship-3:8192"),
+                  fleet.slipway("why", "tcp", "ship-3", "ship:8192"),
+                  fleet.slipway("firewall", "profile", "ship", "private")]
+        assert [d.returncode for d in opened] == [0, 0, 1, 0], opened
         done = fleet.slipway("unpublish", "ship/ship-3", "8192")
         assert done.returncode == 0, done.stderr
         with scene.world:

@@ -104,9 +104,9 @@ static void check_order(void)
 	CHECK("allow", ruleset_read(&r.allow, view_of("[rule allow a]\n"
 		"action = allow\ndirection = out\n"), "", &r.sink) == 0);
 	CHECK("publish", !publish_parse("[::1]:8080-8081:80/udp", &what));
-	CHECK("publish", rulebook_publish(&r.book, &what, to));
+	CHECK("publish", rulebook_publish(&r.book, &what, "web", to));
 	CHECK("publish", !publish_parse("auto", &what));
-	CHECK("publish", rulebook_publish(&r.book, &what, to));
+	CHECK("publish", rulebook_publish(&r.book, &what, "web", to));
 	CHECK("merge", !rulebook_merge(&r.book));
 	CHECK(all_text(&r), !strcmp(all_text(&r),
 		"[rule file]\n" BLOCK "[rule kept]\n" BLOCK
@@ -115,10 +115,10 @@ static void check_order(void)
 		"[rule \"publish [::1\\x5d:8080-8081:80/udp\"]\n"
 		"action = allow\ndirection = in\nprotocol = udp\n"
 		"localPort = 80-81\nlocalAddress = 172.20.0.2-172.20.15.255, "
-		"fd00::2-fd00::ffff:ffff:ffff:ffff\n"
+		"fd00::2-fd00::ffff:ffff:ffff:ffff\nguest = web\n"
 		"[rule publish auto]\naction = allow\ndirection = in\n"
 		"localAddress = 172.20.0.2-172.20.15.255, "
-		"fd00::2-fd00::ffff:ffff:ffff:ffff\n"));
+		"fd00::2-fd00::ffff:ffff:ffff:ffff\nguest = web\n"));
 	CHECK("origins", r.book.origin[0].source == SOURCE_FILE &&
 	      !strcmp(r.book.origin[0].file, "a.conf") &&
 	      r.book.origin[1].source == SOURCE_ADDED &&
