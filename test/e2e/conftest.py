@@ -17,6 +17,10 @@ from scene import FAR4, FAR6, WORLD4, WORLD6        # noqa: E402
 
 IN_SCENE = os.environ.get("SLIPWAY_SCENE") == "1"
 
+# A shell starts what is to run in the background deaf to ^C, and all that comes
+# of it would be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_configure(config):
     config.addinivalue_line(
