@@ -350,6 +350,8 @@ def test_a_machine_is_reached(root, world, tmp_path, scene):
         with contextlib.closing(Plug(served.socket)) as plug:
             plug.sh(f"ip addr add {guest4}/20 dev eth0;"
                     f"ip route add default via {gateway4}")
+            # Until it has spoken nobody knows its MAC: a datagram is lost.
+            assert plug.sh(f"ping -c1 -w5 {gateway4}").returncode == 0
             with plug:
                 server = Who("0.0.0.0", 5310)
             with server:
