@@ -21,7 +21,7 @@
  *
  *   (1) A key is in @index exactly if its slot's kind is not FLOW_FREE.
  *   (2) No two used slots share a key.
- *   (3) The sum of @used is the number of used slots.
+ *   (3) The sum of @used is the number of used slots, and so is @owned's.
  *   (4) Following next_free from @first_free visits each slot below
  *       @fresh that is free once.
  *
@@ -145,7 +145,16 @@ struct flow *flow_alloc(struct flow_table *t, const struct flow_key *key)
 	f->gen = gen ? gen : 1;
 	t->index[i] = slot + 1;
 	t->used[key->kind]++;
+	t->owned[0]++;
 	return f;
+}
+
+void flow_give(struct flow_table *t, struct flow *f, uint32_t owner)
+{
+	ASSERT(owner < FLOW_OWNERS_MAX && f->key.kind != FLOW_FREE);
+	t->owned[f->owner]--;
+	t->owned[owner]++;
+	f->owner = owner;
 }
 
 /* Close the gap at i: move back what would not be found across it. */
@@ -175,6 +184,7 @@ void flow_free(struct flow_table *t, struct flow *f)
 
 	ASSERT(f->key.kind != FLOW_FREE && t->index[i] == slot + 1);
 	t->used[f->key.kind]--;
+	t->owned[f->owner]--;
 	close_gap(t, i);
 	f->key.kind = FLOW_FREE;
 	f->gen = f->gen + 1 ? f->gen + 1 : 1;
@@ -205,6 +215,7 @@ struct flow *flow_of(const struct flow_table *t, const void *p)
 void flow_table_check(const struct flow_table *t)
 {
 	uint32_t used = 0, sum = 0, entries = 0, free_slots = 0;
+	uint32_t owned[FLOW_OWNERS_MAX] = { 0 };
 
 	for (uint32_t s = 0; s < t->fresh; s++) {
 		const struct flow *f = slot_at(t, s);
@@ -212,11 +223,14 @@ void flow_table_check(const struct flow_table *t)
 		if (f->key.kind == FLOW_FREE)
 			continue;
 		used++;
+		owned[f->owner]++;
 		ASSERT(f->hash == hash(t, &f->key));
 		ASSERT(flow_find(t, &f->key) == f);
 	}
 	for (uint32_t k = 0; k < FLOW_KIND_MAX; k++)
 		sum += t->used[k];
+	for (uint32_t i = 0; i < FLOW_OWNERS_MAX; i++)
+		ASSERT(owned[i] == t->owned[i]);
 	for (uint32_t i = 0; i <= t->mask; i++)
 		entries += t->index[i] != 0;
 	for (uint32_t n = t->first_free; n; n = slot_at(t, n - 1)->next_free) {

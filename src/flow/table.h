@@ -18,6 +18,7 @@
 #include "base/siphash.h"
 
 #define FLOW_MAX	(1u << 20)
+#define FLOW_OWNERS_MAX	64u
 
 /* What a slot holds; also part of its key. */
 enum flow_kind {
@@ -51,7 +52,10 @@ struct flow {
 	struct flow_key key;		/* kind FLOW_FREE: not in use */
 	uint32_t gen;			/* of the handle */
 	uint32_t hash;			/* of the key, while in use */
-	uint32_t next_free;		/* slot number + 1, while free */
+	union {
+		uint32_t next_free;	/* slot number + 1, while free */
+		uint32_t owner;		/* while in use: see flow_give() */
+	};
 	uint32_t begun_s;		/* the owner's: proto_seconds() then */
 };
 
@@ -65,6 +69,7 @@ struct flow_table {
 	uint32_t mask;			/* index entries - 1 */
 	uint32_t *index;		/* slot number + 1, or 0 */
 	uint32_t used[FLOW_KIND_MAX];	/* flows per kind */
+	uint32_t owned[FLOW_OWNERS_MAX];	/* and per owner */
 	struct siphash_key hash_key;
 };
 
@@ -80,6 +85,9 @@ void flow_table_init(struct flow_table *t, void *mem, uint32_t n_slots,
  * the table is full. Lent until flow_free().
  */
 struct flow *flow_alloc(struct flow_table *t, const struct flow_key *key);
+
+/* It is counted as that owner's from now on, and not as 0's, as at first. */
+void flow_give(struct flow_table *t, struct flow *f, uint32_t owner);
 
 /* Take it out of the table; its handle finds nothing from now on. */
 void flow_free(struct flow_table *t, struct flow *f);

@@ -3,6 +3,7 @@
 
 #include "network/meta.h"
 #include "network/state.h"
+#include "proto/share.h"
 #include "wire/agent.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
@@ -187,7 +188,7 @@ static struct direct *begin(struct network *net, const struct said *s,
 	struct flow *f = NULL;
 
 	if (!by_host || net->host_began < t->n_slots / HOST_PART)
-		f = flow_alloc(t, &s->key);
+		f = share_flow(&net->p, &s->key);
 	if (!f)
 		return NULL;
 	f->begun_s = proto_seconds(&net->p);

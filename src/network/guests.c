@@ -116,7 +116,7 @@ static void end_flows(struct network *net, unsigned id)
 	uint32_t slot = 0;
 
 	for (struct flow *f; (f = flow_next(t, &slot)); slot++)
-		if (guests_find(&net->p.guests, &f->key.guest_ip) == (int)id ||
+		if (f->owner == id ||
 		    guests_find(&net->p.guests, &f->key.peer_ip) == (int)id)
 			guard_end_flow(net, f);
 }

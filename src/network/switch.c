@@ -4,6 +4,7 @@
 #include "network/meta.h"
 #include "network/state.h"
 #include "proto/datagram.h"
+#include "proto/share.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -222,7 +223,7 @@ static struct switched *begin(struct network *net, const struct said *s)
 	ASSERT(by >= 0);		/* its source was looked at */
 	if (net->switched < t->n_slots / SWITCH_PART &&
 	    net->members[by].switched < t->n_slots / SWITCH_GUEST_PART)
-		f = flow_alloc(t, &s->key);
+		f = share_flow(&net->p, &s->key);
 	if (!f)
 		return NULL;
 	f->begun_s = proto_seconds(&net->p);

@@ -36,9 +36,10 @@
  * addresses, and are told by ICMP that it may not be.
  *
  * Limits. Flows share the flow table: SWITCH_PART of it at most, of what one
- * guest has begun SWITCH_GUEST_PART; one more is DROP_FLOWS. A packet over
- * the MTU is DROP_TOOBIG, and who sent it is told. A batch of TCP is of
- * segments of SWITCH_SEGMENT_LEAST bytes at least.
+ * guest has begun SWITCH_GUEST_PART, and each guest's share (proto/share.h);
+ * one more is DROP_FLOWS. A packet over the MTU is DROP_TOOBIG, and who sent
+ * it is told. A batch of TCP is of segments of SWITCH_SEGMENT_LEAST bytes at
+ * least.
  */
 #ifndef NETWORK_SWITCH_H
 #define NETWORK_SWITCH_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/ctx.h"
 
+#include "proto/share.h"
+
 #define ERRORS_BURST	1000u		/* ICMP errors at once */
 #define ERROR_NS	UINT64_C(1000000)	/* and 1,000 per second */
 
@@ -120,17 +122,18 @@ bool proto_send(struct proto *p, const struct ip *to,
  * section 4.3.2.8. Those that the host has learned pass here, too, so that
  * there is room for many; a flood stays bounded.
  */
-static bool may_send_error(struct proto *p)
+static bool may_send_error(struct proto *p, const struct ip *to)
 {
+	uint64_t *empty_ns = &p->errors_ns[share_owner(p, to)];
 	const uint64_t full_ns = ERRORS_BURST * ERROR_NS;
-	const uint64_t passed = p->now_ns - p->errors_ns;
+	const uint64_t passed = p->now_ns - *empty_ns;
 
-	/* errors_ns: when the bucket was empty, or would have been. */
+	/* empty_ns: when the bucket was empty, or would have been. */
 	if (passed > full_ns)
-		p->errors_ns = p->now_ns - full_ns;
+		*empty_ns = p->now_ns - full_ns;
 	else if (passed < ERROR_NS)
 		return false;
-	p->errors_ns += ERROR_NS;
+	*empty_ns += ERROR_NS;
 	return true;
 }
 
@@ -147,7 +150,7 @@ void proto_icmp_error(struct proto *p, const struct ip *from,
 
 	if (!icmp_may_answer(ip))
 		return;
-	if (!may_send_error(p)) {
+	if (!may_send_error(p, &ip->src)) {
 		p->drops[DROP_LIMIT]++;
 		return;
 	}

@@ -52,6 +52,7 @@ struct proto {
 	struct siphash_key isn_key;	/* RFC 6528 */
 	uint32_t ip_id;
 	uint32_t half_open;		/* TCP flows not yet established */
+	uint32_t half_of[NETWORK_GUESTS_MAX];
 	struct tcp *half_oldest, *half_newest;	/* by when they began */
 	struct crowd up, down;		/* TCP flows with bulk */
 	struct tcp *owed;		/* flows with work for the turn's end */
@@ -71,7 +72,8 @@ struct proto {
 	struct udp_gather *gather;	/* of this turn, see proto/udp.h */
 
 	uint64_t frames_to_guest, bytes_to_guest;
-	uint64_t errors_ns;		/* of the ICMP errors to the guest, see ctx.c */
+	/* Of the ICMP errors to each guest, see ctx.c. */
+	uint64_t errors_ns[NETWORK_GUESTS_MAX];
 	uint64_t drops[DROP_MAX];
 	uint64_t retransmits;
 	uint64_t store_bytes;		/* of the flows' stores, now */

@@ -3,6 +3,7 @@
 
 #include "proto/datagram.h"
 #include "proto/icmp_map.h"
+#include "proto/share.h"
 
 #define TURN_REPLIES	64	/* read per socket and turn */
 #define QUOTE_BYTES	64	/* of the failed request, in an ICMP error */
@@ -32,7 +33,7 @@ static struct ping *ping_open(struct proto *p, const struct flow_key *key,
 			      const struct ip *to, const struct ip_packet *ip,
 			      enum drop *why)
 {
-	struct ping *g = (struct ping *)(void *)flow_alloc(&p->flows, key);
+	struct ping *g = (struct ping *)(void *)share_flow(p, key);
 
 	if (!g) {
 		*why = DROP_FLOWS;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "proto/share.h"
+
 #define HEADER_BYTES	IPV6_HEADER_BYTES	/* room for either, in front */
 #define FIRST_BYTES	4096u
 #define LONGEST_BYTES	65535u
@@ -31,18 +33,33 @@ static struct partial *find(struct reassembly *r, const struct ip_packet *ip)
 	return NULL;
 }
 
-/* A place that is free, or that of the oldest. */
+/* The guest that has the most. */
+static unsigned heaviest(const struct reassembly *r)
+{
+	unsigned has[NETWORK_GUESTS_MAX] = { 0 }, most = 0;
+
+	for (unsigned i = 0; i < REASSEMBLY_MAX; i++)
+		if (++has[r->partial[i].owner] > has[most])
+			most = r->partial[i].owner;
+	return most;
+}
+
+/* A place that is free, or that of the oldest of who has the most. */
 static struct partial *open_place(struct proto *p, struct reassembly *r)
 {
-	struct partial *oldest = r->partial;
+	struct partial *oldest = NULL;
+	unsigned owner;
 
 	for (struct partial *d = r->partial; d < r->partial + REASSEMBLY_MAX;
-	     d++) {
+	     d++)
 		if (!d->used)
 			return d;
-		if (d->deadline_ns < oldest->deadline_ns)
+	owner = heaviest(r);
+	for (struct partial *d = r->partial; d < r->partial + REASSEMBLY_MAX;
+	     d++)
+		if (d->owner == owner &&
+		    (!oldest || d->deadline_ns < oldest->deadline_ns))
 			oldest = d;
-	}
 	p->drops[DROP_LIMIT]++;
 	forget(p, oldest);
 	return oldest;
@@ -56,6 +73,7 @@ static struct partial *start(struct proto *p, struct reassembly *r,
 	*d = (struct partial){
 		.used = true, .src = ip->src, .dst = ip->dst,
 		.id = ip->frag_id, .proto = ip->proto,
+		.owner = (uint8_t)share_owner(p, &ip->src),
 		.deadline_ns = p->now_ns + REASSEMBLY_NS,
 	};
 	if (!timer_armed(&r->timer))

@@ -6,8 +6,8 @@
  * that overlap is refused as a whole (RFC 5722, for IPv4 too, as Linux
  * does); a piece that comes twice with the same bytes is passed over.
  *
- * Limits. REASSEMBLY_MAX datagrams at once, the oldest making room; of each
- * at most RANGES_MAX stretches with holes between; REASSEMBLY_NS for all of
+ * Limits. REASSEMBLY_MAX datagrams at once; the oldest makes room, of the
+ * guest that has the most. Of each at most RANGES_MAX stretches with holes between; REASSEMBLY_NS for all of
  * one to arrive, after which the sender is told if its first piece is here.
  */
 #ifndef PROTO_REASSEMBLY_H
@@ -26,6 +26,7 @@ struct partial {
 	struct ip src, dst;
 	uint32_t id;
 	uint8_t proto;
+	uint8_t owner;			/* the guest that sends it */
 	bool used;
 	bool has_end;			/* `end` is known */
 	uint8_t ttl, tos;		/* of the first piece */

@@ -9,12 +9,14 @@
 #include "proto/tcp.h"
 
 #include "proto/icmp_map.h"
+#include "proto/share.h"
 
 #define CROWD_TOLD	6		/* log2: the host hears of 33 and more */
 #define PULL_BYTES	(256u << 10)	/* read per recv() at most */
 #define TURN_BYTES	(512u << 10)	/* read per flow and turn */
 #define DOWN_FIRST	(16u << 10)
 #define NO_MEMORY_NS	UINT64_C(10000000)
+#define HALF_OPEN_SEEN	64u	/* of the oldest, to make room for others */
 #define HALF_OPEN_LEAST_S 2u	/* of the clock: one, at least, has passed */
 #define MSS_MIN		48u		/* taken for less, if the MTU lets it */
 
@@ -85,6 +87,7 @@ static void begin_handshake(struct proto *p, struct tcp *t)
 	*(t->half_prev ? &t->half_prev->half_next : &p->half_oldest) = t;
 	p->half_newest = t;
 	p->half_open++;
+	p->half_of[t->flow.owner]++;
 }
 
 void tcp_shaken(struct proto *p, struct tcp *t)
@@ -94,6 +97,7 @@ void tcp_shaken(struct proto *p, struct tcp *t)
 	*(t->half_next ? &t->half_next->half_prev : &p->half_newest) =
 		t->half_prev;
 	p->half_open--;
+	p->half_of[t->flow.owner]--;
 }
 
 void tcp_free(struct proto *p, struct tcp *t, bool reset_host)
@@ -517,11 +521,33 @@ static uint16_t guest_mss(const struct proto *p, const struct tcp_segment *seg,
 	return (uint16_t)((theirs < ours ? theirs : ours) - options);
 }
 
-/* Let the oldest handshake go, as silently as it went; false: too soon. */
-static bool make_room(struct proto *p)
+/* What of each guest has so many, and how many there may be in all. */
+struct counted {
+	const uint32_t *of;
+	uint32_t all;
+};
+
+/* May that handshake make room for one of the owner's? */
+static bool makes_room(const struct proto *p, const struct tcp *t,
+		       unsigned owner, const struct counted *what)
+{
+	const uint32_t part = share_part(p, what->all);
+
+	return t->flow.owner == owner ||
+	       (what->of[owner] < part && what->of[t->flow.owner] > part);
+}
+
+/*
+ * Let the oldest handshake go, as silently as it went: the guest's own, or
+ * one of who has more than its part, if this one has less. false: too soon.
+ */
+static bool make_room(struct proto *p, unsigned owner,
+		      const struct counted *what)
 {
 	struct tcp *t = p->half_oldest;
 
+	for (unsigned i = 0; t && !makes_room(p, t, owner, what); i++)
+		t = i < HALF_OPEN_SEEN ? t->half_next : NULL;
 	if (!t || proto_seconds(p) - t->flow.begun_s < HALF_OPEN_LEAST_S)
 		return false;
 	p->drops[DROP_LIMIT]++;
@@ -529,19 +555,28 @@ static bool make_room(struct proto *p)
 	return true;
 }
 
+static bool may_shake(const struct proto *p, unsigned owner)
+{
+	return p->half_open < TCP_HALF_OPEN_MAX &&
+	       share_allows(p, p->half_of, owner, TCP_HALF_OPEN_MAX);
+}
+
 /* A flow in its first phase; NULL with the reason. target: or NULL. */
 static struct tcp *begin(struct proto *p, const struct flow_key *key,
 			 const struct tcp_target *target, enum drop *why)
 {
+	const unsigned owner = share_owner(p, &key->guest_ip);
+	const struct counted half = { p->half_of, TCP_HALF_OPEN_MAX };
+	const struct counted flows = { p->flows.owned, p->flows.n_slots };
 	struct tcp *t;
 
-	if (p->half_open >= TCP_HALF_OPEN_MAX && !make_room(p)) {
+	if (!may_shake(p, owner) && !make_room(p, owner, &half)) {
 		*why = DROP_LIMIT;
 		return NULL;
 	}
-	t = (struct tcp *)(void *)flow_alloc(&p->flows, key);
-	if (!t && make_room(p))
-		t = (struct tcp *)(void *)flow_alloc(&p->flows, key);
+	t = (struct tcp *)(void *)share_flow(p, key);
+	if (!t && make_room(p, owner, &flows))
+		t = (struct tcp *)(void *)share_flow(p, key);
 	if (!t) {
 		*why = DROP_FLOWS;
 		return NULL;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "proto/share.h"
 #include "proto/udp.h"
 
 #define SECOND_NS	UINT64_C(1000000000)
@@ -81,7 +82,7 @@ static struct udp_map *map_open(struct proto *p, const struct flow_key *key,
 	if (f && as_map(f)->sock >= 0)
 		return as_map(f);
 	if (!f)
-		f = flow_alloc(&p->flows, &map_key);
+		f = share_flow(p, &map_key);
 	if (!f) {
 		*why = DROP_FLOWS;
 		return NULL;
@@ -104,7 +105,7 @@ static struct udp_flow *begin(struct proto *p, const struct flow_key *key,
 			      struct udp_map *m, const struct endpoint *to,
 			      enum drop *why)
 {
-	struct flow *f = flow_alloc(&p->flows, key);
+	struct flow *f = share_flow(p, key);
 
 	if (!f) {
 		*why = DROP_FLOWS;
@@ -277,7 +278,7 @@ bool udp_offer(struct proto *p, int sock, const struct endpoint *to, bool own,
 		++p->udp_offers;
 		memcpy(key.peer_ip.b, &p->udp_offers, sizeof(p->udp_offers));
 	}
-	f = flow_alloc(&p->flows, &key);
+	f = share_flow(p, &key);
 	if (!f)
 		return false;
 	*out = flow_handle(&p->flows, f);

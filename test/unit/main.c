@@ -83,6 +83,7 @@ unsigned test_failures;
 	X(proto_guests)							\
 	X(proto_ranges)							\
 	X(proto_reassembly)						\
+	X(proto_share)							\
 	X(proto_tcp_close)						\
 	X(proto_tcp_host)						\
 	X(service_dhcp4)						\

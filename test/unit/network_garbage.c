@@ -288,7 +288,7 @@ static void garbage(unsigned links)
 		network_check(net);
 	}
 	network_get_stats(net, &st);
-	CHECK("much was accepted", st.drops[DROP_OK] > TURNS / (links ? 8 : 4));
+	CHECK("much was accepted", st.drops[DROP_OK] > TURNS / (links ? 12 : 4));
 	CHECK("the guest was answered", w->frames > TURNS / (links ? 16 : 4));
 	network_fini(net);
 	fake_check_end(w);
