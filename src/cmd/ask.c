@@ -52,6 +52,15 @@ int ask_connect(const char *dir, const char *name)
 	return error == ECONNREFUSED ? -ENOENT : -error;
 }
 
+struct ask_whose ask_whose(const char *name)
+{
+	const size_t n = strcspn(name, "/");
+	struct ask_whose w = { .guest = name[n] ? name + n + 1 : NULL };
+
+	snprintf(w.network, sizeof(w.network), "%.*s", (int)n, name);
+	return w;
+}
+
 int ask_named(const char *name, struct fail *fail)
 {
 	char dir[NAMES_DIR_BYTES];

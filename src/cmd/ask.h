@@ -49,6 +49,13 @@ MUST int ask_which(const char *given, const char *command,
 /* Does it run? 0, or -1 with fail set. */
 MUST int ask_runs(const char *name, bool *runs, struct fail *fail);
 
+/* "NETWORK", or "NETWORK/GUEST", for one of several guests. */
+struct ask_whose {
+	char network[CONFIG_NAME_BYTES + 1];	/* with what is too much */
+	const char *guest;			/* of the text; NULL: the first */
+};
+struct ask_whose ask_whose(const char *name);
+
 /*
  * Find name's instance, complaining if there is none: a descriptor, or -1
  * with fail set.

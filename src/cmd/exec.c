@@ -34,14 +34,18 @@ static enum link_word guest_ended(int fd, struct fail *fail)
  * 0: s has the guest's namespaces. 1: it is a machine, *stream leads to its
  * agent. -1, with fail set.
  */
-static int enter(int fd, struct session *s, int *stream, struct fail *fail)
+static int enter(int fd, const char *guest, struct session *s, int *stream,
+		 struct fail *fail)
 {
+	json_t *body = json_pack("{s:s*}", "guest", guest), *reply;
 	int fds[ASK_MAX_FDS];
-	size_t n_fds;
-	json_t *reply = ask(fd, API_EXEC, NULL, fds, &n_fds, fail);
 	const char *gateway;
+	size_t n_fds;
 	bool good;
 
+	if (!body)
+		return fail_set(fail, "%s: not UTF-8", guest);
+	reply = ask(fd, API_EXEC, body, fds, &n_fds, fail);
 	if (!reply)
 		return -1;
 	if (json_is_true(json_object_get(reply, "agent")) && n_fds == 1) {
@@ -68,6 +72,7 @@ int cmd_exec(char **argv)
 {
 	char *shell[2] = { NULL, NULL };
 	struct session s = { .link_event = guest_ended };
+	struct ask_whose whose;
 	struct fail fail = { 0 };
 	struct config c;
 	int stream = -1, kind, status = cmd_options(&c, FOR_EXEC, argv, &argv);
@@ -79,8 +84,10 @@ int cmd_exec(char **argv)
 			 "slipway status");
 		return cmd_fail(&fail, EXIT_USAGE);
 	}
-	s.link_fd = ask_named(argv[0], &fail);
-	kind = s.link_fd < 0 ? -1 : enter(s.link_fd, &s, &stream, &fail);
+	whose = ask_whose(argv[0]);
+	s.link_fd = ask_named(whose.network, &fail);
+	kind = s.link_fd < 0 ? -1 : enter(s.link_fd, whose.guest, &s, &stream,
+					  &fail);
 	if (kind < 0)
 		return cmd_fail(&fail, EXIT_OWN);
 	s.as_root = c.as_root;

@@ -27,9 +27,10 @@ static const struct command commands[] = {
 	  "QEMU joins it, and stays until ^C or slipway stop. A machine comes up\n"
 	  "by DHCP or router advertisements. Machines may come and go, one at a\n"
 	  "time at each socket; options given again make more sockets." },
-	{ "exec", FOR_EXEC, false, cmd_exec, " NAME [COMMAND...]",
+	{ "exec", FOR_EXEC, false, cmd_exec, " NAME[/GUEST] [COMMAND...]",
 	  "run one more command, or a shell, in a guest",
-	  "Runs COMMAND, or a shell, in the guest NAME, which runs already." },
+	  "Runs COMMAND, or a shell, in the guest NAME, which runs already. GUEST\n"
+	  "is one of several machines of the network NAME, with slipway guest." },
 	{ "stop", FOR_STOP, true, cmd_stop, " NAME",
 	  "end a guest and its command",
 	  "Ends the guest NAME and its command, and waits until it is gone." },

@@ -21,26 +21,11 @@ static void print_warnings(struct hostfw_view *view, json_t *answer)
 	json_decref(warnings);
 }
 
-/* "NETWORK", or "NETWORK/GUEST", for one of several guests. */
-struct whose {
-	char network[CONFIG_NAME_BYTES + 1];	/* with what is too much */
-	const char *guest;			/* NULL: the first */
-};
-
-static struct whose whose(const char *name)
-{
-	const size_t n = strcspn(name, "/");
-	struct whose w = { .guest = name[n] ? name + n + 1 : NULL };
-
-	snprintf(w.network, sizeof(w.network), "%.*s", (int)n, name);
-	return w;
-}
-
 /* Each of the words in turn; the first that is refused ends it. */
 static int each(struct hostfw_view *view, enum api_op op, const char *name,
 		char *const *words, bool once)
 {
-	const struct whose w = whose(name);
+	const struct ask_whose w = ask_whose(name);
 	struct fail fail;
 
 	for (; *words; words++) {

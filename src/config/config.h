@@ -80,6 +80,7 @@ struct config_guest {
 	struct ip address;		/* IPv4 */
 	struct mac mac;			/* unicast, not zero; else by name */
 	char hostname[CONFIG_HOSTNAME_BYTES];	/* "": its name */
+	char boot_command[CONFIG_BOOT_BYTES];	/* "": none */
 };
 
 struct config {

@@ -189,8 +189,8 @@ const struct setting settings[] = {
 	  .take = value_boot_command,
 	  .accepts = "a command of /bin/sh, up to 511 bytes",
 	  .help = "start it in the guest of run or attach, as its network's "
-		  "root, and await its end before COMMAND; in a machine by "
-		  "slipway guest" },
+		  "root, and await its end before COMMAND; in a network's "
+		  "first machine by slipway guest" },
 	{ .section = "guest NAME", .key = "address",
 	  .take = value_guest_address,
 	  .accepts = "an IPv4 address of the subnet",
@@ -206,6 +206,10 @@ const struct setting settings[] = {
 	  .accepts = "letters, digits and hyphens, up to 64",
 	  .normal = "NAME",
 	  .help = "host name of that guest, which others find it by" },
+	{ .section = "guest NAME", .key = "bootCommand",
+	  .take = value_guest_boot,
+	  .accepts = "a command of /bin/sh, up to 511 bytes",
+	  .help = "have slipway guest run it in that machine when it boots" },
 	{ .section = "guest NAME", .key = "publish",
 	  .take = value_guest_publish,
 	  .accepts = "[ADDR:]PORT[-PORT][:GUESTPORT][/udp], such as 8080:80",

@@ -545,6 +545,16 @@ const char *value_boot_command(struct config *c, const char *text)
 	return NULL;
 }
 
+const char *value_guest_boot(struct config *c, const char *text)
+{
+	struct config_guest *g = &c->guests[c->guest_now];
+
+	if (strlen(text) >= sizeof(g->boot_command))
+		return "too long";
+	strcpy(g->boot_command, text);
+	return NULL;
+}
+
 const char *value_keep_flows(struct config *c, const char *text)
 {
 	return boolean(text, &c->keep_flows);

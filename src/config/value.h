@@ -48,7 +48,7 @@ value_fn value_firewall, value_rules_keep_flows;
 value_fn value_block_action;	/* drop, refuse */
 value_fn value_log;		/* an absolute path, or off */
 value_fn value_log_size;	/* bytes, K or M behind it */
-value_fn value_boot_command;
+value_fn value_boot_command, value_guest_boot;
 value_fn value_dns_domain;	/* one more */
 value_fn value_generate_hosts, value_generate_resolv_conf;
 value_fn value_auto_proxy, value_host_interface;

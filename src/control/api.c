@@ -44,13 +44,14 @@ static const struct api_call calls[API_MAX] = {
 	[API_STOP] = { "POST", "/v1/stop", "", "pid",
 		"End the guest and its command. The connection closes when "
 		"all is gone." },
-	[API_EXEC] = { "POST", "/v1/exec", "",
+	[API_EXEC] = { "POST", "/v1/exec", "guest",
 		"namespaces, gateway, proxies; or agent",
 		"With `Upgrade: " API_UPGRADE "`: a line of JSON with the "
 		"descriptors of the guest's namespaces (SCM_RIGHTS). Of a "
 		"virtual machine: that of a stream to its agent, which "
-		"speaks as `src/wire/agent.h` says. The connection closes "
-		"when the guest ends." },
+		"speaks as `src/wire/agent.h` says. `guest` is the name of "
+		"one of several machines; the first without. The connection "
+		"closes when the guest ends." },
 	[API_JOIN] = { "POST", "/v1/join", "name",
 		"network, mac, ipv4, subnet, bits, ipv6, subnet6, has_ipv6, "
 		"mtu, host_access",

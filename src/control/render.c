@@ -305,19 +305,36 @@ static void print_counters(FILE *out, json_t *o)
 	fputc('\n', out);
 }
 
-/* Of a machine: who there speaks with us. */
-static void print_agent(FILE *out, json_t *o)
+/* Of machines: who there speaks with us. whose: "", or "NAME: ". */
+static void print_agent(FILE *out, json_t *g, const char *whose,
+			const char *colon)
 {
-	const json_t *agent = json_object_get(o, "agent");
-	const json_t *boot = json_object_get(o, "boot");
+	const json_t *agent = json_object_get(g, "agent");
+	const json_t *boot = json_object_get(g, "boot");
 
 	if (agent)
-		fprintf(out, "%-12sslipway %s in %s, since %s\n", "agent",
-			text_at(agent, "version"), text_at(agent, "hostname"),
-			text_at(agent, "since"));
+		fprintf(out, "%-12s%s%sslipway %s in %s, since %s\n", "agent",
+			whose, colon, text_at(agent, "version"),
+			text_at(agent, "hostname"), text_at(agent, "since"));
 	if (boot)
-		fprintf(out, "%-12sthe command has ended with status %lld\n",
-			"boot", number_at(o, "boot", "status"));
+		fprintf(out, "%-12s%s%sthe command has ended with status "
+			"%lld\n", "boot", whose, colon,
+			number_at(g, "boot", "status"));
+}
+
+static void print_agents(FILE *out, json_t *o)
+{
+	json_t *list = json_object_get(o, "guests"), *g;
+	size_t i;
+
+	print_agent(out, o, "", "");
+	json_array_foreach(list, i, g) {
+		if (!i)
+			continue;
+		print_agent(out, g, text_at(g, "name"), ": ");
+		print_halves(out, json_object_get(g, "mirrors"), text_at(g,
+								 "name"));
+	}
 }
 
 void render_details(FILE *out, json_t *o)
@@ -348,7 +365,7 @@ void render_details(FILE *out, json_t *o)
 	print_forwards(out, o);
 	print_halves(out, json_object_get(o, "mirrors"), "in guest");
 	print_refused(out, o);
-	print_agent(out, o);
+	print_agents(out, o);
 	print_published(out, o);
 	print_counters(out, o);
 	pair(out, "log", text_at(o, "log"), "");

@@ -55,6 +55,26 @@ static void put_addresses(json_t *root, const struct status *s)
 	json_object_set_new(root, "subnet", subnet);
 }
 
+static void put_agent(json_t *j, const struct guest_status *g)
+{
+	char since[sizeof("2000-01-01T00:00:00Z")];
+	struct tm tm;
+
+	if (g->boot_ended)
+		json_object_set_new(j, "boot", json_pack("{s:i}", "status",
+							 (int)g->boot_status));
+	if (!g->agent_version)
+		return;
+	gmtime_r(&g->agent_since, &tm);
+	strftime(since, sizeof(since), "%FT%TZ", &tm);
+	json_object_set_new(j, "agent", json_pack("{s:o, s:o, s:o, s:s}",
+		"version", api_text(g->agent_version),
+		"hostname", api_text(g->agent_hostname),
+		"address", ip_json(&g->agent_from), "since", since));
+}
+
+static json_t *forwards_json(const struct forward_status *all, size_t n);
+
 static json_t *guests_json(const struct status *s)
 {
 	json_t *list = json_array();
@@ -76,6 +96,10 @@ static json_t *guests_json(const struct status *s)
 		json_object_set_new(j, "joined", json_boolean(g->joined));
 		json_object_set_new(j, "bytes_from", number(g->bytes_from));
 		json_object_set_new(j, "bytes_to", number(g->bytes_to));
+		put_agent(j, g);
+		if (g->mirrors)
+			json_object_set_new(j, "mirrors", forwards_json(
+						g->mirrors, g->n_mirrors));
 		json_array_append_new(list, j);
 	}
 	return list;
@@ -349,24 +373,6 @@ static json_t *domains_json(const struct status *s)
 	return list;
 }
 
-static void put_agent(json_t *root, const struct status *s)
-{
-	char since[sizeof("2000-01-01T00:00:00Z")];
-	struct tm tm;
-
-	if (s->boot_ended)
-		json_object_set_new(root, "boot", json_pack("{s:i}", "status",
-							(int)s->boot_status));
-	if (!s->agent_version)
-		return;
-	gmtime_r(&s->agent_since, &tm);
-	strftime(since, sizeof(since), "%FT%TZ", &tm);
-	json_object_set_new(root, "agent", json_pack("{s:o, s:o, s:o, s:s}",
-		"version", api_text(s->agent_version),
-		"hostname", api_text(s->agent_hostname),
-		"address", ip_json(&s->agent_from), "since", since));
-}
-
 json_t *status_json(const struct status *s)
 {
 	json_t *root = json_object(), *dns = json_array();
@@ -397,7 +403,8 @@ json_t *status_json(const struct status *s)
 		json_object_set_new(root, "binds_refused", json_integer(
 					(json_int_t)s->binds_refused));
 	put_ports(root, s);
-	put_agent(root, s);
+	if (s->n_guests)
+		put_agent(root, &s->guests[0]);
 	if (s->counters) {
 		put_counters(root, s->counters);
 		json_object_set_new(root, "narrow", narrow_json(s));

@@ -5,8 +5,9 @@
  * Members of the object: name, pid (of `slipway run`), keeper, command,
  * guest {ipv4, ipv6, mac, hostname}, gateway {ipv4, ipv6, mac}, subnet
  * {ipv4, ipv6}, guests [{name, hostname, ipv4, ipv6, mac, link (1: the first;
- * absent: not seen yet), up, joined, bytes_from, bytes_to}…] (all, the first
- * one is `guest`), isolate, joined (the network whose guest this is; absent:
+ * absent: not seen yet), up, joined, bytes_from, bytes_to, agent, boot,
+ * mirrors (of a machine that has one; as below)}…] (all, the first one is
+ * `guest`), isolate, joined (the network whose guest this is; absent:
  * its own), mtu, dns [ADDR…],
  * domains [{domain, servers [ADDR…]}…] (which alone are asked for names
  * there), search, host_access, host_interface (a name,
@@ -19,8 +20,8 @@
  * from_cache, failed, refused (by rules), names_lost} (DNS), drops {REASON:
  * COUNT} (those not zero), ping {ipv4, ipv6}, narrow [{path, mtu}…] (paths
  * that take less than they say; an address, or an interface of the host's),
- * agent {version, hostname, address, since (of UTC)} (of a machine that has
- * one), boot {status} (how the boot command has ended there),
+ * agent {version, hostname, address, since (of UTC)} (of a first machine that
+ * has one), boot {status} (how the boot command has ended there),
  * log (a path), warnings [TEXT…]. Without IPv6 its members
  * are absent; flows, traffic and drops if the engine did not answer. A
  * machine's ipv6 is the address that it was heard to use, and until then
@@ -86,6 +87,15 @@ struct guest_status {
 	unsigned link;				/* NETWORK_LINK_ANY: not seen */
 	bool up, joined;
 	uint64_t bytes_from, bytes_to;		/* ever */
+	/* Of a virtual machine: its agent. */
+	const char *agent_version;	/* NULL: it is not here; borrowed */
+	const char *agent_hostname;	/* likewise; both of ASCII */
+	time_t agent_since;
+	struct ip agent_from;
+	bool boot_ended;		/* the boot command, with */
+	uint32_t boot_status;
+	const struct forward_status *mirrors;	/* on its localhost, beyond */
+	size_t n_mirrors;			/* the first guest's */
 };
 
 struct status {
@@ -121,13 +131,6 @@ struct status {
 	const struct network_stats *counters;	/* NULL: not known */
 	const char *narrow_dev[NETWORK_NARROW_MAX];	/* names of those of
 					   counters; NULL: gone */
-	bool agent_heard;		/* a machine's may come */
-	const char *agent_version;	/* NULL: it is not here; borrowed */
-	const char *agent_hostname;	/* likewise; both of ASCII */
-	time_t agent_since;
-	struct ip agent_from;
-	bool boot_ended;		/* the boot command, in a machine, */
-	uint32_t boot_status;		/* with that */
 	bool no_route_free;		/* a route of the host lies over net4 */
 	const char *const *log_tail;	/* warnings from the log */
 	size_t n_log_tail;

@@ -17,34 +17,49 @@ static struct engine *engine_of(void *host)
 
 /* 0, or an errno. */
 static int hand_over(const struct engine *e, const struct endpoint *from,
-		     int fd)
+		     unsigned guest, int fd)
 {
-	const struct msg_agent m = { .kind = MSG_AGENT, .from = *from };
+	const struct msg_agent m = {
+		.kind = MSG_AGENT, .from = *from,
+		.guest = engine_keepers_number(e, guest),
+	};
 
 	return -channel_send(e->setup.keeper_ch, &m, sizeof(m), &fd, 1);
+}
+
+static bool has_room(const struct agents *a, unsigned guest)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < a->n; i++)
+		n += a->at[i].guest == guest;
+	return a->n < AGENT_STREAMS_MAX && n < AGENT_STREAMS_EACH;
 }
 
 static int agent_open(void *ctx, const struct endpoint *from,
 		      struct handle owner)
 {
 	struct engine *e = engine_of(ctx);
+	struct network_guest whose;
 	int pair[2], error = 0;
 
-	if (e->agents.n == AGENT_STREAMS_MAX ||
+	if (!network_guest_at(e->net, &from->ip, &whose) ||
+	    !has_room(&e->agents, whose.id) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		       pair) < 0)
 		return -ENV_LIMIT;
 	if (hostenv_enrol(&e->host, pair[0], owner) < 0)
 		error = errno;
 	else
-		error = hand_over(e, from, pair[1]);
+		error = hand_over(e, from, whose.id, pair[1]);
 	close(pair[1]);
 	if (error) {
 		close(pair[0]);
 		return -ENV_LIMIT;
 	}
-	e->agents.at[e->agents.n].fd = pair[0];
-	e->agents.at[e->agents.n++].link = network_link_to(e->net, &from->ip);
+	e->agents.at[e->agents.n++] = (struct agent_flow){
+		.fd = pair[0], .guest = whose.id, .link = whose.link,
+	};
 	return pair[0];
 }
 
@@ -72,6 +87,6 @@ void agents_hang_up(struct agents *a, unsigned link)
 {
 	/* The flows see their end, and reset what nobody hears any more. */
 	for (uint32_t i = 0; i < a->n; i++)
-		if (a->at[i].link == (int)link)
+		if (a->at[i].link == link)
 			shutdown(a->at[i].fd, SHUT_RDWR);
 }

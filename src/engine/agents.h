@@ -8,12 +8,14 @@
  * have it, and the guest reaches nothing but the keeper by it. The engine
  * understands none of the bytes.
  *
- * When a machine's link ends, its agent is gone with it: what the keeper has
- * of it ends at once, though no packet says so. Those of machines behind
- * other links are left alone.
+ * Each stream is a guest's, by the address that it comes from, and of the link
+ * that this one is behind then. When a link ends, the agents behind it are
+ * gone with it: what the keeper has of them ends at once, though no packet
+ * says so, and nothing of the others'.
  *
- * Limits. AGENT_STREAMS_MAX at a time; one more is refused, and so is one that
- * the keeper is too busy to take: DROP_SYSTEM counts them.
+ * Limits. AGENT_STREAMS_MAX at a time, AGENT_STREAMS_EACH of one guest; one
+ * more is refused, and so is one that the keeper is too busy to take:
+ * DROP_SYSTEM counts them.
  */
 #ifndef ENGINE_AGENTS_H
 #define ENGINE_AGENTS_H
@@ -22,14 +24,17 @@
 
 #include "env/env.h"
 
-#define AGENT_STREAMS_MAX 1024
+#define AGENT_STREAMS_MAX	2048
+#define AGENT_STREAMS_EACH	512	/* all that its agent has, and callers */
+
+struct agent_flow {
+	int fd;				/* the flow's end */
+	uint8_t guest, link;		/* the core's numbers */
+};
 
 struct agents {
 	uint32_t n;
-	struct {
-		int fd;			/* the flow's end */
-		int link;		/* which it came by */
-	} at[AGENT_STREAMS_MAX];	/* in no order */
+	struct agent_flow at[AGENT_STREAMS_MAX];	/* in no order */
 };
 
 /* Set what env does for an agent; ctx is the engine's `host`. */

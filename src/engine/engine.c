@@ -149,8 +149,10 @@ static enum network_judgement judge(void *ctx,
 				    uint32_t ticket)
 {
 	const struct engine *e = ctx;
+	struct network_relay what = *relay;
 
-	return network_judge(e->net, relay, ticket, engine_now_ns());
+	what.guest = e->guest_id[relay->guest % NETWORK_GUESTS_MAX];
+	return network_judge(e->net, &what, ticket, engine_now_ns());
 }
 
 /*

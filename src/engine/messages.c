@@ -13,7 +13,7 @@
 
 #define FLOWS_RELAYED	0x80000000u	/* where to go on: in the relays */
 
-static unsigned keepers_number(const struct engine *e, unsigned id)
+unsigned engine_keepers_number(const struct engine *e, unsigned id)
 {
 	for (unsigned i = 1; id && i < NETWORK_GUESTS_MAX; i++)
 		if (e->guest_id[i] == id)
@@ -28,7 +28,8 @@ static void send_guests(const struct engine *e)
 
 	m.n = network_guests(e->net, &id, m.at, NETWORK_GUESTS_MAX);
 	for (unsigned i = 0; i < m.n; i++)
-		m.at[i].id = (uint8_t)keepers_number(e, m.at[i].id);
+		m.at[i].id = (uint8_t)engine_keepers_number(e,
+							     m.at[i].id);
 	(void)!channel_send(e->setup.keeper_ch, &m, sizeof(m), NULL, 0);
 }
 
@@ -163,8 +164,8 @@ static enum relay_way way_of(const struct engine *e,
 static void add_forward(struct engine *e, const struct msg_forward *m, int fd)
 {
 	if (!m->udp)
-		relays_forward_add(e->relays, m->id, fd, &m->to,
-				   way_of(e, m));
+		relays_forward_add(e->relays, m->id, fd, &m->to, way_of(e, m),
+				   m->guest);
 	else if (m->by_frames || (!m->to_host && e->setup.inside_ch < 0))
 		network_udp_offer(e->net, m->id, fd, &m->to,
 				  m->own && m->by_frames, engine_now_ns());

@@ -45,6 +45,7 @@ struct relay {
 	bool stale;		/* by rules that have changed since */
 	bool to_host;		/* the client is the guest's */
 	bool by_agent;		/* the guest's end is a pair of sockets */
+	uint8_t guest;
 	uint16_t client_port;
 	uint32_t begun_s;
 	int fd[2];		/* by side; -1 if none */
@@ -56,6 +57,7 @@ struct forward {
 	uint32_t id;
 	int fd;			/* -1: not in use */
 	bool handed;		/* a channel: clients come over it, accepted */
+	uint8_t guest;
 	enum relay_way way;
 	struct endpoint to;
 };
@@ -362,7 +364,7 @@ static void ask(struct relays *r)
 		struct relay *y = &r->relays[r->first_unasked - 1];
 		const struct msg_open m = { .kind = MSG_CONNECT,
 					    .id = slot_of(r, y),
-					    .at = y->to };
+					    .at = y->to, .guest = y->guest };
 		const int rc = channel_send(y->by_agent ? r->setup.keeper_ch :
 					    r->setup.inside_ch, &m, sizeof(m),
 					    NULL, 0);
@@ -406,6 +408,7 @@ static enum network_judgement judge(const struct relays *r,
 {
 	const struct network_relay what = {
 		.to_host = y->to_host, .v6 = !ip_is4(&y->to.ip),
+		.guest = y->guest,
 		.client_port = y->client_port, .port = y->to.port,
 	};
 
@@ -481,6 +484,7 @@ static void accept_one(struct relays *r, const struct forward *f, int fd,
 	y->to = f->to;
 	y->to_host = f->way == RELAY_TO_HOST;
 	y->by_agent = f->way == RELAY_BY_AGENT || f->handed;
+	y->guest = f->guest;
 	y->begun_s = now_s();
 	y->client_port = client_port;
 	heed(r, y, judge(r, y));
@@ -718,7 +722,8 @@ static bool listens(int fd)
 }
 
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
-			const struct endpoint *to, enum relay_way way)
+			const struct endpoint *to, enum relay_way way,
+			uint8_t guest)
 {
 	uint32_t i = 0;
 
@@ -733,7 +738,7 @@ void relays_forward_add(struct relays *r, uint32_t id, int fd,
 		r->forwards_used++;
 	r->forwards[i] = (struct forward){ .id = id, .fd = fd, .to = *to,
 					   .handed = !listens(fd),
-					   .way = way };
+					   .way = way, .guest = guest };
 	if (r->mtu)
 		clamp(r, &r->forwards[i]);
 }

@@ -91,10 +91,12 @@ struct relays *relays_init(void *mem, const struct relays_setup *setup);
 
 /*
  * Take listening socket fd for the forward that the keeper calls id; or a
- * channel, over which clients come that the guest's agent has accepted.
+ * channel, over which clients come that the guest's agent has accepted. guest:
+ * by the keeper's number, as judge is told, and whose agent is asked for.
  */
 void relays_forward_add(struct relays *r, uint32_t id, int fd,
-			const struct endpoint *to, enum relay_way way);
+			const struct endpoint *to, enum relay_way way,
+			uint8_t guest);
 /*
  * Those who connect to ports for other machines, by frames, are to send and get
  * packets of at most mtu bytes; 0: as many as the host likes, as at first. It

@@ -72,6 +72,9 @@ void *engine_reserve(size_t bytes);
 MUST bool engine_watch(const struct engine *e, int fd, uint32_t slot,
 		       uint32_t events);
 
+/* The keeper's number of the guest that the core calls id. */
+unsigned engine_keepers_number(const struct engine *e, unsigned id);
+
 /* One message of the keeper's. false: it is gone. */
 bool engine_keeper_message(struct engine *e);
 

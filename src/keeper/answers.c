@@ -31,10 +31,14 @@ static bool overlapped(const struct keeper *k)
 
 static void put_ports(const struct keeper *k, struct status *s)
 {
+	const struct agent *agent = agents_of(k, 0);
+	const struct mirrors *mirrors = agent ? &agent->binds.mirrors :
+						&k->mirrors;
+
 	s->forwards = k->forwards.status;
 	s->n_forwards = k->forwards.n;
-	s->mirrors = k->mirrors.forwards.status;
-	s->n_mirrors = k->mirrors.forwards.n;
+	s->mirrors = mirrors->forwards.status;
+	s->n_mirrors = mirrors->forwards.n;
 	s->publish = k->published.entry;
 	s->n_publish = PUBLISHED_ENTRIES_MAX;
 	s->published = k->published.status;
@@ -68,7 +72,6 @@ static json_t *status_now(struct keeper *k,
 	put_ports(k, &s);
 	s.n_guests = roster_status(k, &s.guests);
 	s.joined = k->join_fd >= 0 ? k->in.config->join : NULL;
-	agent_status(&k->agent, &s);
 	s.binds_refused = k->conflict.refused;
 	s.counters = now;
 	s.no_route_free = overlapped(k);
@@ -105,6 +108,31 @@ static void want_status(struct keeper *k)
 		k->stats_ns = keeper_now_ns();
 }
 
+/* The member `guest`, of several. false: the client was refused. */
+static bool guest_meant(struct keeper *k, struct client *cl, int *out)
+{
+	const json_t *member = json_object_get(cl->body, "guest");
+	const char *name = member ? json_string_value(member) : k->in.name;
+	char detail[2 * CONFIG_NAME_BYTES + 128];
+
+	*out = name ? roster_find(k, name) : -1;
+	if (*out < 0) {
+		snprintf(detail, sizeof(detail), "%.40s: the network has no "
+			 "guest of that name; `slipway status %s' lists them",
+			 name ? name : "guest", k->in.name);
+		clients_refuse(cl, 404, detail, keeper_now_ns());
+		return false;
+	}
+	if (*out && k->roster.at[*out].client) {
+		snprintf(detail, sizeof(detail), "%s has joined and is "
+			 "reached by its own name: slipway exec %s", name,
+			 name);
+		clients_refuse(cl, 409, detail, keeper_now_ns());
+		return false;
+	}
+	return true;
+}
+
 static void want_exec(struct keeper *k, struct client *cl)
 {
 	const struct config *c = k->in.config;
@@ -112,6 +140,7 @@ static void want_exec(struct keeper *k, struct client *cl)
 	char gateway[IP_TEXT_BYTES];
 	int fds[NSFDS_MAX];
 	unsigned mask;
+	int guest;
 	size_t n;
 
 	if (k->phase != UP) {
@@ -124,8 +153,10 @@ static void want_exec(struct keeper *k, struct client *cl)
 			       "may have; end one of them", now);
 		return;
 	}
+	if (!guest_meant(k, cl, &guest))
+		return;
 	if (k->machine) {
-		agent_run(k, cl);
+		agents_run(k, (unsigned)guest, cl);
 		return;
 	}
 	n = nsfds_pack(&k->ns, fds, &mask);

@@ -74,6 +74,7 @@ _Noreturn void ending(struct keeper *k)
 
 	forwards_shut(&k->forwards);
 	mirrors_shut(&k->mirrors);
+	agents_shut(k);
 	published_shut(&k->published);
 	if (k->engine_up)
 		hear_out(k);

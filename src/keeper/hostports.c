@@ -252,6 +252,7 @@ enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
 		.kind = MSG_FORWARD_ADD, .to = way->to,
 		.to_host = hp->in_guest,
 		.by_frames = way->by_frames, .udp = way->udp,
+		.guest = hp->in_guest ? hp->guest : way->guest,
 		.own = ip_is_unspecified(&at->ip) && !*dev,
 	};
 	char text[ENDPOINT_TEXT_BYTES];
@@ -271,7 +272,7 @@ enum forward_state hostports_bind(struct hostports *hp, struct hostport *p,
 		p->udp = way->udp;
 		own_add(hp, dial_cookie(rc));
 	}
-	p->id = add.id = ++hp->next_id;
+	p->id = add.id = ++*hp->next_id;
 	if (tell(hp, &add, p->fd) < 0)
 		log_print(hp->log, LOG_ERROR, "the engine does not take %s",
 			  endpoint_format(at, text));

@@ -37,7 +37,8 @@ struct hostports {
 	unsigned fd_max;		/* highest descriptor that may be used */
 	bool in_guest;			/* by its helper: */
 	int inside_ch;
-	uint32_t next_id;
+	uint8_t guest;			/* whose, by the keeper's number */
+	uint32_t *next_id;		/* borrowed: nobody else has the same */
 	uint32_t next_ask;
 	unsigned asked;			/* whose answers are on their way */
 	uint32_t n_own;
@@ -48,10 +49,7 @@ struct hostports {
 	char last_owner[STATUS_WHY_BYTES - 24];
 };
 
-/*
- * The first six members are set by the caller, and next_id, so that no two of
- * them have the same; the rest is zero.
- */
+/* The members up to next_id are set by the caller; the rest is zero. */
 
 struct hostport {
 	int fd;				/* -1: not bound */
@@ -66,6 +64,7 @@ struct hostport_way {
 	struct endpoint to;		/* in the guest */
 	bool by_frames;			/* the guest is to see who connects */
 	bool udp;
+	uint8_t guest;			/* whose; of the host's ports */
 };
 
 /**

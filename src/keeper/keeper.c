@@ -192,7 +192,7 @@ static void start_engine(struct keeper *k, int tap, uint32_t offloads)
 		.gateway6 = k->in.gateway6, .guest6 = k->in.plan.guest6,
 		.own_ip6 = k->machine,
 		.mtu = k->in.mtu,
-		.agent = k->agent.epoll_fd >= 0,
+		.agent = k->agents.epoll_fd >= 0,
 		.host_access = c->host_access != CONFIG_ACCESS_OFF,
 		.link_local = c->link_local, .keep_flows = c->keep_flows,
 		.isolate = c->isolate,
@@ -402,13 +402,17 @@ static void go_up(struct keeper *k)
 static void engine_is_up(struct keeper *k)
 {
 	/* A machine has no helper; cmd/serve.c refuses what needs one. */
-	const int rc = k->machine ? 0 :
-		mirrors_start(&k->mirrors, k->in.config, &k->ports,
-			      k->inside_ch, keeper_now_ns());
+	if (!k->machine && mirrors_wanted(k->in.config)) {
+		const int rc = mirrored_start(&k->mirrored, &k->ports,
+					      keeper_now_ns());
 
-	if (rc < 0) {
-		fatal_errno(k, "the host's listeners cannot be watched", -rc);
-		return;
+		if (rc < 0) {
+			fatal_errno(k, "the host's listeners cannot be "
+				    "watched", -rc);
+			return;
+		}
+		mirrors_start(&k->mirrors, k->in.config, &k->mirrored,
+			      k->inside_ch);
 	}
 	k->engine_up = true;
 	go_up(k);
@@ -485,7 +489,7 @@ static void engine_event(struct keeper *k)
 				       &n_fds);
 
 	if (n == sizeof(m.agent) && m.kind == MSG_AGENT && n_fds == 1)
-		agent_called(k, &m.agent, fds[--n_fds]);
+		agents_called(k, &m.agent, fds[--n_fds]);
 	while (n_fds)
 		close(fds[--n_fds]);
 	if (n == -EAGAIN)
@@ -510,7 +514,7 @@ static void engine_event(struct keeper *k)
 		   m.kind == MSG_HITS) {
 		hits_take(k, &m.hits, (uint32_t)n);
 	} else if (n == sizeof(m.open) && m.kind == MSG_CONNECT) {
-		agent_connect(k, &m.open);
+		agents_connect(k, &m.open);
 	} else if (n <= 0) {
 		fatal_end(k, "the engine");
 	}
@@ -569,11 +573,16 @@ static int timers(struct keeper *k)
 		next = tick < next ? tick : next;
 	}
 	if (k->phase == ENGINE || k->phase == UP) {
-		const uint64_t tick = mirrors_tick(&k->mirrors, now);
-		const uint64_t agent = agent_tick(k, now);
+		const uint64_t tick = agents_tick(k, now);
 
 		next = tick < next ? tick : next;
-		next = agent < next ? agent : next;
+	}
+	if ((k->phase == ENGINE || k->phase == UP) && k->mirrored.diag >= 0) {
+		if (mirrored_tick(&k->mirrored, now)) {
+			mirrors_follow(&k->mirrors, &k->mirrored);
+			agents_follow(k);
+		}
+		next = k->mirrored.next_ns < next ? k->mirrored.next_ns : next;
 	}
 	next = k->stats_ns < next ? k->stats_ns : next;
 	next = k->flows_ns < next ? k->flows_ns : next;
@@ -608,7 +617,7 @@ static void turn(struct keeper *k)
 		[P_CONFLICT] = { .fd = k->conflict.ch, .events = POLLIN },
 		[P_WHOSE] = { .fd = k->whose.ch, .events = POLLIN },
 		[P_JOIN] = { .fd = k->join_fd, .events = POLLIN },
-		[P_AGENT] = { .fd = k->agent.epoll_fd, .events = POLLIN },
+		[P_AGENT] = { .fd = k->agents.epoll_fd, .events = POLLIN },
 	};
 	const size_t n = clients_fill(&k->clients, p + P_CLIENTS);
 	const int timeout = timers(k);
@@ -640,7 +649,7 @@ static void turn(struct keeper *k)
 	if (k->phase != OVER && p[P_JOIN].revents && !joining_event(k))
 		network_ended(k);
 	if (k->phase != OVER && p[P_AGENT].revents)
-		agent_event(k);
+		agents_event(k);
 	if (k->phase != OVER)
 		clients_turn(&k->clients, p + P_CLIENTS, n, keeper_now_ns(),
 			     answers_want, k);
@@ -710,6 +719,7 @@ static void begin(struct keeper *k, struct config *config, pid_t front,
 		.dir = k->in.dir, .log = &k->in.log,
 		.engine_ch = k->engine_ch,
 		.fd_max = k->fds > FDS_OWN ? k->fds - FDS_OWN : 0,
+		.next_id = &k->next_port,
 	};
 	k->forwards = (struct forwards){
 		.config = config, .ports = &k->ports,
@@ -725,7 +735,7 @@ static void begin(struct keeper *k, struct config *config, pid_t front,
 		return;
 	}
 	publishing_begin(k);
-	agent_begin(k);
+	agents_begin(k);
 	/* The first that the engine hears: nothing passes before. */
 	if (firewalling_begin(k, &fail) < 0) {
 		fatal(k, 125, fail.text);
@@ -750,8 +760,8 @@ _Noreturn static void run(const struct config *config, char *const *command,
 		.inside_ch = -1, .engine_ch = -1,
 		.helper_end = -1, .engine_end = -1, .signal_fd = -1,
 		.hostif.fd = -1, .conflict.ch = -1, .join_fd = -1,
-		.whose = { .end = -1, .ch = -1 }, .mirrors.diag = -1,
-		.agent.epoll_fd = -1,
+		.whose = { .end = -1, .ch = -1 }, .mirrored.diag = -1,
+		.agents.epoll_fd = -1,
 		.stop_ns = NEVER, .stats_ns = NEVER, .flows_ns = NEVER,
 		.hits.ns = NEVER,
 		.route.due_ns = NEVER,

@@ -10,7 +10,9 @@
  * Nothing goes round. What the helper has bound for us is no listener of the
  * guest's (linux/inside.h), so it is never forwarded to the host; and what we
  * have bound on the host, forwards and published ports, is none of the host's
- * here, so it is never mirrored. Another instance's forwards are ports of the
+ * here, so it is never mirrored. What the host has is read once for all that
+ * mirror it: each guest with an agent (keeper/agent.h) does so by itself.
+ * Another instance's forwards are ports of the
  * host like others; they stand for listeners of its guest, among which are no
  * mirrors, so a chain of such steps ends.
  */
@@ -26,33 +28,54 @@
 #include "keeper/hostports.h"
 #include "linux/listeners.h"
 
-struct mirrors {
+/* What listens on the host, but for what is ours. */
+struct mirrored {
 	const struct hostports *host;	/* ours there; borrowed */
-	struct hostports ports;		/* in the guest */
-	struct forwards forwards;
-	bool tcp_only;			/* by an agent; set by the caller */
-	int diag;			/* -1: nothing is mirrored */
+	int diag;			/* -1: nobody looks */
 	struct picked_ports picked;
 	uint64_t next_ns;		/* when to look */
-	struct listeners known, seen;
+	uint32_t next_id;		/* of ports in guests: none has another's */
+	struct listeners seen;
+};
+
+struct mirrors {
+	bool on;
+	bool tcp_only;			/* by an agent; set by the caller, and */
+	uint8_t guest;			/* whose, by the keeper's number */
+	struct hostports ports;		/* in the guest */
+	struct forwards forwards;
+	struct listeners known;
 };
 
 /*
- * Begin, with what the host has now, if the configuration says so. host: those
- * of this instance, with all that the guest's need set. 0 or -errno.
+ * Look, unless somebody does already: whoever mirrors is to be given what there
+ * is by mirrors_follow(). host: the ports of this instance, with all that the
+ * guest's need set. 0 or -errno.
  */
-MUST int mirrors_start(struct mirrors *m, const struct config *c,
-		       const struct hostports *host, int inside_ch,
-		       uint64_t now_ns);
+MUST int mirrored_start(struct mirrored *of, const struct hostports *host,
+			uint64_t now_ns);
+
+/* Look, if it is time. true: all that mirror it are to follow. */
+bool mirrored_tick(struct mirrored *of, uint64_t now_ns);
+
+/* Nobody mirrors it any more. */
+void mirrored_end(struct mirrored *of);
+
+/* Does the configuration want them? */
+bool mirrors_wanted(const struct config *c);
+
+/* Begin with what the host has now. */
+void mirrors_start(struct mirrors *m, const struct config *c,
+		   struct mirrored *of, int inside_ch);
+
+/* Have what the host was seen to have. */
+void mirrors_follow(struct mirrors *m, const struct mirrored *of);
 
 /* The helper's answer: as forwards_bound(). */
 void mirrors_bound(struct mirrors *m, uint32_t id, int fd, int error);
 
 /* Has all that was found been bound, or could not be? */
 bool mirrors_settled(const struct mirrors *m);
-
-/* Look, if it is time. When to be called again; UINT64_MAX: never. */
-uint64_t mirrors_tick(struct mirrors *m, uint64_t now_ns);
 
 /*
  * Nobody in the guest binds any more: take all back, by the engine too. What

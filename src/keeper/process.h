@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "keeper/agent.h"
+#include "keeper/agents.h"
 #include "keeper/blocked.h"
 #include "keeper/clients.h"
 #include "keeper/conflict.h"
@@ -37,12 +37,14 @@ struct keeper {
 	struct clients clients;
 	struct hostports ports;
 	struct forwards forwards;	/* of localhost */
+	uint32_t next_port;		/* number of the last that was lent */
+	struct mirrored mirrored;	/* the host's, */
 	struct mirrors mirrors;		/* on the guest's */
 	struct published published;
 	struct conflict conflict;
 	struct firewalling firewall;
 	struct whose whose;
-	struct agent agent;		/* a machine's */
+	struct agents agents;		/* of machines */
 	struct blocked blocked;
 	struct hits hits;
 	struct guest_ns ns;

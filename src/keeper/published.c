@@ -60,12 +60,49 @@ static bool is_explicit(const struct published *p, uint16_t host_port,
 	return false;
 }
 
+/* Where a port leads. */
+struct way {
+	struct ip ip;
+	bool by_agent;
+	uint8_t guest;			/* whose */
+};
+
+/*
+ * The best of those on the host's loopback. At a machine's address somebody may
+ * listen; on its loopback somebody does.
+ */
+static bool local_target(const struct published_listener *const *all, size_t n,
+			 unsigned half, struct way *out)
+{
+	struct guest_listener at[FORWARD_LISTENERS_MAX];
+	size_t n_at = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i]->by_agent && (ip_is_loopback(&all[i]->at.ip) ||
+					 ip_is_unspecified(&all[i]->at.ip)))
+			at[n_at++] = all[i]->at;
+	for (size_t i = 0; !n_at && i < n; i++)
+		at[i] = all[i]->at;
+	if (!forwards_target(at, n_at ? n_at : n, half, &out->ip))
+		return false;
+	/* What the agent has told is nowhere that frames lead to. */
+	out->by_agent = true;
+	for (size_t i = 0; i < n; i++) {
+		out->guest = all[i]->number;
+		out->by_agent &= all[i]->by_agent ||
+				 !ip_equal(&all[i]->at.ip, &out->ip);
+	}
+	return true;
+}
+
 /* Where a half of the guest's port leads now. false: nowhere. */
 static bool target(const struct published *p, const struct publish *s,
-		   uint16_t port, bool udp, unsigned half, struct ip *out)
+		   uint16_t port, bool udp, unsigned half, struct way *out)
 {
-	struct guest_listener all[FORWARD_LISTENERS_MAX];
+	const struct published_listener *all[FORWARD_LISTENERS_MAX];
 	size_t n = 0;
+
+	*out = (struct way){ .by_agent = false };
 
 	for (size_t i = 0; i < p->n_listeners; i++) {
 		const struct published_listener *l = &p->listener[i];
@@ -76,12 +113,12 @@ static bool target(const struct published *p, const struct publish *s,
 		    (l->casual || !ip_is_unspecified(&l->at.ip)))
 			continue;
 		if (n < FORWARD_LISTENERS_MAX)
-			all[n++] = l->at;
-		if (!to_loopback(s) &&
-		    published_target(&l->at, half, p->guest, out))
+			all[n++] = l;
+		if (!to_loopback(s) && !l->by_agent &&
+		    published_target(&l->at, half, p->guest, &out->ip))
 			return true;
 	}
-	return to_loopback(s) && forwards_target(all, n, half, out);
+	return to_loopback(s) && local_target(all, n, half, out);
 }
 
 static ssize_t find(const struct published *p, const struct publish *s,
@@ -136,7 +173,6 @@ static void add(struct published *p, const struct publish *s,
 	p->status = at;
 	p->half[p->n] = (struct published_half){
 		.port = { .fd = -1 }, .half = half, .covers = covers(s, half),
-		.by_frames = !to_loopback(s) || *s->guest,
 	};
 	p->status[p->n] = (struct publish_status){
 		.entry = s, .udp = udp, .state = FORWARD_NONE,
@@ -151,11 +187,11 @@ static void settle(struct published *p, const struct publish *s,
 		   uint16_t port, bool udp, unsigned half, bool anew)
 {
 	const uint16_t host_port = publish_host_port(s, port);
-	struct endpoint to = { .port = port };
 	struct publish_status *st;
+	struct way to;
 	ssize_t i = find(p, s, host_port, udp, half);
 
-	if (!target(p, s, port, udp, half, &to.ip)) {
+	if (!target(p, s, port, udp, half, &to)) {
 		if (i >= 0)
 			drop(p, (size_t)i);
 		return;
@@ -167,43 +203,52 @@ static void settle(struct published *p, const struct publish *s,
 			return;
 	}
 	st = &p->status[i];
+	p->half[i].by_frames = !to_loopback(s) || (*s->guest && !to.by_agent);
+	p->half[i].guest = to.guest;
 	if (st->state == FORWARD_OPEN && !ip_equal(&st->to.ip, &to.ip)) {
 		hostports_withdraw(p->ports, &p->half[i].port);
 		st->state = FORWARD_NONE;
 	}
 	if (st->state == FORWARD_FAILED && anew)
 		st->state = FORWARD_NONE;
-	st->to = to;
+	st->to = (struct endpoint){ .ip = to.ip, .port = port };
 }
 
-static void note(struct published *p, const char *guest,
-		 const struct listener *l, bool gone)
+/* Has a guest's agent as many as it may have? */
+static bool is_full(const struct published *p, const char *guest)
 {
-	struct published_listener new = {
-		.at = { .ip = l->at.ip, .v6only = l->v6only },
-		.port = l->at.port, .udp = l->udp, .casual = l->casual,
-	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_listeners; i++)
+		n += p->listener[i].by_agent &&
+		     !strcmp(p->listener[i].guest, guest);
+	return n >= PUBLISHED_AGENT_MAX;
+}
+
+static void note(struct published *p, const struct published_listener *new,
+		 bool gone)
+{
 	size_t i = 0;
 	void *more;
 
-	snprintf(new.guest, sizeof(new.guest), "%s", guest);
 	while (i < p->n_listeners &&
-	       (p->listener[i].port != new.port ||
-		p->listener[i].udp != new.udp ||
-		p->listener[i].at.v6only != new.at.v6only ||
-		strcmp(p->listener[i].guest, guest) ||
-		!ip_equal(&p->listener[i].at.ip, &new.at.ip)))
+	       (p->listener[i].port != new->port ||
+		p->listener[i].udp != new->udp ||
+		p->listener[i].at.v6only != new->at.v6only ||
+		strcmp(p->listener[i].guest, new->guest) ||
+		!ip_equal(&p->listener[i].at.ip, &new->at.ip)))
 		i++;
 	if (gone && i < p->n_listeners)
 		p->listener[i] = p->listener[--p->n_listeners];
-	if (gone || i < p->n_listeners)
+	if (gone || i < p->n_listeners ||
+	    (new->by_agent && is_full(p, new->guest)))
 		return;
 	more = room(p, p->listener, i, PUBLISHED_LISTENERS_MAX,
 		    sizeof(*p->listener));
 	if (!more)
 		return;
 	p->listener = more;
-	p->listener[p->n_listeners++] = new;
+	p->listener[p->n_listeners++] = *new;
 }
 
 /* What one entry makes of a port at which a listener began or ended. */
@@ -230,25 +275,28 @@ static bool on_loopback_only(const struct publish *s,
 	       publish_host_port(s, l->at.port);
 }
 
-void published_listener(struct published *p, const char *guest,
-			const struct listener *l, bool gone)
+bool published_is_local(const struct publish *s, const char *guest,
+			const struct listener *l)
 {
-	struct published_listener at = {
-		.port = l->at.port, .udp = l->udp, .casual = l->casual,
-	};
-	char text[ENDPOINT_TEXT_BYTES];
-	bool told = gone;
+	return to_loopback(s) && !strcmp(s->guest, guest) &&
+	       publish_is_for(s, l->udp) && publish_host_port(s, l->at.port);
+}
 
-	if (!l->at.port)
+static void listener(struct published *p, const struct published_listener *at,
+		     const struct listener *l, bool gone)
+{
+	char text[ENDPOINT_TEXT_BYTES];
+	bool told = gone || at->by_agent;
+
+	if (!at->port)
 		return;
-	note(p, guest, l, gone);
-	snprintf(at.guest, sizeof(at.guest), "%s", guest);
+	note(p, at, gone);
 	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
 		const struct publish *s = &p->entry[i].what;
 
 		if (!p->entry[i].used)
 			continue;
-		settle_entry(p, s, &at, !gone);
+		settle_entry(p, s, at, !gone);
 		if (told || !on_loopback_only(s, l))
 			continue;
 		told = true;
@@ -257,6 +305,36 @@ void published_listener(struct published *p, const char *guest,
 			  "listen on 0.0.0.0 or ::",
 			  endpoint_format(&l->at, text), l->udp ? "/udp" : "");
 	}
+}
+
+static struct published_listener of_guest(const char *guest,
+					  const struct listener *l)
+{
+	struct published_listener at = {
+		.at = { .ip = l->at.ip, .v6only = l->v6only },
+		.port = l->at.port, .udp = l->udp, .casual = l->casual,
+	};
+
+	snprintf(at.guest, sizeof(at.guest), "%s", guest);
+	return at;
+}
+
+void published_listener(struct published *p, const char *guest,
+			const struct listener *l, bool gone)
+{
+	const struct published_listener at = of_guest(guest, l);
+
+	listener(p, &at, l, gone);
+}
+
+void published_by_agent(struct published *p, const char *guest,
+			uint8_t number, const struct listener *l, bool gone)
+{
+	struct published_listener at = of_guest(guest, l);
+
+	at.by_agent = true;
+	at.number = number;
+	listener(p, &at, l, gone);
 }
 
 const struct publish_entry *published_find(const struct published *p,
@@ -423,7 +501,8 @@ void published_bind(struct published *p)
 		struct published_half *h = &p->half[i];
 		const struct hostport_way way = { .to = st->to,
 						  .by_frames = h->by_frames,
-						  .udp = st->udp };
+						  .udp = st->udp,
+						  .guest = h->guest };
 
 		if (st->state != FORWARD_NONE)
 			continue;

@@ -12,7 +12,8 @@
  *
  * A listener on the guest's loopback only is not published: other machines
  * have no business there; it is logged. Where the host's own loopback is
- * what is published, all listeners count, as on localhost.
+ * what is published, all listeners count, as on localhost; of a virtual
+ * machine those that its agent tells, and which it connects to: TCP alone.
  *
  * A socket of UDP that may well be a client's (linux/listeners.h) counts for
  * all entries but `auto`.
@@ -21,7 +22,8 @@
  * keeper/forwards.h leaves it alone.
  *
  * Limits: PUBLISHED_ENTRIES_MAX entries, PUBLISHED_MAX halves,
- * PUBLISHED_LISTENERS_MAX listeners; what is over them is logged once.
+ * PUBLISHED_LISTENERS_MAX listeners, of them PUBLISHED_AGENT_MAX of a guest's
+ * agent; what is over them is logged once.
  */
 #ifndef KEEPER_PUBLISHED_H
 #define KEEPER_PUBLISHED_H
@@ -37,7 +39,8 @@
 #include "keeper/hostports.h"
 
 #define PUBLISHED_MAX		1024
-#define PUBLISHED_LISTENERS_MAX	4096
+#define PUBLISHED_LISTENERS_MAX	12288
+#define PUBLISHED_AGENT_MAX	128
 #define PUBLISHED_ENTRIES_MAX	(2 * CONFIG_PUBLISH_MAX)
 
 struct published_listener {
@@ -45,6 +48,8 @@ struct published_listener {
 	uint16_t port;
 	bool udp;
 	bool casual;		/* linux/listeners.h */
+	bool by_agent;		/* reached by the agent of the guest */
+	uint8_t number;		/* which the keeper calls so */
 	char guest[PUBLISH_GUEST_BYTES];	/* whose; "": the first's */
 };
 
@@ -53,6 +58,7 @@ struct published_half {
 	unsigned half;			/* 0: IPv4, 1: IPv6 */
 	bool covers;			/* the host's loopback, too */
 	bool by_frames;
+	uint8_t guest;			/* else: whose agent's */
 };
 
 struct published {
@@ -120,6 +126,14 @@ void published_address_came(struct published *p);
  */
 void published_listener(struct published *p, const char *guest,
 			const struct listener *l, bool gone);
+
+/* The same of one that the agent of the guest, of that number, connects to. */
+void published_by_agent(struct published *p, const char *guest,
+			uint8_t number, const struct listener *l, bool gone);
+
+/* Is it for the host's own loopback, and would such a listener serve it? */
+bool published_is_local(const struct publish *s, const char *guest,
+			const struct listener *l);
 
 /* Bind what is wanted and is not. */
 void published_bind(struct published *p);

@@ -101,6 +101,22 @@ void publishing_guest(struct keeper *k, const char *name, bool gone)
 	published_bind(&k->published);
 }
 
+void publishing_by_agent(struct keeper *k, const char *guest, uint8_t number,
+			 const struct listener *l, bool gone)
+{
+	bool wanted = gone;
+
+	/* No more is noted of what a machine says than is asked for. */
+	for (unsigned i = 0; !wanted && i < PUBLISHED_ENTRIES_MAX; i++)
+		wanted = k->published.entry[i].used &&
+			 published_is_local(&k->published.entry[i].what, guest,
+					    l);
+	if (!wanted)
+		return;
+	published_by_agent(&k->published, guest, number, l, gone);
+	published_bind(&k->published);
+}
+
 /* "8080:80", or "8080:80 GUEST". NULL, or why it is none. */
 static const char *parse_kept(const char *line, struct publish *out)
 {
@@ -334,6 +350,7 @@ void publishing_publish(struct keeper *k, struct client *cl)
 	case PUBLISHED_SAME:
 		if (is_unseen(k, &at->what) && k->phase == UP)
 			machine_listens(k, &at->what, false, false);
+		agents_published(k, &at->what);
 		/* The rule first, or it would block who comes at once. */
 		firewalling_published(k);
 		published_bind(&k->published);

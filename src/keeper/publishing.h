@@ -10,6 +10,9 @@
 #define KEEPER_PUBLISHING_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "linux/listeners.h"
 
 struct client;
 struct keeper;
@@ -25,6 +28,13 @@ void publishing_machine(struct keeper *k);
 
 /* Another guest is there from now on, or has gone: its ports likewise. */
 void publishing_guest(struct keeper *k, const char *name, bool gone);
+
+/*
+ * A listener began, or ended, in a virtual machine, which the agent there
+ * connects to; guest: its name, "" of the first.
+ */
+void publishing_by_agent(struct keeper *k, const char *guest, uint8_t number,
+			 const struct listener *l, bool gone);
 
 /* Answers to API_PUBLISH, API_UNPUBLISH and API_TAKE. */
 void publishing_publish(struct keeper *k, struct client *cl);

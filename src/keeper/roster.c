@@ -368,7 +368,10 @@ static struct guest_status status_of(const struct keeper *k, unsigned at)
 		.link = at ? g->link : 0,
 		.joined = at && g->here,
 	};
+	const struct agent *agent = agents_of(k, at);
 
+	if (agent)
+		agent_status(agent, &s);
 	if (!now)
 		return s;
 	s.up = now->up;

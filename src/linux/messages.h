@@ -101,6 +101,7 @@ struct msg_open {
 	struct endpoint at;	/* in the guest's namespace: where to connect
 				   to, or what to bind (and listen at) */
 	bool udp;
+	uint8_t guest;		/* keeper's number, for an agent's */
 };
 
 struct msg_opened {
@@ -142,6 +143,7 @@ struct msg_forward {
 				   the guest is to see who connects */
 	bool udp;
 	bool own;		/* UDP by frames: see network_udp_offer() */
+	uint8_t guest;		/* keeper's number; 0: the first */
 };
 
 struct msg_engine_ready {
@@ -240,6 +242,7 @@ struct msg_blocked {
 struct msg_agent {
 	uint32_t kind;
 	struct endpoint from;	/* its end, in the guest */
+	uint32_t guest;		/* keeper's number; 0: the first */
 };
 
 /* Which program has that socket? */

@@ -148,6 +148,17 @@ static void tell(const struct network *net, unsigned id,
 	memcpy(out->name, m->name, sizeof(out->name));
 }
 
+bool network_guest_at(const struct network *net, const struct ip *ip,
+		      struct network_guest *out)
+{
+	const int id = guests_to(&net->p.guests, ip);
+
+	if (id < 0)
+		return false;
+	tell(net, (unsigned)id, out);
+	return true;
+}
+
 unsigned network_guests(const struct network *net, unsigned *id,
 			struct network_guest *out, unsigned n)
 {
@@ -165,11 +176,6 @@ void network_link_down(struct network *net, unsigned link)
 {
 	ASSERT(link < NETWORK_LINKS_MAX);
 	guests_link_down(&net->p.guests, link);
-}
-
-int network_link_to(const struct network *net, const struct ip *to)
-{
-	return proto_link_to(&net->p, to);
 }
 
 void network_rejoined(struct network *net, unsigned link)

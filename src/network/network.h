@@ -115,6 +115,10 @@ int network_guest_add(struct network *net,
 /* It has gone, with its flows. Not guest 0. */
 void network_guest_remove(struct network *net, unsigned id, uint64_t now_ns);
 
+/* Whose address that is: the only guest that there is has all. false: nobody's. */
+bool network_guest_at(const struct network *net, const struct ip *ip,
+		      struct network_guest *out);
+
 /* Guests from *id on, n at most; *id is where to go on. How many. */
 unsigned network_guests(const struct network *net, unsigned *id,
 			struct network_guest *out, unsigned n);
@@ -134,9 +138,6 @@ void network_link_ready(struct network *net, unsigned link, uint64_t now_ns);
  * does. A frame brings the link up again.
  */
 void network_link_down(struct network *net, unsigned link);
-
-/* The link of the guest that has the address; -1: it is nowhere. */
-int network_link_to(const struct network *net, const struct ip *to);
 
 /*
  * A frame from a link's other end, link below NETWORK_LINKS_MAX; buf is

@@ -281,18 +281,6 @@ def test_nonsense_is_cut_off_and_harms_nobody(served):
     assert "made no sense" in warnings, warnings
 
 
-def test_many_silent_callers_are_no_obstacle(served):
-    """They are let go after two seconds; those over the limit at once."""
-    gateway = status(served)["gateway"]["ipv4"]
-    served.sh(f"for i in $(busybox seq 40); do (sleep 20 | nc {gateway} "
-              f"{PORT}) & done; :")
-    until(lambda: status(served)["flows"]["tcp"] > 20, 10, "them", 0.05)
-    assert "agent" in status(served)
-    until(lambda: status(served)["flows"]["tcp"] < 5, 10, "their end", 0.1)
-    served.sh("busybox killall sleep nc")
-    assert served.slipway("exec", "ship", "true").returncode == 0
-
-
 def test_what_poses_as_the_agent_as_root_gets_no_more_than_it(served):
     """
     It takes the agent's place, as one that was started anew would. What it

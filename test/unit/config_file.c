@@ -127,6 +127,7 @@ static void check_guests(void)
 		"publish = 8080:80, 127.0.0.1:8022:22\n"
 		"[Guest db]\npublish = 5432\n"
 		"[guest web]\naddress = 172.30.0.21\n"
+		"bootCommand = service x start; echo a=b\n"
 		"[publish]\nports = 99\n";
 	const struct config_guest *web;
 	struct fail fail;
@@ -140,6 +141,10 @@ static void check_guests(void)
 	CHECK("the later line", web->has_address &&
 	      ip_to_v4(web->address) == 0xac1e0015);
 	CHECK("hostname", !strcmp(web->hostname, "www"));
+	CHECK("boot", !strcmp(web->boot_command,
+			      "service x start; echo a=b"));
+	CHECK("its own", !*config_guest(&c, "db")->boot_command &&
+			 !*c.boot_command);
 	CHECK("ports", c.n_publish == 4 &&
 	      !strcmp(c.publish[0].guest, "web") &&
 	      !strcmp(c.publish[1].guest, "web") &&

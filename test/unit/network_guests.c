@@ -125,6 +125,11 @@ static void check_flows(void)
 	      g[1].id == 1 && g[1].up && g[1].link == 1 &&
 	      mac_equal(&g[1].mac, &t.citizen[1].mac) &&
 	      g[1].frames_from == 1 && g[1].frames_to == 1);
+	CHECK("by its address", network_guest_at(t.r.net, &t.citizen[1].ip4,
+						 &g[3]) &&
+	      g[3].id == 1 && g[3].link == 1);
+	CHECK("nobody's", !network_guest_at(t.r.net, &(struct ip){
+				.b = { 0xfd, [15] = 77 } }, &g[3]));
 	network_guest_remove(t.r.net, 1, t.now);
 	network_turn_end(t.r.net, t.now);
 	network_get_stats(t.r.net, &st);
