@@ -4,7 +4,7 @@
 
 # Debian's names.
 PACKAGES_BUILD="gcc meson ninja-build pkg-config libc6-dev linux-libc-dev
-	libmnl-dev libseccomp-dev libinih-dev libjansson-dev
+	libseccomp-dev libinih-dev libjansson-dev
 	libcmocka-dev"
 PACKAGES_PLAY="python3 curl iproute2 iputils-ping bind9-dnsutils
 	util-linux"
@@ -19,7 +19,7 @@ COMMANDS_BUILD="cc meson ninja pkg-config"
 COMMANDS_PLAY="python3 curl ip ping dig unshare"
 COMMANDS_TEST="bash nft ss"
 COMMANDS_BENCH="iperf3 nft"
-MODULES="libmnl libseccomp inih jansson cmocka"
+MODULES="libseccomp inih jansson cmocka"
 
 PATH=$PATH:/usr/sbin:/sbin
 export PATH

@@ -81,14 +81,6 @@ int listeners_open(void)
 	return sockdiag_open();
 }
 
-static int v6only_attr(const struct nlattr *a, void *arg)
-{
-	if (mnl_attr_get_type(a) == INET_DIAG_SKV6ONLY &&
-	    mnl_attr_get_payload_len(a) == 1)
-		*(bool *)arg = mnl_attr_get_u8(a);
-	return MNL_CB_OK;
-}
-
 /* What a dump is about. */
 struct dump {
 	bool udp;
@@ -113,31 +105,35 @@ bool listeners_casual(const struct picked_ports *picked, uint16_t port)
 /* A socket of a dump; one without a port is none. */
 static bool read_socket(const struct nlmsghdr *h, struct listener *l)
 {
-	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
+	const struct inet_diag_msg *m = nlmsg_body(h, sizeof(*m));
+	struct view left = nlmsg_attrs(h, sizeof(*m));
+	struct nlmsg_attr a;
 
-	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+	if (!m)
 		return false;
 	l->at.port = ntohs(m->id.idiag_sport);
 	if (m->idiag_family == AF_INET) {
 		l->at.ip = ip_from_v4(ntohl(m->id.idiag_src[0]));
-	} else {
-		memcpy(l->at.ip.b, m->id.idiag_src, sizeof(l->at.ip.b));
-		mnl_attr_parse(h, sizeof(*m), v6only_attr, &l->v6only);
+		return l->at.port;
 	}
+	memcpy(l->at.ip.b, m->id.idiag_src, sizeof(l->at.ip.b));
+	while (nlmsg_attr_next(&left, &a))
+		if (a.type == INET_DIAG_SKV6ONLY)
+			l->v6only = nlmsg_attr_u8(&a);
 	return l->at.port;
 }
 
-static int add_socket(const struct nlmsghdr *h, void *arg)
+static void add_socket(void *arg, const struct nlmsghdr *h)
 {
+	const struct inet_diag_msg *m = nlmsg_body(h, sizeof(*m));
 	const struct dump *d = arg;
 	struct listener l = { .udp = d->udp };
 
 	if (!read_socket(h, &l))
-		return MNL_CB_OK;
+		return;
 	l.casual = l.udp && listeners_casual(d->picked, l.at.port);
-	if (!d->own(d->ctx, &l, cookie_of(mnl_nlmsg_get_payload(h))))
+	if (!d->own(d->ctx, &l, cookie_of(m)))
 		listeners_add(d->set, &l);
-	return MNL_CB_OK;
 }
 
 static int dump(int fd, unsigned char family, struct dump *d)
@@ -161,14 +157,13 @@ static void put_ip(uint32_t out[4], const struct ip *ip)
 }
 
 /* An answer: it takes clients. An error: there is none. */
-static int take_state(const struct nlmsghdr *h, void *arg)
+static void take_state(void *arg, const struct nlmsghdr *h)
 {
-	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
+	const struct inet_diag_msg *m = nlmsg_body(h, sizeof(*m));
 	uint8_t *state = arg;
 
-	if (mnl_nlmsg_get_payload_len(h) >= sizeof(*m))
+	if (m)
 		*state = m->idiag_state;
-	return MNL_CB_STOP;
 }
 
 /*

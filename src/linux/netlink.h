@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* linux/netlink.h - interfaces, addresses and routes (rtnetlink, libmnl). */
+/* linux/netlink.h - interfaces, addresses and routes (rtnetlink). */
 #ifndef LINUX_NETLINK_H
 #define LINUX_NETLINK_H
 

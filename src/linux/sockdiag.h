@@ -3,29 +3,29 @@
  * linux/sockdiag.h - questions to the kernel about sockets (sock_diag(7)).
  *
  * A descriptor of sockdiag_open() asks about the network namespace that it
- * was made in, wherever its holder is. All but opening it needs sendto() and
- * recvfrom() only. The kernel answers at once; nothing here waits for others.
+ * was made in, wherever its holder is. All but opening it needs what
+ * nlmsg_ask() needs.
  */
 #ifndef LINUX_SOCKDIAG_H
 #define LINUX_SOCKDIAG_H
 
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 
 #include "base/check.h"
+#include "linux/nlmsg.h"
 
 /* Close-on-exec. Descriptor, or -errno. */
 MUST int sockdiag_open(void);
 
 /*
  * All sockets that are as the request says: each is called with arg for
- * every one, and answers MNL_CB_OK. 0 or -errno.
+ * every one. 0 or -errno.
  */
 MUST int sockdiag_dump(int fd, const struct inet_diag_req_v2 *what,
-		       mnl_cb_t each, void *arg);
+		       nlmsg_fn *each, void *arg);
 
 /* The one that the request's id names. 0 or -errno: -ENOENT, there is none. */
 MUST int sockdiag_one(int fd, const struct inet_diag_req_v2 *what,
-		      mnl_cb_t each, void *arg);
+		      nlmsg_fn *each, void *arg);
 
 #endif

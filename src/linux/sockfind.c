@@ -43,12 +43,15 @@ static struct endpoint take_end(bool v6, const uint32_t *ip_be,
 	return e;
 }
 
-static int take_v6only(const struct nlattr *a, void *arg)
+static bool is_v6only(struct view left)
 {
-	if (mnl_attr_get_type(a) == INET_DIAG_SKV6ONLY &&
-	    mnl_attr_get_payload_len(a) == 1)
-		*(bool *)arg = mnl_attr_get_u8(a);
-	return MNL_CB_OK;
+	struct nlmsg_attr a;
+	bool v6only = false;
+
+	while (nlmsg_attr_next(&left, &a))
+		if (a.type == INET_DIAG_SKV6ONLY)
+			v6only = nlmsg_attr_u8(&a);
+	return v6only;
 }
 
 bool sockfind_parse(const void *answer, size_t len,
@@ -56,10 +59,13 @@ bool sockfind_parse(const void *answer, size_t len,
 {
 	struct inet_diag_msg m;
 	struct sockfind_socket s = { .v6only = false };
+	struct view left = { .p = answer, .len = len };
 
 	if (len < sizeof(m))
 		return false;
 	memcpy(&m, answer, sizeof(m));
+	left.p += sizeof(m);
+	left.len -= sizeof(m);
 	if (m.idiag_family != AF_INET && m.idiag_family != AF_INET6)
 		return false;
 	s.v6 = m.idiag_family == AF_INET6;
@@ -68,9 +74,7 @@ bool sockfind_parse(const void *answer, size_t len,
 	s.listens = m.idiag_state == STATE_LISTEN;
 	s.inode = m.idiag_inode;
 	if (s.v6)
-		mnl_attr_parse_payload((const char *)answer + sizeof(m),
-				       len - sizeof(m), take_v6only,
-				       &s.v6only);
+		s.v6only = is_v6only(left);
 	*out = s;
 	return true;
 }
@@ -161,16 +165,15 @@ struct search {
 	struct sockfind_found *found;
 };
 
-static int consider(const struct nlmsghdr *h, void *arg)
+static void consider(void *arg, const struct nlmsghdr *h)
 {
 	const struct search *s = arg;
 	struct sockfind_socket socket;
 
-	if (sockfind_parse(mnl_nlmsg_get_payload(h),
-			   mnl_nlmsg_get_payload_len(h), &socket))
+	if (sockfind_parse(nlmsg_body(h, 0), h->nlmsg_len - NLMSG_HDRLEN,
+			   &socket))
 		sockfind_offer(s->found, sockfind_rank(s->q, &socket),
 			       socket.inode);
-	return MNL_CB_OK;
 }
 
 /* All of that port; those of IPv6 may serve IPv4 as well. */

@@ -32,6 +32,7 @@
 	X(icmp)								\
 	X(ip)								\
 	X(ndp)								\
+	X(nlmsg)							\
 	X(nsswitch)							\
 	X(tcp)								\
 	X(udp)								\

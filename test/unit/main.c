@@ -55,6 +55,7 @@ unsigned test_failures;
 	X(keeper_textfile)						\
 	X(linux_channel)						\
 	X(linux_listeners)						\
+	X(linux_nlmsg)							\
 	X(linux_nsswitch)						\
 	X(linux_ownerhelper)						\
 	X(linux_proclisteners)						\
