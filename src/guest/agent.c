@@ -28,7 +28,6 @@ struct bind {
 	uint32_t id;
 	int fd;
 	struct endpoint at;
-	uint64_t cookie;
 	uint8_t token[AGENT_TOKEN_BYTES];
 };
 
@@ -95,13 +94,15 @@ static bool tell_listener(void *ctx, bool gone, const struct listener *l)
 	return say(ctx, &m);
 }
 
+/* While we listen there nobody else does. Cookies came with Linux 4.12. */
 static bool is_own(void *ctx, const struct listener *l, uint64_t cookie)
 {
 	const struct agent *a = ctx;
 
-	(void)l;
-	for (unsigned i = 0; i < a->n_binds; i++)
-		if (a->binds[i].cookie == cookie)
+	(void)cookie;
+	for (unsigned i = 0; !l->udp && i < a->n_binds; i++)
+		if (a->binds[i].at.port == l->at.port &&
+		    ip_equal(&a->binds[i].at.ip, &l->at.ip))
 			return true;
 	return false;
 }
@@ -124,21 +125,13 @@ static void reap(struct agent *a)
 	}
 }
 
-/* Which /proc does not tell by their cookies. */
 static void leave_out_own(struct agent *a)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < a->seen.n; i++) {
-		const struct listener *l = &a->seen.v[i];
-		bool own = false;
-
-		for (unsigned b = 0; !own && b < a->n_binds; b++)
-			own = !l->udp && a->binds[b].at.port == l->at.port &&
-			      ip_equal(&a->binds[b].at.ip, &l->at.ip);
-		if (!own)
-			a->seen.v[kept++] = *l;
-	}
+	for (uint32_t i = 0; i < a->seen.n; i++)
+		if (!is_own(a, &a->seen.v[i], 0))
+			a->seen.v[kept++] = a->seen.v[i];
 	a->seen.n = kept;
 }
 
@@ -221,8 +214,7 @@ static void bind_port(struct agent *a, const struct agent_message *m)
 	} else if (fd < 0) {
 		answer.value = (uint32_t)-fd;
 	} else {
-		*b = (struct bind){ .id = m->id, .fd = fd, .at = m->at,
-				    .cookie = dial_cookie(fd) };
+		*b = (struct bind){ .id = m->id, .fd = fd, .at = m->at };
 		memcpy(b->token, m->token, sizeof(b->token));
 		a->n_binds++;
 	}

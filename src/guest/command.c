@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +31,7 @@
 struct front {
 	struct gateway_reader host;
 	pid_t pid;
-	int end;			/* pidfd: readable when it has ended */
+	int end;			/* signalfd: readable when it has ended */
 	bool tty;
 	int in;				/* to its input; -1: closed */
 	int out[2];			/* its output and errors; -1 */
@@ -63,6 +63,19 @@ static char **words_of(char *text, size_t len, char *shell)
 	return words;
 }
 
+/* Of /etc/passwd, and no other source: there may be any, or none. */
+static const struct passwd *passwd_of_root(void)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	const struct passwd *pw = NULL;
+
+	while (f && (pw = fgetpwent(f)) && pw->pw_uid != 0)
+		;
+	if (f)
+		fclose(f);
+	return pw;
+}
+
 static void set_environment(const char *term, const struct passwd *pw)
 {
 	setenv("PATH", PATH_USUAL, 0);
@@ -79,9 +92,10 @@ static void set_environment(const char *term, const struct passwd *pw)
 _Noreturn static void be_command(struct view text, struct view more,
 				 const int fds[3], bool tty)
 {
-	const struct passwd *pw = getpwuid(0);
+	const struct passwd *pw = passwd_of_root();
 	char shell[] = "/bin/sh", term[64], *copy = malloc(text.len + 1);
 	char **words;
+	sigset_t none;
 
 	if (!copy)
 		_exit(NOT_STARTED);
@@ -94,8 +108,10 @@ _Noreturn static void be_command(struct view text, struct view more,
 		dup2(fds[i], i);
 	if (tty)
 		(void)!ioctl(0, TIOCSCTTY, 0);
-	close_range(3, ~0u, 0);
+	closefrom(3);
 	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	set_environment(term, pw);
 	words = words_of(copy, text.len, pw && pw->pw_shell && *pw->pw_shell ?
 					 pw->pw_shell : shell);
@@ -138,12 +154,31 @@ static bool open_terminal(int ours[3], int its[3], uint32_t size)
 	/* Linux 4.13: not by its name, which may be of another mount. */
 	tty = ioctl(pty, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (tty < 0)
+		tty = open(ptsname(pty), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (tty < 0)
 		return false;
 	set_size(pty, size);
 	ours[0] = ours[1] = pty;
 	ours[2] = -1;
 	its[0] = its[1] = its[2] = tty;
 	return true;
+}
+
+/*
+ * A descriptor that tells of a child's end: a signalfd, because machines are
+ * older than a pidfd (Linux 5.3). Before there is a child.
+ */
+static int await_end(void)
+{
+	const struct sigaction only_ends = { .sa_handler = SIG_DFL,
+					     .sa_flags = SA_NOCLDSTOP };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaction(SIGCHLD, &only_ends, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 /* false: it could not be started, for errno. */
@@ -155,7 +190,8 @@ static bool start(struct front *f, const struct agent_message *m)
 	if (!(f->tty ? open_terminal(ours, its, m->value) :
 		       open_pipes(ours, its)))
 		return false;
-	f->pid = fork();
+	f->end = await_end();
+	f->pid = f->end < 0 ? -1 : fork();
 	if (f->pid == 0)
 		be_command(m->text, m->more, its, f->tty);
 	if (f->pid < 0)
@@ -165,12 +201,11 @@ static bool start(struct front *f, const struct agent_message *m)
 	f->in = ours[0];
 	f->out[0] = ours[1];
 	f->out[1] = ours[2];
-	f->end = (int)syscall(SYS_pidfd_open, f->pid, 0);
 	(void)!fcntl(f->in, F_SETFL, O_NONBLOCK);
 	for (int i = 0; i < 2; i++)
 		if (f->out[i] >= 0)
 			(void)!fcntl(f->out[i], F_SETFL, O_NONBLOCK);
-	return f->end >= 0;
+	return true;
 }
 
 /* ---- ours ---- */
@@ -367,9 +402,9 @@ pid_t command_boot(struct view text, const char *once)
 		null = open("/dev/null", O_RDWR);
 		for (int i = 0; i < 3; i++)
 			dup2(null, i);
-		close_range(3, ~0u, 0);
+		closefrom(3);
 		setsid();
-		set_environment("", getpwuid(0));
+		set_environment("", passwd_of_root());
 		execv(sh, argv);
 		_exit(NOT_FOUND);
 	}
