@@ -37,6 +37,7 @@ SILENT4 = "203.0.113.129"
 LINK_LOCAL4 = "169.254.169.254"                 # where clouds keep secrets
 
 PROGRAM = os.path.realpath(os.environ.get("SLIPWAY", "build/slipway"))
+STATIC = PROGRAM + "-static"                    # the same without libraries
 LONG = os.environ.get("SLIPWAY_LONG") == "1"
 SMALL = os.environ.get("SLIPWAY_SMALL") == "1"  # the CPU is emulated
 
@@ -263,7 +264,7 @@ class Slipway:
     """The program under test, as root of the scene or as a user of it."""
 
     def __init__(self, scene, home, user=None):
-        self.scene = scene
+        self.scene, self.program = scene, PROGRAM
         self.user = user
         self.prefix = user.prefix if user else []
         keep = {k: v for k, v in os.environ.items()
@@ -278,7 +279,7 @@ class Slipway:
             self.state = str(home / "state" / "slipway")
 
     def argv(self, *args):
-        return self.prefix + [PROGRAM] + [str(a) for a in args]
+        return self.prefix + [self.program] + [str(a) for a in args]
 
     def __call__(self, *args, timeout=60, **kw):
         """Run to the end; a CompletedProcess with text."""

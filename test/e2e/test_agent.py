@@ -17,20 +17,25 @@ import time
 
 import pytest
 
-from scene import PROGRAM, until
+from scene import STATIC, until
 from servers import Server, web
-from test_vm import ASIDE, Served, pytestmark  # noqa: F401
+from test_vm import ASIDE, Served
+from test_vm import pytestmark as needs
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "vm"))
 from initramfs import with_program      # noqa: E402
 
+pytestmark = needs + [
+    pytest.mark.skipif(not os.path.exists(STATIC),
+                       reason="there is no slipway-static"),
+]
 PORT = 5399                             # the gateway's, for the agent
 
 
 @pytest.fixture(scope="module")
 def initrd(tmp_path_factory):
     out = tmp_path_factory.mktemp("initrd") / "initramfs.gz"
-    with_program(ASIDE, PROGRAM, out)
+    with_program(ASIDE, STATIC, out)
     return str(out)
 
 

@@ -17,8 +17,8 @@ import pytest
 from plug import Serve
 from scene import HOST4, WORLD4, WORLD6, sh, until
 from servers import Dns, Server, listener, web
-from test_agent import initrd                           # noqa: F401
-from test_vm import Served, pytestmark as needs
+from test_agent import initrd, pytestmark as needs      # noqa: F401
+from test_vm import Served
 
 pytestmark = [*needs, pytest.mark.patient]
 

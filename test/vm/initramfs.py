@@ -13,7 +13,6 @@ and then runs what it is told on the serial console, line by line.
 
 import gzip
 import pathlib
-import subprocess
 import sys
 
 MODULES = ("virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev "
@@ -98,35 +97,22 @@ def build(aside, out):
         cpio.end()
 
 
-def libraries(program):
-    """The files that the program is linked with, its loader among them."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True,
-                          check=True).stdout
-    return [word for line in said.splitlines() for word in line.split()
-            if word.startswith("/")]
-
-
 def with_program(aside, program, out):
     """
-    The archive in ASIDE, and behind it one with the program, as the kernel
-    takes them, what it is linked with, and the modules of sock_diag. A loader
-    where it belongs would be used by a static busybox, which dies of that.
+    The archive in ASIDE, and behind it, as the kernel takes them, one with
+    the program, which needs no library, and the modules of sock_diag.
     """
     with open(out, "wb") as f:
         f.write((pathlib.Path(aside) / "initramfs.gz").read_bytes())
         f.write(b"\0" * (-f.tell() % 4))
         with gzip.open(f, "wb", compresslevel=1) as packed:
             cpio = Cpio(packed)
-            for name in "modules", "own", "run", "root":
+            for name in "modules", "run", "root":
                 cpio.directory(name)
             for name in "inet_diag", "tcp_diag", "udp_diag":
                 at = next(pathlib.Path(aside).glob(f"lib/**/{name}.ko"))
                 cpio.file(f"modules/{name}.ko", at.read_bytes())
-            for path in program, *libraries(program):
-                cpio.file("own/" + pathlib.Path(path).name,
-                          pathlib.Path(path).read_bytes())
-            cpio.file("bin/slipway", b"#!/bin/sh\nexec /own/ld-linux* "
-                      b"--library-path /own /own/slipway \"$@\"\n")
+            cpio.file("bin/slipway", pathlib.Path(program).read_bytes())
             cpio.end()
 
 
