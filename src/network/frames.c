@@ -549,6 +549,10 @@ static enum drop ip_frame(struct network *net, struct rd r, bool v6,
 		return ndp_packet(net, &ip, from);
 	if (!from->aside && autoconf_is_dhcp(&net->autoconf, &ip))
 		return dhcp_packet(net, &ip, from, meta);
+	if (ip.proto == PROTO_UDP && !ip.fragment && switch_is_on(net) &&
+	    switch_is_group(net, &ip.dst) && !ip_is_unspecified(&ip.src))
+		return network_heard(net, from, &ip.src) ?
+		       switch_group(net, from, &ip, meta) : DROP_SOURCE;
 	if (v6 && is_without_address(&ip.src) && !is_on_link(net, &ip.dst) &&
 	    !switch_is_for(net, &ip.src, &ip.dst))
 		return ip_is_multicast(&ip.dst) ? DROP_OK : DROP_SOURCE;

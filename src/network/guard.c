@@ -197,6 +197,18 @@ enum guard_verdict guard_begins(struct network *net,
 	return found.verdict;
 }
 
+bool guard_passes(const struct network *net, const struct guard_flow *flow)
+{
+	struct guard_programs known = { .asked = { false } };
+	struct finding found = find(net, flow, false, &known);
+
+	while (found.verdict == GUARD_WAIT) {
+		known.asked[found.end] = true;
+		found = find(net, flow, false, &known);
+	}
+	return found.verdict == GUARD_PASS;
+}
+
 enum guard_verdict guard_packet_begins(struct network *net,
 				       const struct guard_flow *flow,
 				       enum guard_kind kind,

@@ -177,6 +177,9 @@ const char *guard_guest_name(const struct network *net, const struct ip *ip);
 MUST bool guard_may_tell(struct network *net);
 
 /* What to count for a verdict. */
+/* The same of what is no flow: nothing waits, and nobody is told. */
+bool guard_passes(const struct network *net, const struct guard_flow *flow);
+
 enum drop guard_drop(enum guard_verdict verdict);
 
 /* Is what the guest wrote the host's, where that makes a difference? */

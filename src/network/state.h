@@ -51,6 +51,7 @@ struct member {
 	struct ip named6;		/* the name's: heard; :: not yet */
 	bool told;			/* that another took what is its own */
 	uint32_t switched;		/* flows to others that it began, now */
+	uint64_t floods_ns;		/* what it may say to all, see switch.c */
 };
 
 /* Where a frame has come from. */

@@ -441,6 +441,130 @@ enum drop switch_packet(struct network *net, const struct ip_packet *ip,
 	return drop;
 }
 
+/* ---- to all others ---- */
+
+/* A token bucket, kept as the time at which it would be full again. */
+static bool may_flood(struct network *net, unsigned guest)
+{
+	uint64_t *full_ns = &net->members[guest].floods_ns;
+
+	if (*full_ns < net->p.now_ns)
+		*full_ns = net->p.now_ns;
+	if (*full_ns - net->p.now_ns >= SWITCH_FLOODS * SWITCH_FLOOD_NS)
+		return false;
+	*full_ns += SWITCH_FLOOD_NS;
+	return true;
+}
+
+/* The links that others are on, a bit each. */
+static uint32_t other_links(const struct network *net,
+			    const struct arrival *from)
+{
+	uint32_t links = 0;
+
+	for (unsigned i = 0; i < NETWORK_GUESTS_MAX; i++) {
+		const struct guest *of = &net->p.guests.at[i];
+
+		if (of->used && of->up && of->link != NETWORK_LINK_ANY)
+			links |= UINT32_C(1) << of->link;
+	}
+	return links & ~(UINT32_C(1) << from->link);
+}
+
+static void to_links(struct network *net, uint32_t links,
+		     const struct eth *eth, const struct frame_meta *meta,
+		     struct view body)
+{
+	uint8_t head[ETH_HEADER_BYTES];
+	struct wr w = wr(head, sizeof(head));
+	const struct span v[2] = {
+		{ .p = head, .len = sizeof(head) },
+		{ .p = (void *)(uintptr_t)body.p, .len = body.len },
+	};
+
+	eth_emit(&w, eth);
+	for (unsigned i = 0; i < NETWORK_LINKS_MAX; i++)
+		if (links >> i & 1)
+			(void)!proto_send_link(&net->p, i, meta, v, 2);
+}
+
+/* RFC 1112 section 6.4, RFC 2464 section 7. */
+static struct mac group_mac(const struct ip *dst)
+{
+	const uint8_t *b = dst->b + 12;
+
+	if (!ip_is4(dst))
+		return (struct mac){ { 0x33, 0x33, b[0], b[1], b[2], b[3] } };
+	if (!ip_is_multicast(dst))
+		return (struct mac){ { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+	return (struct mac){ { 1, 0, 0x5e, b[1] & 0x7f, b[2], b[3] } };
+}
+
+bool switch_is_group(const struct network *net, const struct ip *dst)
+{
+	const struct prefix *p = &net->p.net4;
+
+	return ip_is_multicast(dst) || ip_is_broadcast(dst) ||
+	       (prefix_has(p, dst) && ip_is4(dst) &&
+		(ip_to_v4(*dst) | UINT32_C(0xffffffff) << (32 - p->bits)) ==
+		UINT32_MAX);
+}
+
+/* Of those links, where each guest may be spoken to by that datagram. */
+static uint32_t allowed_links(const struct network *net, uint32_t links,
+			      const struct ip_packet *ip,
+			      const struct udp *udp)
+{
+	struct guard_flow flow = {
+		.path = GUARD_TO_WORLD, .protocol = PROTO_UDP,
+		.guest = { .ip = ip->src, .port = udp->src_port },
+		.peer = { .ip = ip->dst, .port = udp->dst_port },
+	};
+
+	if (!guard_passes(net, &flow))
+		return 0;
+	flow.path = GUARD_TO_GUEST;
+	for (unsigned i = 0; i < NETWORK_GUESTS_MAX; i++) {
+		const struct guest *of = &net->p.guests.at[i];
+		const struct member *m = &net->members[i];
+		const uint32_t bit = of->link < NETWORK_LINKS_MAX ?
+				     UINT32_C(1) << of->link : 0;
+
+		flow.peer.ip = ip->v6 ? m->ip6 : m->ip4;
+		if (of->used && (links & bit) && !guard_passes(net, &flow))
+			links &= ~bit;
+	}
+	return links;
+}
+
+enum drop switch_group(struct network *net, const struct arrival *from,
+		       const struct ip_packet *ip,
+		       const struct frame_meta *meta)
+{
+	const struct eth eth = {
+		.dst = group_mac(&ip->dst), .src = from->mac,
+		.type = ip->v6 ? ETH_IPV6 : ETH_IPV4,
+	};
+	uint32_t links = other_links(net, from);
+	struct frame_meta out;
+	struct udp udp;
+	enum drop drop = udp_parse(ip->payload, &udp);
+
+	if (drop == DROP_OK && is_dhcp_server(ip, &udp))
+		drop = DROP_ROLE;
+	if (drop == DROP_OK)
+		drop = meta_for(ip, meta, &out);
+	if (drop != DROP_OK || !links)
+		return drop;
+	if (out.gso || ip->whole.len > net->p.mtu)
+		return DROP_TOOBIG;
+	if (!may_flood(net, from->guest))
+		return DROP_LIMIT;
+	links = allowed_links(net, links, ip, &udp);
+	to_links(net, links, &eth, &out, ip->whole);
+	return links ? DROP_OK : DROP_FIREWALL;
+}
+
 /* ---- neighbours ---- */
 
 enum drop switch_arp(struct network *net, const struct arrival *from,
@@ -472,31 +596,6 @@ enum drop switch_arp(struct network *net, const struct arrival *from,
 	return DROP_OK;
 }
 
-/* To every link but that one; there is a guest on each that is listed. */
-static void to_others(struct network *net, unsigned link,
-		      const struct eth *eth, struct view body)
-{
-	const struct frame_meta meta = { 0 };
-	uint8_t head[ETH_HEADER_BYTES];
-	struct wr w = wr(head, sizeof(head));
-	const struct span v[2] = {
-		{ .p = head, .len = sizeof(head) },
-		{ .p = (void *)(uintptr_t)body.p, .len = body.len },
-	};
-	uint32_t links = 0;
-
-	eth_emit(&w, eth);
-	for (unsigned i = 0; i < NETWORK_GUESTS_MAX; i++) {
-		const struct guest *of = &net->p.guests.at[i];
-
-		if (of->used && of->up && of->link != NETWORK_LINK_ANY)
-			links |= 1u << of->link;
-	}
-	for (unsigned i = 0; i < NETWORK_LINKS_MAX; i++)
-		if (i != link && (links >> i & 1))
-			(void)!proto_send_link(&net->p, i, &meta, v, 2);
-}
-
 enum drop switch_ndp(struct network *net, const struct arrival *from,
 		     const struct ip_packet *ip, const struct ndp *n)
 {
@@ -513,15 +612,13 @@ enum drop switch_ndp(struct network *net, const struct arrival *from,
 	if ((n->has_mac && !mac_equal(&n->mac, &from->mac)) ||
 	    (advert && !network_heard(net, from, &n->target)))
 		return DROP_SOURCE;
-	if (ip_is_multicast(&ip->dst))
-		eth.dst = (struct mac){ { 0x33, 0x33, ip->dst.b[12],
-					  ip->dst.b[13], ip->dst.b[14],
-					  ip->dst.b[15] } };
-	else
-		eth.dst = *proto_mac(&net->p, &ip->dst);
-	if (other < 0)
-		to_others(net, from->link, &eth, ip->whole);
-	else
+	eth.dst = ip_is_multicast(&ip->dst) ? group_mac(&ip->dst) :
+					      *proto_mac(&net->p, &ip->dst);
+	if (other >= 0)
 		emit(net, &eth, whose, &meta, ip->whole, NULL, 0);
+	else if (!may_flood(net, from->guest))
+		return DROP_LIMIT;
+	else
+		to_links(net, other_links(net, from), &eth, &meta, ip->whole);
 	return DROP_OK;
 }

@@ -9,14 +9,17 @@
  * link as they are, with both ends' own addresses and MACs; no connection
  * ends here. But it is a switch that looks at IP, and knows who is who
  * (proto/guests.h): a packet goes where the address it is for is, at
- * whichever MAC the sender has sent it, and nothing is flooded.
+ * whichever MAC the sender has sent it, and but for datagrams to groups nothing
+ * is flooded.
  *
  *   ARP, NDP    a request goes to the guest that has the address asked for,
  *               an answer to who asked, if the sender speaks for itself; an
  *               advert to all nodes goes to all (RFC 4862 section 5.4.4).
  *               Router advertisements and redirects go nowhere: there is one
  *               router; nor does what only a DHCP server says
- *   IP          to one guest; groups and broadcast go nowhere
+ *   IP          to one guest; of what is for a group, or for all, datagrams of
+ *               UDP (mDNS, SSDP ..) go to each other link whose guests may all
+ *               be spoken to at that port; they are no flow
  *
  * A packet needs a *flow*: of TCP, UDP or echo by addresses and ports, of any
  * other protocol by its number. Its first packet is asked about: the rules
@@ -39,7 +42,8 @@
  * guest has begun SWITCH_GUEST_PART, and each guest's share (proto/share.h);
  * one more is DROP_FLOWS. A packet over the MTU is DROP_TOOBIG, and who sent
  * it is told. A batch of TCP is of segments of SWITCH_SEGMENT_LEAST bytes at
- * least.
+ * least. To all others a guest says SWITCH_FLOODS frames at once, and then one
+ * in SWITCH_FLOOD_NS; more is DROP_LIMIT.
  */
 #ifndef NETWORK_SWITCH_H
 #define NETWORK_SWITCH_H
@@ -57,6 +61,8 @@
 #define SWITCH_PART		2	/* of the flows: one in so many */
 #define SWITCH_GUEST_PART	8
 #define SWITCH_SEGMENT_LEAST	88
+#define SWITCH_FLOODS		200u	/* to all others, at once */
+#define SWITCH_FLOOD_NS		UINT64_C(10000000)	/* then one in so long */
 
 struct network;
 struct arrival;
@@ -84,6 +90,14 @@ bool switch_is_for(const struct network *net, const struct ip *src,
  */
 enum drop switch_packet(struct network *net, const struct ip_packet *ip,
 			const struct frame_meta *meta);
+
+/* Is that a group here, or everybody on the network? */
+bool switch_is_group(const struct network *net, const struct ip *dst);
+
+/* A datagram for such, with the sender's own address. */
+enum drop switch_group(struct network *net, const struct arrival *from,
+		       const struct ip_packet *ip,
+		       const struct frame_meta *meta);
 
 /* to: of the frame. What the gateway does not answer itself. */
 enum drop switch_arp(struct network *net, const struct arrival *from,

@@ -137,6 +137,25 @@ def test_names_of_all(fleet):
         "dinghy.slipway.internal.\n"
 
 
+def test_a_group_hears(fleet):
+    """As mDNS has it."""
+    group = "224.0.0.251"
+    with fleet.ship:
+        ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                       socket.inet_aton(group) +
+                       socket.inet_aton(fleet.ship.ip4))
+        ear.bind((group, 5353))
+        ear.settimeout(5)
+    with fleet.boat:
+        mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        mouth.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+    with ear, mouth:
+        mouth.sendto(b"who is ship?", (group, 5353))
+        said, who = ear.recvfrom(99)
+        assert (said, who[0]) == (b"who is ship?", fleet.boat.ip4)
+
+
 def test_status_tells_of_all(fleet):
     for m in fleet.machines:
         assert m.pings(WORLD4)

@@ -70,6 +70,7 @@ unsigned test_failures;
 	X(network_frames)						\
 	X(network_gather)						\
 	X(network_garbage)						\
+	X(network_groups)						\
 	X(network_guard)						\
 	X(network_guests)						\
 	X(network_names)						\
