@@ -7,6 +7,7 @@
 
 #include "engine/state.h"
 #include "linux/channel.h"
+#include "linux/dial.h"
 #include "linux/messages.h"
 
 static struct engine *engine_of(void *host)
@@ -41,6 +42,7 @@ static int agent_open(void *ctx, const struct endpoint *from,
 {
 	struct engine *e = engine_of(ctx);
 	struct network_guest whose;
+	uint64_t other;
 	int pair[2], error = 0;
 
 	if (!network_guest_at(e->net, &from->ip, &whose) ||
@@ -52,6 +54,7 @@ static int agent_open(void *ctx, const struct endpoint *from,
 		error = errno;
 	else
 		error = hand_over(e, from, whose.id, pair[1]);
+	other = dial_cookie(pair[1]);
 	close(pair[1]);
 	if (error) {
 		close(pair[0]);
@@ -59,8 +62,17 @@ static int agent_open(void *ctx, const struct endpoint *from,
 	}
 	e->agents.at[e->agents.n++] = (struct agent_flow){
 		.fd = pair[0], .guest = whose.id, .link = whose.link,
+		.other = other,
 	};
 	return pair[0];
+}
+
+static struct agent_flow *flow_of(struct agents *a, int fd)
+{
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->at[i].fd == fd)
+			return &a->at[i];
+	return NULL;
 }
 
 static void agent_close(void *ctx, int id, bool reset)
@@ -68,12 +80,47 @@ static void agent_close(void *ctx, int id, bool reset)
 	struct engine *e = engine_of(ctx);
 	struct agents *a = &e->agents;
 
-	for (uint32_t i = 0; i < a->n; i++)
-		if (a->at[i].fd == id) {
-			a->at[i] = a->at[--a->n];
-			break;
-		}
+	struct agent_flow *f = flow_of(a, id);
+	const struct handle relay = f ? f->relay : (struct handle){ 0 };
+
+	if (f)
+		*f = a->at[--a->n];
+	if (relay.gen && reset)
+		relays_reset(e->relays, relay);
 	hostenv_ops.tcp.close(ctx, id, reset);
+}
+
+static int64_t agent_recv(void *ctx, int id, const struct span *v, unsigned n)
+{
+	const int64_t got = hostenv_ops.tcp.recv(ctx, id, v, n);
+	const struct agent_flow *f;
+
+	if (got)
+		return got;
+	f = flow_of(&engine_of(ctx)->agents, id);
+	return f && f->reset ? -ENV_RESET : 0;
+}
+
+static int agent_connected(void *ctx, int id)
+{
+	const struct agent_flow *f = flow_of(&engine_of(ctx)->agents, id);
+
+	return f && f->reset ? -ENV_RESET :
+			       hostenv_ops.tcp.connected(ctx, id);
+}
+
+void agents_relay(void *ctx, uint64_t cookie, struct handle relay, bool reset)
+{
+	struct engine *e = ctx;
+	struct agents *a = &e->agents;
+
+	for (uint32_t i = 0; i < a->n; i++) {
+		if (a->at[i].other != cookie)
+			continue;
+		a->at[i].reset = reset;
+		a->at[i].relay = reset ? (struct handle){ 0 } : relay;
+		return;
+	}
 }
 
 void agents_ops(struct env_ops *ops)
@@ -81,6 +128,8 @@ void agents_ops(struct env_ops *ops)
 	ops->agent_open = agent_open;
 	ops->agent = hostenv_ops.tcp;
 	ops->agent.close = agent_close;
+	ops->agent.recv = agent_recv;
+	ops->agent.connected = agent_connected;
 }
 
 void agents_hang_up(struct agents *a, unsigned link)

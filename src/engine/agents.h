@@ -13,6 +13,10 @@
  * gone with it: what the keeper has of them ends at once, though no packet
  * says so, and nothing of the others'.
  *
+ * A pair of sockets knows no reset. So where the keeper's end has become a
+ * relay's (engine/relay.h), that and the flow tell each other here of one: it
+ * comes out behind what was said before it, instead of the end.
+ *
  * Limits. AGENT_STREAMS_MAX at a time, AGENT_STREAMS_EACH of one guest; one
  * more is refused, and so is one that the keeper is too busy to take:
  * DROP_SYSTEM counts them.
@@ -20,8 +24,10 @@
 #ifndef ENGINE_AGENTS_H
 #define ENGINE_AGENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/handle.h"
 #include "env/env.h"
 
 #define AGENT_STREAMS_MAX	2048
@@ -30,6 +36,9 @@
 struct agent_flow {
 	int fd;				/* the flow's end */
 	uint8_t guest, link;		/* the core's numbers */
+	bool reset;			/* the other end was: so its end is */
+	uint64_t other;			/* cookie of the other end (linux/dial.h) */
+	struct handle relay;		/* which has that; gen 0: none */
 };
 
 struct agents {
@@ -39,6 +48,9 @@ struct agents {
 
 /* Set what env does for an agent; ctx is the engine's `host`. */
 void agents_ops(struct env_ops *ops);
+
+/* Of a relay, to ctx, the engine: relay_agent_fn. */
+void agents_relay(void *ctx, uint64_t cookie, struct handle relay, bool reset);
 
 /* That link has ended. */
 void agents_hang_up(struct agents *a, unsigned link);

@@ -235,7 +235,8 @@ static int prepare(struct engine *e, struct fail *fail)
 		.keeper_ch = e->setup.keeper_ch,
 		.most = budget.relays, .pipes = budget.pipes,
 		.bytes = e->host.tcp_bytes,
-		.offer = offer, .judge = judge, .ctx = e,
+		.offer = offer, .judge = judge, .agent = agents_relay,
+		.ctx = e,
 	});
 	if (!open_links(e))
 		return fail_set(fail, "the engine cannot start: a link: %s",

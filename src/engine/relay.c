@@ -35,6 +35,7 @@ struct stream {
 	bool writable;		/* sink may take more */
 	bool eof;		/* source has ended */
 	bool shut;		/* sink was told */
+	bool torn;		/* its end is a reset, or stands for one */
 };
 
 struct relay {
@@ -198,8 +199,21 @@ static void reset_socket(int fd)
 	(void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
+/* To the flow behind an agent's end, if there is one yet. */
+static void tell_agents(struct relays *r, const struct relay *y, bool reset)
+{
+	const enum side side = y->to_host ? CLIENT : SERVER;
+	const struct handle h = { .slot = slot_of(r, y), .gen = y->gen };
+
+	if (y->by_agent && y->fd[side] >= 0)
+		r->setup.agent(r->setup.ctx, dial_cookie(y->fd[side]), h,
+			       reset);
+}
+
 static void relay_free(struct relays *r, struct relay *y, bool reset)
 {
+	if (reset)
+		tell_agents(r, y, true);
 	for (int side = CLIENT; side <= SERVER; side++) {
 		if (y->fd[side] >= 0 && reset)
 			reset_socket(y->fd[side]);
@@ -309,6 +323,8 @@ static bool pump(struct relays *r, struct relay *y, enum side source)
 	uint32_t budget = RELAY_TURN_BYTES;
 	enum step step = MOVED;
 
+	if (s->torn && s->shut)
+		return false;
 	while (step == MOVED && !s->shut) {
 		const uint32_t before = s->in_pipe;
 		uint32_t moved = 0;
@@ -319,6 +335,8 @@ static bool pump(struct relays *r, struct relay *y, enum side source)
 				break;
 			step = empty(s, to);
 			moved = before - s->in_pipe;
+		} else if (s->eof && s->torn) {
+			step = BROKEN;
 		} else if (s->eof) {
 			s->shut = true;
 			shutdown(to, SHUT_WR);
@@ -487,6 +505,8 @@ static void accept_one(struct relays *r, const struct forward *f, int fd,
 	y->guest = f->guest;
 	y->begun_s = now_s();
 	y->client_port = client_port;
+	if (y->to_host)
+		tell_agents(r, y, false);
 	heed(r, y, judge(r, y));
 }
 
@@ -603,6 +623,8 @@ void relays_connected(struct relays *r, uint32_t id, int fd, int error)
 	}
 	y->waiting = false;
 	y->fd[SERVER] = fd;
+	if (!y->to_host)
+		tell_agents(r, y, false);
 	bound_buffers(r, y);
 	read_urgent_inline(y);
 	slot = RELAY_SLOT_BASE + 2 * id;
@@ -613,6 +635,14 @@ void relays_connected(struct relays *r, uint32_t id, int fd, int error)
 		heed(r, y, judge(r, y));
 }
 
+void relays_reset(struct relays *r, struct handle h)
+{
+	struct relay *y = h.slot < r->fresh ? &r->relays[h.slot] : NULL;
+
+	if (y && y->used && y->gen == h.gen)
+		y->from[y->to_host ? CLIENT : SERVER].torn = true;
+}
+
 static void socket_event(struct relays *r, struct handle h, uint32_t events)
 {
 	const uint32_t at = h.slot - RELAY_SLOT_BASE;
@@ -621,6 +651,9 @@ static void socket_event(struct relays *r, struct handle h, uint32_t events)
 
 	if (!y || !y->used || y->gen != h.gen)
 		return;
+	/* Of one that is not read any more nothing else would tell. */
+	if (events & EPOLLERR && y->from[side].eof)
+		y->from[side].torn = true;
 	if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		y->from[side].readable = true;
 	if (events & EPOLLPRI)

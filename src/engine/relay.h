@@ -13,8 +13,8 @@
  * being copied.
  *
  * Each direction goes on alone: end of stream is passed on as shutdown()
- * when the pipe is empty, a reset as a reset of the other side, and a
- * direction that nobody reads never stops the other. A pipe is held only
+ * when the pipe is empty, a reset as a reset of the other side, also behind
+ * the end of a stream, and a direction that nobody reads never stops the other. A pipe is held only
  * while bytes are in it. Those whose readers are slow may hold all pipes:
  * then the others' bytes are copied, and stay in the socket that they came by
  * until the other has taken them.
@@ -72,6 +72,13 @@ typedef enum network_judgement relay_judge_fn(void *ctx,
 typedef void relay_offer_fn(void *ctx, int fd, const struct endpoint *to,
 			    bool by_frames);
 
+/*
+ * One end of a relay is an agent's, of that cookie (linux/dial.h): from now on,
+ * or, reset, not any more, and the guest is to see a reset.
+ */
+typedef void relay_agent_fn(void *ctx, uint64_t cookie, struct handle relay,
+			    bool reset);
+
 size_t relays_bytes(void);
 /* Copied; descriptors are borrowed. */
 struct relays_setup {
@@ -83,6 +90,7 @@ struct relays_setup {
 	uint64_t bytes;		/* for the buffers of all sockets together */
 	relay_offer_fn *offer;	/* takes fd */
 	relay_judge_fn *judge;
+	relay_agent_fn *agent;
 	void *ctx;
 };
 
@@ -107,6 +115,12 @@ void relays_forward_del(struct relays *r, uint32_t id);
 
 /* An event of a handle at or above RELAY_SLOT_BASE. */
 void relays_event(struct relays *r, struct handle h, uint32_t epoll_events);
+
+/*
+ * The guest has reset an agent's end: once what it had said is through, so is
+ * the other end.
+ */
+void relays_reset(struct relays *r, struct handle h);
 
 /* The helper's answer; fd (taken) is -1 and error an errno on failure. */
 void relays_connected(struct relays *r, uint32_t id, int fd, int error);

@@ -140,9 +140,14 @@ size_t carry_fill(struct carries *c, struct pollfd *p)
 		for (unsigned side = 0; side < 2; side++) {
 			const short events = wanted(y, side);
 
-			/* Who wants nothing would hear of hang-ups for ever. */
+			/*
+			 * Who wants nothing hears of a reset; but of both
+			 * directions' end it would hear for ever.
+			 */
 			p[n++] = (struct pollfd){
-				.fd = events ? y->fd[side] : -1,
+				.fd = events || (y->state == CARRY_OPEN &&
+						 !y->from[!side].shut) ?
+				      y->fd[side] : -1,
 				.events = events,
 			};
 		}
@@ -207,6 +212,16 @@ static int advance(const struct carries *c, struct carry *y)
 	return 0;
 }
 
+/* Has a side been reset that is not read from now, and so would not say so? */
+static bool is_reset(const struct carry *y, const struct pollfd of[2])
+{
+	for (unsigned side = 0; side < 2; side++)
+		if (of[side].revents & POLLERR &&
+		    (y->from[side].n || y->from[side].eof))
+			return true;
+	return false;
+}
+
 void carry_turn(struct carries *c, const struct pollfd *p,
 		void (*failed)(void *ctx, uint32_t id, int error), void *ctx)
 {
@@ -219,6 +234,8 @@ void carry_turn(struct carries *c, const struct pollfd *p,
 			continue;
 		if (of[SIDE_GATEWAY].revents || of[SIDE_LOCAL].revents)
 			error = advance(c, y);
+		if (y->state == CARRY_OPEN && is_reset(y, of))
+			carry_free(y, true);
 		if (!error)
 			continue;
 		failed(ctx, y->id, error);

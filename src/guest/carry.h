@@ -6,7 +6,7 @@
  * the token, and one in the machine. Full duplex: what one side has said waits
  * in a buffer of CARRY_BYTES for the other, and a side is not read while its
  * buffer is full. The end of one direction is passed on behind its data; a
- * reset of either socket resets the other.
+ * reset of either socket resets the other, behind what that takes at once.
  *
  *   CARRY_LOCAL	the socket in the machine connects
  *   CARRY_GATEWAY	the one to the gateway does

@@ -11,6 +11,7 @@ runs as root, as it does in a virtual machine (test_agent.py).
 """
 
 import contextlib
+import errno
 import signal
 import socket
 import struct
@@ -312,6 +313,87 @@ def test_one_that_fills_its_part_is_alone_with_that(fleet):
         for s in silent:
             assert is_over(s, 10)
     assert fleet.slipway("exec", "ship/ship-3", "true").returncode == 0
+
+
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+    s.close()
+
+
+def hears_reset(s):
+    """What comes before it, if it does; else None."""
+    s.settimeout(5)
+    said = b""
+    try:
+        while more := s.recv(4096):
+            said += more
+    except ConnectionResetError:
+        return said
+    return None
+
+
+@contextlib.contextmanager
+def ends(fleet, server):
+    """
+    Both ends of a connection that an agent carries, of which "inside" is the
+    machine's, and listens or not.
+    """
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        if server == "inside":
+            with fleet.ship:
+                listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        listener.settimeout(5)
+        port = listener.getsockname()[1]
+
+        def connected():
+            if server == "inside":
+                s = socket.socket()
+            else:
+                with fleet.ship:
+                    s = socket.socket()
+            stack.enter_context(s)
+            return s.connect_ex(("127.0.0.1", port)) == 0 and s
+
+        there = {}
+        until(lambda: there.update(s=connected()) or there["s"], 5,
+              "the port", 0.05)
+        accepted = stack.enter_context(listener.accept()[0])
+        yield (accepted, there["s"]) if server == "inside" else \
+            (there["s"], accepted)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("by", ["inside", "outside"])
+@pytest.mark.parametrize("server", ["inside", "outside"])
+def test_a_reset_arrives_as_one(fleet, server, by, half):
+    """half: whoever resets has ended its own direction before."""
+    with ends(fleet, server) as (inside, outside):
+        one, other = (inside, outside) if by == "inside" else (outside,
+                                                               inside)
+        other.sendall(b"hello")
+        assert one.recv(5) == b"hello"
+        one.sendall(b"last words")
+        if half:
+            one.shutdown(socket.SHUT_WR)
+            assert other.recv(99) == b"last words"
+            assert other.recv(1) == b""
+        reset(one)
+        if not half:
+            assert hears_reset(other) == b"last words"
+            return
+        # To one that has read the end Linux calls it a broken pipe.
+        until(lambda: other.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) ==
+              errno.EPIPE, 5, "the reset", 0.01)
+
+
+def test_an_end_arrives_as_one(fleet):
+    with ends(fleet, "inside") as (inside, outside):
+        inside.sendall(b"bye")
+        inside.close()
+        assert hears_reset(outside) is None
 
 
 def test_carry_with_nobodys_token_is_cut_off(fleet):
