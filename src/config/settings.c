@@ -121,7 +121,7 @@ const struct setting settings[] = {
 	{ .option = "gateway", .argument = "ADDR",
 	  .take = value_gateway, .commands = FOR_GUEST,
 	  .accepts = "an address",
-	  .normal = "that of the IPv4 default route",
+	  .normal = "that of the default route, of IPv4 first",
 	  .help = "where the host is" },
 	{ .option = "host-interface",
 	  .section = "network", .key = "hostInterface",

@@ -340,25 +340,26 @@ static bool serve(struct agent *a)
 	}
 }
 
-static bool find_gateway(struct ip *out)
+/* Where the default routes lead: IPv4's first. How many. */
+static unsigned find_gateways(struct ip out[2])
 {
 	struct netlink *nl = netlink_open();
-	const bool found = nl && netlink_default_gateway(nl, out);
+	unsigned n = 0;
 
-	if (nl)
-		netlink_close(nl);
-	return found;
+	if (!nl)
+		return 0;
+	n += netlink_default_gateway(nl, &out[n]);
+	n += netlink_default_gateway6(nl, &out[n]);
+	netlink_close(nl);
+	return n;
 }
 
 /* One try. true: the gateway has heard us for a while. */
-static bool try(struct agent *a, const struct ip *gateway)
+static bool try_one(struct agent *a, const struct ip *gateway)
 {
 	bool heard;
 
-	if (gateway)
-		a->carries.gateway = *gateway;
-	else if (!find_gateway(&a->carries.gateway))
-		return false;
+	a->carries.gateway = *gateway;
 	a->from.fd = gateway_connect(&a->carries.gateway, true);
 	if (a->from.fd < 0)
 		return false;
@@ -368,6 +369,21 @@ static bool try(struct agent *a, const struct ip *gateway)
 		unbind_port(a, a->binds[0].id);
 	carry_end(&a->carries);
 	return heard;
+}
+
+/* The other one only if the first is none that hears us. */
+static bool try(struct agent *a, const struct ip *gateway)
+{
+	struct ip found[2];
+	unsigned n = 0;
+
+	if (gateway)
+		return try_one(a, gateway);
+	n = find_gateways(found);
+	for (unsigned i = 0; i < n; i++)
+		if (try_one(a, &found[i]))
+			return true;
+	return false;
 }
 
 void agent_serve(const struct ip *gateway, const char *version)

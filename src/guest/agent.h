@@ -26,7 +26,10 @@
 #define AGENT_AGAIN_MOST_MS	4000
 #define AGENT_BOOTED_FILE	"/run/slipway-guest.booted"
 
-/* gateway: NULL, that of the IPv4 default route, whichever that is then. */
+/*
+ * gateway: NULL, that of the IPv4 default route, whichever that is then; or, if
+ * that does not hear us, that of IPv6.
+ */
 _Noreturn void agent_serve(const struct ip *gateway, const char *version);
 
 #endif

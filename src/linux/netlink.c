@@ -605,3 +605,32 @@ bool netlink_default_gateway(struct netlink *nl, struct ip *out)
 	*out = best.gateway;
 	return true;
 }
+
+/* The prefix on a link: its route has no gateway. */
+static void keep_on_link(void *arg, const struct nlmsghdr *h)
+{
+	struct route *link = arg;
+	struct route r;
+
+	if (route_read(h, &r) && r.table == RT_TABLE_MAIN &&
+	    r.dst.bits == 64 && !r.has_gateway && r.oif == link->oif &&
+	    !ip_is_link_local(&r.dst.ip) && !link->dst.bits)
+		link->dst = r.dst;
+}
+
+bool netlink_default_gateway6(struct netlink *nl, struct ip *out)
+{
+	struct route best = { .has_gateway = false };
+
+	if (dump_routes(nl, AF_INET6, keep_default, &best) ||
+	    !best.has_gateway)
+		return false;
+	*out = best.gateway;
+	if (!ip_is_link_local(out))
+		return true;
+	if (dump_routes(nl, AF_INET6, keep_on_link, &best) || !best.dst.bits)
+		return false;
+	*out = best.dst.ip;
+	out->b[15] = 1;
+	return true;
+}

@@ -121,4 +121,11 @@ unsigned netlink_addresses(struct netlink *nl, bool v6, struct ip *out,
  */
 bool netlink_default_gateway(struct netlink *nl, struct ip *out);
 
+/*
+ * The same of IPv6, as an address that needs no interface: where the route is to
+ * a link-local one, as router advertisements have it, the first (::1) of the
+ * prefix of 64 bits that is on that link. true if there is one.
+ */
+bool netlink_default_gateway6(struct netlink *nl, struct ip *out);
+
 #endif

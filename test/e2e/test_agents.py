@@ -12,6 +12,7 @@ runs as root, as it does in a virtual machine (test_agent.py).
 
 import contextlib
 import errno
+import ipaddress
 import signal
 import socket
 import struct
@@ -394,6 +395,25 @@ def test_an_end_arrives_as_one(fleet):
         inside.sendall(b"bye")
         inside.close()
         assert hears_reset(outside) is None
+
+
+def test_it_comes_by_ipv6_where_there_is_no_other_way(fleet):
+    """By the router that advertises itself, and by the link's prefix."""
+    m, gateway = fleet.raft, fleet.status()["gateway"]
+    until(lambda: "default via fe80:" in m.sh("ip -6 route").stdout, 10,
+          "an advertisement", 0.1)
+    m.sh(f"ip route del default; ip -6 route del default via "
+         f"{gateway['ipv6']}")
+    try:
+        with fleet.without(m):
+            pass
+        own = ipaddress.ip_address(fleet.agent_of("ship-3")["address"])
+        assert own in ipaddress.ip_network(m.ip6 + "/64", strict=False)
+        done = fleet.slipway("exec", "ship/ship-3", "echo", "by six")
+        assert done.stdout == "by six\n", done.stderr
+    finally:
+        m.sh(f"ip route add default via {gateway['ipv4']}; "
+             f"ip -6 route add default via {gateway['ipv6']}")
 
 
 def test_carry_with_nobodys_token_is_cut_off(fleet):
