@@ -12,11 +12,16 @@ runs as root, as it does in a virtual machine (test_agent.py).
 
 import contextlib
 import errno
+import fcntl
 import ipaddress
+import os
+import pty
+import select
 import signal
 import socket
 import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -162,6 +167,56 @@ def test_exec_runs_where_it_is_told(fleet):
     assert run("ship/ship-3") == [RAFT]
     done = fleet.slipway("exec", "ship/nobody", "true")
     assert done.returncode == 125 and "no guest of that name" in done.stderr
+
+
+SIZES = """
+import os, signal, sys
+def show(*_):
+    print("size", *os.get_terminal_size(), flush=True)
+signal.signal(signal.SIGWINCH, show)
+show()
+sys.exit(len(sys.stdin.readline().strip()))
+"""
+
+
+class Terminal:
+    """A command's, which it may call its own."""
+
+    def __init__(self, fleet, *argv):
+        self.ours, its = pty.openpty()
+        self.heard = b""
+        self.resize(25, 80)
+        self.command = subprocess.Popen(
+            fleet.slipway.argv(*argv), env=fleet.slipway.env, stdin=its,
+            stdout=its, stderr=its, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(its)
+
+    def resize(self, rows, columns):
+        """As a terminal emulator does whose window is another size."""
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ,
+                    struct.pack("4H", rows, columns, 0, 0))
+
+    def hear(self, text):
+        while text not in self.heard:
+            assert select.select([self.ours], [], [], 10)[0], self.heard
+            self.heard += os.read(self.ours, 4096)
+        self.heard = self.heard.partition(text)[2]
+
+
+def test_a_commands_terminal_has_the_size_that_ours_has(fleet):
+    t = Terminal(fleet, "exec", "ship/boat", "python3", "-c", SIZES)
+    try:
+        t.hear(b"size 80 25\r\n")
+        for columns, rows in (101, 33), (20, 5), (65535, 65535), (80, 24):
+            t.resize(rows, columns)
+            t.hear(b"size %d %d\r\n" % (columns, rows))
+        os.write(t.ours, b"seven..\r")
+        assert t.command.wait(10) == 7
+    finally:
+        t.command.kill()
+        t.command.wait()
+        os.close(t.ours)
 
 
 def test_exec_of_one_that_joined(fleet):
