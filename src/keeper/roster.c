@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "keeper/process.h"
 #include "keeper/state.h"
@@ -202,11 +203,48 @@ static void dns_name(const char *name, char out[CONFIG_HOSTNAME_BYTES])
 	snprintf(out, CONFIG_HOSTNAME_BYTES, "%s", name);
 }
 
+/* Known by the same MAC, or found by the same name? */
+static bool is_same(const struct roster_guest *a, const char *hostname,
+		    const struct mac *mac, bool learn_mac)
+{
+	return !strcasecmp(a->hostname, hostname) ||
+	       (!learn_mac && !a->learn_mac && mac_equal(&a->mac, mac));
+}
+
+/*
+ * A guest of which the engine would not have two: by its DNS name, or by the
+ * MAC that it is known by.
+ */
+static int check_alone(const struct keeper *k, const struct roster_guest *g,
+		       struct fail *fail)
+{
+	const struct config *c = k->in.config;
+	const char *other = NULL;
+
+	if (is_same(g, c->hostname[0] ? c->hostname : k->in.name,
+		    &k->in.plan.guest_mac, k->machine && !c->has_mac))
+		other = k->in.name;
+
+	for (unsigned i = 1; i < NETWORK_GUESTS_MAX && !other; i++) {
+		const struct roster_guest *at = &k->roster.at[i];
+
+		if (at->used && is_same(g, at->hostname, &at->mac,
+					at->learn_mac))
+			other = at->name;
+	}
+	if (mac_equal(&g->mac, &k->in.gateway_mac))
+		other = "the gateway";
+	return other ? fail_set(fail, "guest %s: the DNS name %s or the MAC "
+				"that it would have is %s's; give another by "
+				"--name, or hostname and macAddress in its "
+				"section", g->name, g->hostname, other) : 0;
+}
+
 int roster_add(struct keeper *k, const char *name, uint8_t link,
 	       bool learn_mac, struct fail *fail)
 {
 	const struct config_guest *section = config_guest(k->in.config, name);
-	struct roster_guest *g = NULL;
+	struct roster_guest *g = NULL, new = { .used = false };
 	struct ip ip4;
 	unsigned at = 1;
 
@@ -222,16 +260,19 @@ int roster_add(struct keeper *k, const char *name, uint8_t link,
 				"free for it, or another guest has its own; "
 				"give it one, or a larger --subnet", name);
 	g = &k->roster.at[at];
-	*g = (struct roster_guest){
+	new = (struct roster_guest){
 		.used = true, .link = link, .learn_mac = learn_mac,
 		.mac = section && section->has_mac ? section->mac :
 						     plan_guest_mac(name),
 		.ip4 = ip4, .ip6 = roster_ip6(&k->in.plan, &ip4),
 		.until_ns = NEVER, .tap_fd = -1,
 	};
-	strcpy(g->name, name);
+	strcpy(new.name, name);
 	dns_name(section && section->hostname[0] ? section->hostname : name,
-		 g->hostname);
+		 new.hostname);
+	if (check_alone(k, &new, fail) < 0)
+		return -1;
+	*g = new;
 	if (!section || !section->has_address)
 		keep(k, name, &ip4);
 	tell(k, at);

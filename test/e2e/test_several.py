@@ -464,6 +464,19 @@ def test_a_container_joins(root, world):
         assert run_in(home, f"ping -c1 -w5 {WORLD4}").returncode == 0
 
 
+def test_who_joins_is_told_that_it_cannot(slipway, tmp_path):
+    """Before it has begun: two of one name in DNS."""
+    config = tmp_path / "slipway.conf"
+    config.write_text("[network]\nhostname = deck\n")
+    with contextlib.closing(slipway.guest("--config", config, name="home")):
+        done = slipway("run", "--join", "home", "--name", "deck", "true")
+        assert done.returncode == 125 and "home's; give another" in \
+            done.stderr, done
+        assert len(one(slipway, "home")["guests"]) == 1
+        done = slipway("run", "--join", "home", "--name", "mate", "true")
+        assert done.returncode == 0, done
+
+
 def test_a_joiner_ends_with_its_network(root, world):
     with contextlib.closing(root.guest(name="home")):
         visitor = root.popen("run", "--join", "home", "--name", "visitor",
