@@ -23,10 +23,11 @@ static const struct api_call calls[API_MAX] = {
 		"to be published, and what there is of it." },
 	[API_FLOWS] = { "GET", "/v1/flows", "",
 		"flows: [{protocol, state, guest, peer, begun_by, "
-		"from_guest, to_guest, rtt_us, age_s}], more",
+		"from_guest, to_guest, rtt_us, age_s, guest_name, peer_name}], "
+		"more",
 		"Flows that live, at most 10,000; `more` counts the others. "
 		"Of TCP the state of the gateway's end, and the round trip "
-		"to the guest." },
+		"to the guest. Of several guests, their names." },
 	[API_PUBLISH] = { "POST", "/v1/publish", "publish, guest, once",
 		"publish, kept, published",
 		"Publish ports, as `--publish` writes them, from now on and, "

@@ -8,6 +8,7 @@
 #include "control/table.h"
 
 #define CELL 32
+#define END_CELL 64
 
 static json_int_t number_at(json_t *o, const char *key)
 {
@@ -54,9 +55,23 @@ static void age_cell(char *cell, json_int_t s)
 			 (long long)(s / 60 % 60));
 }
 
+/* NAME:PORT, of a guest of several; else as it is. */
+static const char *end_cell(char *cell, json_t *flow, const char *key,
+			    const char *name_key)
+{
+	const char *name = text_at(flow, name_key), *end = text_at(flow, key);
+	const char *port = strrchr(end, ':');
+
+	if (!*name)
+		return end;
+	snprintf(cell, END_CELL, "%s%s", name, port ? port : "");
+	return cell;
+}
+
 void render_flows_add(json_t *rows, const char *name, json_t *answer)
 {
 	char sent[CELL], received[CELL], rtt[CELL], age[CELL];
+	char guest[END_CELL], peer[END_CELL];
 	json_t *f;
 	size_t i;
 
@@ -69,8 +84,10 @@ void render_flows_add(json_t *rows, const char *name, json_t *answer)
 		age_cell(age, number_at(f, "age_s"));
 		json_array_append_new(rows, json_pack(
 			"[s, s, s, s, s, s, s, s, s, s]", name,
-			text_at(f, "protocol"), text_at(f, "guest"),
-			by_peer ? "<-" : "->", text_at(f, "peer"),
+			text_at(f, "protocol"),
+			end_cell(guest, f, "guest", "guest_name"),
+			by_peer ? "<-" : "->",
+			end_cell(peer, f, "peer", "peer_name"),
 			text_at(f, "state"), sent, received, rtt, age));
 	}
 }

@@ -60,7 +60,17 @@ void flows_want(struct keeper *k)
 		flows_expire(k);
 }
 
-static json_t *flow_json(const struct network_flow *f)
+/* Of several guests, which one has that address. */
+static void add_name(const struct keeper *k, json_t *j, const char *key,
+		     const struct ip *ip)
+{
+	const char *name = roster_has_others(k) ? roster_name_of(k, ip) : NULL;
+
+	if (name)
+		json_object_set_new(j, key, json_string(name));
+}
+
+static json_t *flow_json(const struct keeper *k, const struct network_flow *f)
 {
 	char guest[ENDPOINT_TEXT_BYTES], peer[ENDPOINT_TEXT_BYTES];
 	json_t *j;
@@ -76,6 +86,8 @@ static json_t *flow_json(const struct network_flow *f)
 		      (json_int_t)f->from_guest, "to_guest",
 		      (json_int_t)f->to_guest, "age_s",
 		      (json_int_t)f->age_s);
+	add_name(k, j, "guest_name", &f->guest.ip);
+	add_name(k, j, "peer_name", &f->peer.ip);
 	if (f->rtt_us)
 		json_object_set_new(j, "rtt_us", json_integer(f->rtt_us));
 	return j;
@@ -89,7 +101,7 @@ void flows_take(struct keeper *k, const struct msg_flows *m)
 	if (k->flows_ns == NEVER || !list)
 		return;			/* too late: nobody waits */
 	for (uint32_t i = 0; i < m->n && i < MSG_FLOWS_MAX; i++)
-		json_array_append_new(list, flow_json(&m->at[i]));
+		json_array_append_new(list, flow_json(k, &m->at[i]));
 	n = json_array_size(list);
 	if (m->next && n < FLOWS_TOLD_MAX && ask(k, m->next))
 		return;

@@ -319,6 +319,14 @@ const char *roster_name_of(const struct keeper *k, const struct ip *ip)
 	return NULL;
 }
 
+bool roster_has_others(const struct keeper *k)
+{
+	for (unsigned i = 1; i < NETWORK_GUESTS_MAX; i++)
+		if (k->roster.at[i].used)
+			return true;
+	return false;
+}
+
 int roster_free_link(const struct keeper *k)
 {
 	unsigned link = k->machine ? k->n_links : 1;
@@ -425,13 +433,27 @@ static struct guest_status status_of(const struct keeper *k, unsigned at)
 	return s;
 }
 
+/* It stands for whoever else comes up on the link of another one. */
+static bool is_spare(const struct roster *g, unsigned at)
+{
+	const struct network_guest *now = now_of(g, at);
+
+	if (!at || !g->at[at].learn_mac || !now || now->frames_from)
+		return false;
+	for (unsigned i = 0; i < g->n_now; i++)
+		if (g->now[i].id != at && g->now[i].up &&
+		    g->now[i].link == g->at[at].link)
+			return true;
+	return false;
+}
+
 size_t roster_status(struct keeper *k, const struct guest_status **out)
 {
 	struct roster *g = &k->roster;
 	size_t n = 0;
 
 	for (unsigned i = 0; i < NETWORK_GUESTS_MAX; i++)
-		if (!i || g->at[i].used)
+		if (!i || (g->at[i].used && !is_spare(g, i)))
 			g->status[n++] = status_of(k, i);
 	*out = g->status;
 	return n;

@@ -88,13 +88,19 @@ int roster_find(const struct keeper *k, const char *name);
 /* The name of the guest that has that address; NULL: none has. */
 const char *roster_name_of(const struct keeper *k, const struct ip *ip);
 
+/* Is there any but the first? */
+bool roster_has_others(const struct keeper *k);
+
 /* A link's number that no guest has; -1: there is none left. */
 int roster_free_link(const struct keeper *k);
 
 /* What the engine knows of them now. */
 void roster_take(struct keeper *k, const struct msg_guests *m);
 
-/* For status: how many, with the first. */
+/*
+ * For status: how many, with the first. One of a further link that has never
+ * been heard is none, if there is another one on that link, by its MAC.
+ */
 size_t roster_status(struct keeper *k, const struct guest_status **out);
 
 /* ---- pure ---- */

@@ -160,9 +160,8 @@ def test_status_tells_of_all(fleet):
     for m in fleet.machines:
         assert m.pings(WORLD4)
     guests = fleet.status()["guests"]
-    assert [g["name"] for g in guests] == ["ship", "boat", "ship-2", "ship-3"]
-    spare = guests.pop(2)               # of the second link: nobody yet
-    assert not spare["up"]
+    # Of the second link there is boat; nobody is ship-2.
+    assert [g["name"] for g in guests] == ["ship", "boat", "ship-3"]
     assert [g["mac"] for g in guests] == [SHIP, BOAT, RAFT]
     assert [g["link"] for g in guests] == [1, 2, 3]
     assert all(g["up"] for g in guests)
@@ -342,7 +341,12 @@ def test_rules_between_two(fleet):
         talk.sendall(b"now")
         assert talk.recv(99) == b"now"
         flows = fleet.slipway("flows", "ship").stdout
-        assert re.search(rf"{boat.ip4}:9 .*switched", flows), flows
+        assert re.search(r"\bship:\d+ .* boat:9 .*switched", flows), flows
+        flows = json.loads(fleet.slipway("flows", "--json", "ship").stdout)
+        told = next(f for f in flows["flows"] if f["peer"].endswith(":9"))
+        assert (told["guest"].split(":")[0], told["guest_name"],
+                told["peer"], told["peer_name"]) == \
+            (ship.ip4, "ship", f"{boat.ip4}:9", "boat")
         blocked("direction=in", "guest=boat", "localPort=9")
         talk.sendall(b"then")           # a flow that lives is asked about
         talk.settimeout(1)
