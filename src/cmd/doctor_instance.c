@@ -90,7 +90,11 @@ _Noreturn static void inside(const struct visit *v, int out, int until)
 	json_t *o;
 	int fd;
 
-	prctl(PR_SET_DUMPABLE, 0);
+	/*
+	 * Not before: who is not dumpable has a /proc/self of root's, and may
+	 * not write its own maps. The guest's own cannot trace what is in no
+	 * user namespace of theirs.
+	 */
 	if (guest_join(&v->ns, false, &fail) < 0)
 		_exit(1);
 	prctl(PR_SET_DUMPABLE, 0);
