@@ -346,6 +346,24 @@ const struct publish_entry *published_find(const struct published *p,
 	return NULL;
 }
 
+const struct publish_entry *published_meant(const struct published *p,
+					    const struct publish *what)
+{
+	const struct publish_entry *at = published_find(p, what);
+
+	if (at || what->guest_first != what->first)
+		return at;
+	for (unsigned i = 0; i < PUBLISHED_ENTRIES_MAX; i++) {
+		struct publish that = *what;
+
+		that.guest_first = p->entry[i].what.guest_first;
+		if (p->entry[i].used &&
+		    publish_same(&p->entry[i].what, &that))
+			return &p->entry[i];
+	}
+	return NULL;
+}
+
 enum published_add published_add(struct published *p,
 				 const struct publish *what, bool kept,
 				 const struct publish_entry **at)

@@ -102,6 +102,10 @@ void published_remove(struct published *p, const struct publish_entry *at);
 const struct publish_entry *published_find(const struct published *p,
 					   const struct publish *what);
 
+/* The same for who names the host's ports alone, as for "8080" of 8080:80. */
+const struct publish_entry *published_meant(const struct published *p,
+					    const struct publish *what);
+
 /*
  * Why an entry cannot be served, now or later: a port of it is another's, may
  * not be bound, or the guest has it on its loopback only. NULL: it can; else

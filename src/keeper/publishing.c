@@ -377,7 +377,7 @@ void publishing_unpublish(struct keeper *k, struct client *cl)
 
 	if (!wanted(k, cl, &what))
 		return;
-	at = published_find(&k->published, &what);
+	at = published_meant(&k->published, &what);
 	if (!at) {
 		refuse(cl, 404, what.text, "not published; `slipway ports' "
 		       "lists what is");

@@ -181,6 +181,11 @@ def test_publish_and_unpublish(guest, scene, slipway):
         assert done.returncode == 0 and not done.stdout, done
         assert refused(scene.world, HOST4, 8080), "gone on return"
         assert slipway("unpublish", "ctl", "8080:80").returncode == 1
+        assert slipway("publish", "ctl", "8080:80").returncode == 0
+        assert slipway("unpublish", "ctl", "8080:81").returncode == 1
+        assert slipway("unpublish", "ctl", "8080/udp").returncode == 1
+        assert slipway("unpublish", "ctl", "8080").returncode == 0
+        assert refused(scene.world, HOST4, 8080), "the host's port says which"
 
 
 def test_published_before_the_guest_listens(guest, scene, slipway):
