@@ -7,6 +7,9 @@
  * that make packets know where the gateway stands (test/fake/), so that a
  * few bytes lead deep; FRAME gives the guest's bytes as they are.
  *
+ * fuzz_town() has several guests, each on a link of its own: two bits of op say
+ * which of them speaks, and OP_GUEST lets them come and go.
+ *
  * After each turn every invariant holds and what the guest got is well
  * formed; at the end no socket and no memory is left.
  */
@@ -18,6 +21,7 @@
 #include "fake/fake.h"
 #include "fake/rules.h"
 #include "fuzz/fuzz.h"
+#include "network/state.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
@@ -38,6 +42,8 @@ enum op {
 					   fake_say() */
 	OP_RESOLVERS,		/* number; from 128 on see op_firewall() */
 	OP_MAX,
+	OP_GUEST = OP_MAX,	/* of a town: which, and what becomes of it */
+	OP_TOWN_MAX,
 };
 
 enum { MEND_MACS = 1, MEND_IP = 2, MEND_SOURCE = 4, MEND_SUM = 8 };
@@ -46,7 +52,26 @@ struct run {
 	struct fake *fake;
 	struct network *net;
 	uint64_t now;
+	unsigned guest;			/* who speaks */
+	unsigned guests;		/* of a town, as many as there may be */
 };
+
+/* Guest i has the i-th address and MAC after the first one's. */
+static void of_guest(uint8_t *last, unsigned i)
+{
+	*last = (uint8_t)(*last + i);
+}
+
+/* The setup as if whoever speaks were the first. */
+static struct network_setup speakers(const struct run *c)
+{
+	struct network_setup s = c->fake->setup;
+
+	of_guest(&s.guest_mac.b[5], c->guest);
+	of_guest(&s.guest4.b[15], c->guest);
+	of_guest(&s.guest6.b[15], c->guest);
+	return s;
+}
 
 static void deliver(struct run *c, const struct frame_meta *meta,
 		    const uint8_t *buf, size_t len)
@@ -56,7 +81,7 @@ static void deliver(struct run *c, const struct frame_meta *meta,
 	if (!exact)
 		abort();
 	memcpy(exact, buf, len);
-	network_frame(c->net, 0, meta, exact, len, c->now);
+	network_frame(c->net, c->guest, meta, exact, len, c->now);
 	free(exact);
 }
 
@@ -107,7 +132,7 @@ static void mend_sum(uint8_t *p, size_t len, bool v6)
 
 static void mend(const struct run *c, uint8_t *buf, size_t len, uint8_t how)
 {
-	const struct network_setup *s = &c->fake->setup;
+	const struct network_setup s = speakers(c);
 	uint8_t *p = buf + ETH_HEADER_BYTES;
 	bool v6;
 
@@ -116,16 +141,16 @@ static void mend(const struct run *c, uint8_t *buf, size_t len, uint8_t how)
 	len -= ETH_HEADER_BYTES;
 	v6 = buf[12] == 0x86;
 	if (how & MEND_MACS) {
-		memcpy(buf, s->gateway_mac.b, 6);
-		memcpy(buf + 6, s->guest_mac.b, 6);
+		memcpy(buf, s.gateway_mac.b, 6);
+		memcpy(buf + 6, s.guest_mac.b, 6);
 	}
 	if (buf[12] == 8 && buf[13] == 6)
 		return;			/* ARP needs no more */
 	if (how & MEND_SOURCE) {
 		if (v6)
-			memcpy(p + 8, s->guest6.b, 16);
+			memcpy(p + 8, s.guest6.b, 16);
 		else
-			memcpy(p + 12, s->guest4.b + 12, 4);
+			memcpy(p + 12, s.guest4.b + 12, 4);
 	}
 	if (how & MEND_IP)
 		mend_ip(p, len, v6);
@@ -152,18 +177,25 @@ static void op_frame(struct run *c, struct rd r)
 
 /* ---- packets that fit ---- */
 
-/* Low bits: the guest's port or echo id; bit 4: IPv6; above: where to. */
+/* Low bits: the guest's port or echo id; bit 4: IPv6; 6, 7: where to. */
 static struct ip_packet packet(const struct run *c, uint8_t who, uint8_t proto)
 {
-	const struct network_setup *s = &c->fake->setup;
+	const struct network_setup s = speakers(c);
 	const bool v6 = who & 16;
 	struct ip_packet ip = {
-		.src = v6 ? s->guest6 : s->guest4,
-		.dst = v6 ? s->gateway6 : s->gateway4,
+		.src = v6 ? s.guest6 : s.guest4,
+		.dst = v6 ? s.gateway6 : s.gateway4,
 		.v6 = v6, .ttl = 64, .proto = proto,
 	};
 
-	if (who >> 6)
+	if (c->guests && who >> 6 == 3) {
+		ip.dst = v6 ? c->fake->setup.guest6 : c->fake->setup.guest4;
+		of_guest(&ip.dst.b[15],
+			 (c->guest + 1 + (who >> 5 & 1)) % c->guests);
+	} else if (c->guests && who >> 6 == 2) {
+		ip.dst = v6 ? (struct ip){ .b = { 0xff, 2, [15] = 251 } } :
+			      ip_from_v4(0xe00000fb);
+	} else if (who >> 6)
 		ip.dst = v6 ? (struct ip){ .b = { 32, 1 } } :
 			      ip_from_v4(0xc0000201);
 	return ip;
@@ -174,9 +206,9 @@ static void send_packet(struct run *c, const struct ip_packet *ip,
 			size_t len)
 {
 	static uint8_t buf[FRAME_MAX_BYTES];
+	const struct network_setup s = speakers(c);
 	const struct eth eth = {
-		.dst = c->fake->setup.gateway_mac,
-		.src = c->fake->setup.guest_mac,
+		.dst = s.gateway_mac, .src = s.guest_mac,
 		.type = ip->v6 ? ETH_IPV6 : ETH_IPV4,
 	};
 	struct wr w = wr(buf, sizeof(buf));
@@ -353,6 +385,42 @@ static void op_resolvers(struct run *c, struct rd r)
 	network_set_resolvers(c->net, at, n % (NETWORK_RESOLVERS_MAX + 1));
 }
 
+/* One that is not the first comes, goes, or its link does. */
+static void op_guest(struct run *c, struct rd r)
+{
+	const uint8_t n = rd_u8(&r);
+	const unsigned i = 1 + n % 3;
+	struct network_setup s = c->fake->setup;
+	struct network_guest_setup g = {
+		.link = (uint8_t)(n & 64 ? NETWORK_LINK_ANY : i),
+		.learn_mac = n & 128, .own_ip6 = n & 32,
+	};
+
+	if (i >= c->guests)
+		return;
+	of_guest(&s.guest_mac.b[5], i);
+	of_guest(&s.guest4.b[15], i);
+	of_guest(&s.guest6.b[15], i);
+	g.mac = s.guest_mac;
+	g.ip4 = s.guest4;
+	g.ip6 = s.guest6;
+	switch (n >> 2 & 3) {
+	case 0:
+		network_link_down(c->net, i);
+		break;
+	case 1:
+		network_rejoined(c->net, i);
+		break;
+	case 2:
+		if (c->net->p.guests.at[i].used)
+			network_guest_remove(c->net, i, c->now);
+		break;
+	default:
+		(void)network_guest_add(c->net, &g, c->now);
+		break;
+	}
+}
+
 static void turn(struct run *c)
 {
 	if (network_next_timer(c->net) <= c->now)
@@ -375,7 +443,8 @@ static void step(struct run *c, enum op op, struct rd r)
 	case OP_MIRROR:		op_say(c, FAKE_MIRROR, r); break;
 	case OP_ERROR:		op_say(c, FAKE_ERROR, r); break;
 	case OP_RESOLVERS:	op_resolvers(c, r); break;
-	case OP_MAX:		break;
+	case OP_GUEST:		op_guest(c, r); break;
+	case OP_TOWN_MAX:	break;
 	}
 }
 
@@ -418,25 +487,49 @@ static void *arena(size_t bytes)
 	return start + ARENA_BYTES - bytes;
 }
 
-void fuzz_core(const uint8_t *data, size_t size)
+/* Two bits of op say who speaks; and so a town's guests are there. */
+static enum op op_of(struct run *c, uint8_t op)
+{
+	op &= (uint8_t)~MORE;
+	if (!c->guests)
+		return op % OP_MAX;
+	c->guest = (op >> 5) % c->guests;
+	return (op & 31) % OP_TOWN_MAX;
+}
+
+static void begin_town(struct run *c, unsigned guests)
+{
+	const uint8_t add[] = { 3 << 2 | 0 | 128, 3 << 2 | 1 | 128,
+				3 << 2 | 2 | 128 };
+
+	c->guests = c->fake->links = guests;
+	for (unsigned i = 0; i < sizeof(add); i++)
+		op_guest(c, rd(add + i, 1));
+}
+
+static void play(const uint8_t *data, size_t size, bool town)
 {
 	struct rd r = rd(data, size);
 	const uint8_t a = rd_u8(&r), b = rd_u8(&r);
-	const struct network_setup setup = setup_of(a, b);
+	struct network_setup setup = setup_of(a, b);
 	static struct fake fake;
 	const struct env env = { .ops = fake_ops(), .ctx = &fake };
-	const size_t bytes = (network_bytes(&setup) + 63) & ~(size_t)63;
 	struct run c = { .fake = &fake, .now = 1000000000 };
+	size_t bytes;
 
+	setup.isolate = town && b >> 6 == 3;
+	bytes = (network_bytes(&setup) + 63) & ~(size_t)63;
 	fake_init(&fake, &setup, SEED);
 	fake.scripted = true;
 	c.net = network_init(arena(bytes), &setup, &env, c.now);
 	fake_set_rules(c.net, &setup, FAKE_RULES_OPEN, c.now);
 	op_resolvers(&c, rd(&b, 1));
+	if (town)
+		begin_town(&c, 2 + (b >> 4) % 3);
 	for (unsigned n = 0; r.left && n < OPS_MAX; n++) {
 		const uint8_t op = rd_u8(&r), len = rd_u8(&r);
 
-		step(&c, (op & ~MORE) % OP_MAX,
+		step(&c, op_of(&c, op),
 		     rd_cut(&r, len < r.left ? len : r.left));
 		if (!(op & MORE))
 			turn(&c);
@@ -447,4 +540,14 @@ void fuzz_core(const uint8_t *data, size_t size)
 	if (fake.failure)
 		fprintf(stderr, "fake: %s\n", fake.failure);
 	PROPERTY(!fake.failure);
+}
+
+void fuzz_core(const uint8_t *data, size_t size)
+{
+	play(data, size, false);
+}
+
+void fuzz_town(const uint8_t *data, size_t size)
+{
+	play(data, size, true);
 }

@@ -35,6 +35,7 @@
 	X(nlmsg)							\
 	X(nsswitch)							\
 	X(tcp)								\
+	X(town)								\
 	X(udp)								\
 	X(vhost)							\
 	X(vhost_msg)
