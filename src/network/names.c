@@ -3,6 +3,7 @@
 
 #include "base/host_names.h"
 #include "network/state.h"
+#include "proto/share.h"
 
 /* Who asks, in one of the two ways (struct dns_ops); NULL: it has gone. */
 static const struct ip *asker(const struct network *net,
@@ -63,6 +64,18 @@ enum dns_gate names_gate(void *ctx, const char *name,
 	}
 	tell(net, name, to, owner);
 	return DNS_MAY_NOT_ASK;
+}
+
+int names_share(void *ctx, const uint32_t *has, uint32_t all,
+		const struct dns_reply_to *to, struct handle owner)
+{
+	const struct network *net = ctx;
+	const struct ip *by = asker(net, to, owner);
+	const unsigned id = by ? share_owner(&net->p, by) : 0;
+
+	_Static_assert(DNS_GUESTS_MAX == NETWORK_GUESTS_MAX,
+		       "each guest may ask");
+	return share_allows(&net->p, has, id, all) ? (int)id : -1;
 }
 
 void names_answered(void *ctx, const struct dns_answered *what,

@@ -22,9 +22,11 @@
 
 struct network;
 
-/* dns_ops' gate() and answered(); ctx is the struct network. */
+/* dns_ops' gate(), share() and answered(); ctx is the struct network. */
 enum dns_gate names_gate(void *ctx, const char *name,
 			 const struct dns_reply_to *to, struct handle owner);
+int names_share(void *ctx, const uint32_t *has, uint32_t all,
+		const struct dns_reply_to *to, struct handle owner);
 void names_answered(void *ctx, const struct dns_answered *what,
 		    const struct dns_reply_to *to, struct handle owner);
 

@@ -57,6 +57,7 @@ static void start_dns(struct network *net, void *mem)
 	};
 	const struct dns_ops ops = {
 		.gate = names_gate,
+		.share = names_share,
 		.answered = names_answered,
 		.udp_answer = dns_udp_answer,
 		.stream_event = dns_stream_event,

@@ -237,9 +237,17 @@ static struct dns_asker *next_asker(struct dns *dns, struct dns_query *q)
 		return NULL;
 	a = &dns->askers[q->askers - 1];
 	q->askers = a->next;
+	dns->askers_of[a->guest]--;
 	a->next = dns->asker_free;
 	dns->asker_free = (uint32_t)(a - dns->askers) + 1;
 	return a;
+}
+
+int dns_share(struct dns *dns, const uint32_t *has, uint32_t all,
+	      const struct dns_reply_to *to, struct handle owner)
+{
+	return dns->ops.share ? dns->ops.share(dns->ops.ctx, has, all, to,
+					       owner) : 0;
 }
 
 static bool add_asker(struct dns *dns, struct dns_query *q,
@@ -247,10 +255,17 @@ static bool add_asker(struct dns *dns, struct dns_query *q,
 		      const struct handle *stream,
 		      const struct dns_question *asked)
 {
-	struct dns_asker *a = asker_alloc(dns);
+	const struct handle none = { .slot = 0 };
+	/* Each has a query at most: those are shared by that, too. */
+	const int guest = dns_share(dns, dns->askers_of, DNS_QUERIES_MAX, to,
+				    stream ? dns_stream_owner(dns, *stream) :
+					     none);
+	struct dns_asker *a = guest < 0 ? NULL : asker_alloc(dns);
 
 	if (!a)
 		return false;
+	a->guest = (uint8_t)guest;
+	dns->askers_of[guest]++;
 	a->by_stream = stream;
 	if (stream)
 		a->stream = *stream;

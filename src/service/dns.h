@@ -82,6 +82,12 @@ struct dns_ops {
 			      const struct dns_reply_to *to,
 			      struct handle owner);
 	/*
+	 * May who asks have one more of `all`, of which each guest has has[]?
+	 * Its number, below DNS_GUESTS_MAX, or -1. NULL: it may, as 0.
+	 */
+	int (*share)(void *ctx, const uint32_t *has, uint32_t all,
+		     const struct dns_reply_to *to, struct handle owner);
+	/*
 	 * Of each such address, before the answer goes out to who asked, as
 	 * for gate. May be NULL.
 	 */

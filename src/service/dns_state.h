@@ -34,6 +34,7 @@ struct dns_server {
 /* Who waits for the answer of a query: a question of the guest's. */
 struct dns_asker {
 	uint32_t next;			/* slot + 1: of the query, or free */
+	uint8_t guest;			/* as ops.share has it */
 	bool by_stream;
 	struct dns_reply_to to;		/* unless by_stream */
 	struct handle stream;
@@ -91,6 +92,7 @@ struct dns_stream {
 	bool eof;			/* the guest has said all */
 	bool idle;			/* and we have, being left alone */
 	bool broken;			/* an answer was lost: to be reset */
+	uint8_t guest;			/* as ops.share has it */
 	struct handle owner;
 	struct timer timer;		/* RFC 7766 section 6.2.3 */
 	unsigned pending;		/* questions without answer */
@@ -118,6 +120,7 @@ struct dns {
 	uint32_t in_flight;
 	uint32_t query_fresh, query_free, stream_fresh, stream_free;
 	uint32_t asker_fresh, asker_free;
+	uint32_t askers_of[DNS_GUESTS_MAX], streams_of[DNS_GUESTS_MAX];
 	uint32_t chain[DNS_CHAINS];	/* of queries with a key: slot + 1 */
 	struct dns_cache cache;
 	struct dns_query queries[DNS_QUERIES_MAX];
@@ -170,6 +173,10 @@ void dns_upstream_reset(struct dns *dns, struct dns_query *q);
 MUST int dns_tcp_start(struct dns *dns, struct dns_query *q, unsigned server);
 void dns_tcp_event(struct dns *dns, struct dns_query *q);
 void dns_tcp_close(struct dns *dns, struct dns_query *q);
+
+/* As ops.share(). */
+int dns_share(struct dns *dns, const uint32_t *has, uint32_t all,
+	      const struct dns_reply_to *to, struct handle owner);
 
 /* dns_stream.c: whose a stream is, which may have gone. */
 struct handle dns_stream_owner(const struct dns *dns, struct handle stream);

@@ -41,9 +41,13 @@ static void moved(struct dns *dns, struct dns_stream *s)
 
 int dns_stream_open(struct dns *dns, struct handle owner)
 {
+	const int guest = dns_share(dns, dns->streams_of, DNS_STREAMS_MAX,
+				    NULL, owner);
 	struct dns_stream *s;
 	uint32_t gen;
 
+	if (guest < 0)
+		return -ENV_LIMIT;
 	if (dns->stream_free) {
 		s = &dns->streams[dns->stream_free - 1];
 		dns->stream_free = s->next_free;
@@ -55,6 +59,8 @@ int dns_stream_open(struct dns *dns, struct handle owner)
 	gen = s->gen + 1 ? s->gen + 1 : 1;
 	*s = (struct dns_stream){ .gen = gen, .used = true, .owner = owner };
 	s->out_end = &s->out;
+	s->guest = (uint8_t)guest;
+	dns->streams_of[guest]++;
 	moved(dns, s);
 	return (int)(s - dns->streams);
 }
@@ -237,6 +243,7 @@ static void stream_close(void *ctx, int id, bool reset)
 		dns->env.ops->mem_free(dns->env.ctx, o, o->cap);
 	}
 	s->used = false;
+	dns->streams_of[s->guest]--;
 	s->next_free = dns->stream_free;
 	dns->stream_free = (uint32_t)id + 1;
 }

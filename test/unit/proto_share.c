@@ -2,6 +2,7 @@
 /* test/unit/proto_share.c - what one guest takes, and the others still have. */
 #include "proto/share.h"
 
+#include "network/names.h"
 #include "network/state.h"
 #include "rig.h"
 
@@ -234,6 +235,22 @@ static void check_errors(void)
 	rig_end(&r, "errors");
 }
 
+/* The same of questions to the DNS service. */
+static void check_names(void)
+{
+	struct rig r = start(2);
+	uint32_t has[DNS_GUESTS_MAX] = { 0, 60 };
+	struct dns_reply_to to = { .guest.ip = key_of(&r, 1, 0).guest_ip };
+	const struct handle none = { .slot = 0 };
+
+	CHECK("its own", names_share(r.net, has, 100, &to, none) == 1);
+	has[1] = 75;
+	CHECK("no more", names_share(r.net, has, 100, &to, none) == -1);
+	to.guest.ip = key_of(&r, 0, 0).guest_ip;
+	CHECK("another's", names_share(r.net, has, 100, &to, none) == 0);
+	rig_end(&r, "names");
+}
+
 void test_proto_share(void);
 void test_proto_share(void)
 {
@@ -242,4 +259,5 @@ void test_proto_share(void)
 	check_removed();
 	check_fragments();
 	check_errors();
+	check_names();
 }

@@ -2,6 +2,8 @@
 /* test/unit/service_dns.c - what comes of questions; see dns_play.h. */
 #include "dns_play.h"
 
+#include "service/dns_state.h"
+
 /* ---- what is kept ---- */
 
 static void check_kept(void)
@@ -313,6 +315,49 @@ static void check_limits(void)
 	CHECK("all are answered", p->answers == DNS_ASKERS_MAX);
 	CHECK("none is left", dns_in_flight(p->dns) == 0 && !p->open);
 	end(p, "limits");
+}
+
+static unsigned who;			/* asks */
+
+/* Two of everything for each. */
+static int share_of(void *ctx, const uint32_t *has, uint32_t all,
+		    const struct dns_reply_to *to, struct handle owner)
+{
+	(void)ctx, (void)to, (void)owner;
+	CHECK("of how many", all == DNS_QUERIES_MAX || all == DNS_STREAMS_MAX);
+	return has[who] < 2 ? (int)who : -1;
+}
+
+static void check_shares(void)
+{
+	struct play *p = start(1);
+	int stream[2];
+
+	p->dns->ops.share = share_of;
+	who = 1;
+	ask(p, "a.example", 1);
+	ask(p, "b.example", 1);
+	CHECK("its own", p->answers == 0);
+	ask(p, "c.example", 1);
+	ask(p, "a.example", 2);		/* to join one is one more, too */
+	CHECK("no more", p->answers == 1 && rcode_of(p) == DNS_SERVFAIL);
+	who = 0;
+	ask(p, "c.example", 1);
+	CHECK("another's", p->answers == 0 && dns_in_flight(p->dns) == 3);
+	pass(p, 4 * SECOND + TICK);
+	CHECK("all are answered", p->answers == 3);
+	who = 1;
+	ask(p, "d.example", 1);
+	CHECK("again", p->answers == 0 && dns_in_flight(p->dns) == 1);
+	for (unsigned i = 0; i < 2; i++)
+		stream[i] = dns_stream_open(p->dns, (struct handle){ 0 });
+	CHECK("two", stream[0] >= 0 && stream[1] >= 0);
+	CHECK("no third", dns_stream_open(p->dns, (struct handle){ 0 }) ==
+			  -ENV_LIMIT);
+	dns_stream_ops()->close(p->dns, stream[0], false);
+	CHECK("one for one", dns_stream_open(p->dns, (struct handle){ 0 }) >=
+			     0);
+	end(p, "shares");
 }
 
 /* ---- servers ---- */
@@ -663,6 +708,7 @@ void test_service_dns(void)
 	check_batch();
 	check_as_it_is();
 	check_limits();
+	check_shares();
 	check_fail_over();
 	check_down();
 	check_not_down();
