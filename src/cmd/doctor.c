@@ -116,6 +116,12 @@ static int all_instances(struct doctor *d)
 		return cmd_fail(&fail, EXIT_FAILED);
 	json_object_foreach(all, name, status)
 		doctor_instance(d, name, status);
+	if (d->config->doctor_port && !json_object_size(all) &&
+	    !doctor_is_wsl()) {
+		report_add(&d->report, REPORT_SKIPPED, "port", "port",
+			   "no guest runs that could listen there");
+		report_todo(&d->report, "slipway run COMMAND");
+	}
 	json_decref(all);
 	return 0;
 }

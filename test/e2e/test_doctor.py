@@ -114,6 +114,12 @@ def test_with_no_guest_the_host_alone(slipway, world):
     f = doctor(slipway)
     assert f.exit == 0 and set(f.places) == {"host"}
     assert ("userns" in f) == (slipway.user is not None)
+    assert "port" not in f
+
+
+def test_a_port_without_a_guest(slipway, world):
+    said = doctor(slipway, "--port", "8000").one("port")
+    assert said["state"] == "skipped" and "no guest runs" in said["seen"]
 
 
 def test_one_guest_of_two(root, rooted):
