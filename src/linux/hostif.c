@@ -55,8 +55,7 @@ int hostif_open(const struct hostif_setup *s, struct hostif *out,
 
 	h.fd = tun_open(HOSTIF_PATTERN, h.name, &h.offloads, &why);
 	if (h.fd < 0)
-		return fail_set(fail, "--host-interface: %.180s; it needs "
-				"root, or CAP_NET_ADMIN", why.text);
+		return fail_set(fail, "--host-interface: %.200s", why.text);
 	nl = netlink_open();
 	rc = nl ? configure(nl, s, h.name) : -errno;
 	if (nl)

@@ -82,9 +82,10 @@ static int open_device(short kind, const char *pattern, char *name,
 	    ioctl(fd, TUNSETVNETHDRSZ, &header_bytes)) {
 		err = errno;
 		close(fd);
-		return fail_set(fail, "cannot make the interface %s: %s%s",
-				pattern, strerror(err), err == EPERM ?
-				"; CAP_NET_ADMIN is missing here" : "");
+		return fail_set(fail, "cannot make the interface %.*s: %s%s",
+				(int)strcspn(pattern, "%"), pattern,
+				strerror(err), err == EPERM ?
+				"; it needs root, or CAP_NET_ADMIN" : "");
 	}
 	*offloads = offer_offloads(fd);
 	if (name)

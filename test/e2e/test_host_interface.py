@@ -370,7 +370,9 @@ def test_two_at_once(root, guest, scene):
 def test_an_ordinary_user_is_told(user):
     done = user("run", "--host-interface", "true")
     assert done.returncode == 125
-    assert "needs root, or CAP_NET_ADMIN" in done.stderr, done.stderr
+    assert done.stderr == (
+        "slipway: --host-interface: cannot make the interface slipway: "
+        "Operation not permitted; it needs root, or CAP_NET_ADMIN\n")
     assert done.stderr.count("\n") == 1
 
 
