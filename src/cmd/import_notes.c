@@ -185,8 +185,8 @@ void import_counts_print(FILE *out, const char *file,
 			 const struct import_counts *c,
 			 const struct import_result *result)
 {
-	fprintf(out, "%s: %u rules, %u of them enabled\n", file, c->rules,
-		c->enabled);
+	fprintf(out, "%s: %u rule%s, %u enabled\n", file, c->rules,
+		c->rules == 1 ? "" : "s", c->enabled);
 	if (c->kept)
 		fprintf(out, "%u have fields without meaning here, which are "
 			"kept\n", c->kept);

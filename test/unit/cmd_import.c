@@ -26,7 +26,7 @@ static const char notes_text[] =
 	"x.reg:8:1: two: no rule (and once more)\n";
 
 static const char counts_text[] =
-	"x.reg: 7 rules, 6 of them enabled\n"
+	"x.reg: 7 rules, 6 enabled\n"
 	"2 have fields without meaning here, which are kept\n"
 	"4 never match here\n"
 	"2 of those are blocks in force on Windows: 'c', 'f'\n"
