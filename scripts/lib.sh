@@ -12,6 +12,12 @@ PACKAGES_TEST="bash python3-pytest python3-scapy iperf3 nftables procps
 	bubblewrap qemu-system-x86 traceroute iputils-tracepath dropbear-bin
 	knot-dnsutils mtr-tiny ncat ngtcp2-client ngtcp2-server openssl openvpn
 	wireguard-go wireguard-tools"
+PACKAGES_CLOUD="cloud-init libyaml-0-2 python3-attr python3-certifi
+	python3-chardet python3-charset-normalizer python3-configobj
+	python3-idna python3-jinja2 python3-json-pointer python3-jsonpatch
+	python3-jsonschema python3-markupsafe python3-netifaces
+	python3-oauthlib python3-pyrsistent python3-requests python3-serial
+	python3-six python3-urllib3 python3-yaml"
 PACKAGES_BENCH="iperf3 nftables passt slirp4netns strace"
 
 # The same as commands and pkg-config modules, for other distributions.
@@ -122,4 +128,20 @@ machine_aside() {
 		echo "no virtual machine: $(tail -n 1 "$SLIPWAY_VM/log")"
 		rm -f "$SLIPWAY_VM/initramfs.gz"
 	}
+}
+
+# cloud-init and what it needs, for a virtual machine: of those that are not
+# there it would take the next boot for its own.
+cloud_aside() {
+	cloud=$top/build/aside/vm/cloud
+	[ -x "$cloud/usr/bin/cloud-init" ] && return
+	rm -rf "$cloud.new"
+	mkdir -p "$cloud.new"
+	(
+		cd "$cloud.new" && apt-get download $PACKAGES_CLOUD &&
+		for package in *.deb; do dpkg -x "$package" . || exit; done &&
+		rm -f ./*.deb &&
+		/usr/bin/python3 -m compileall -q usr/lib/python3 &&
+		mv "$cloud.new" "$cloud"
+	) >/dev/null 2>&1 || echo "no cloud-init: it could not be fetched"
 }

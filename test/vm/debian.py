@@ -116,6 +116,19 @@ class Tree:
             self.names.add(at)
             self.cpio.directory(at)
 
+    def directory(self, name):
+        self.parent(name + "/")
+
+    def text(self, name, data, mode=0o644):
+        self.parent(name)
+        self.names.add(name)
+        self.cpio.file(name, data.encode(), mode)
+
+    def link(self, name, to):
+        self.parent(name)
+        self.names.add(name)
+        self.cpio.link(name, to)
+
     def add(self, name, source, mode=None):
         name = re.sub(r"^/(bin|sbin|lib|lib64)/", r"/usr/\1/",
                       name).lstrip("/")

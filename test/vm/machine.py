@@ -65,7 +65,7 @@ class Machine:
 
     def __init__(self, aside, netdev=None, mac="52:54:00:12:34:56",
                  seconds=60, initrd=None, mebibytes=256, processors=1,
-                 card="", reboots=False):
+                 card="", reboots=False, disk=None):
         kernel = next(pathlib.Path(aside).glob("boot/vmlinuz-*"))
         self.numbers = itertools.count(1)
         self.seen = ""
@@ -84,7 +84,8 @@ class Machine:
              *(("-netdev", str(netdev), "-device",
                 f"virtio-net-pci,netdev=n,mac={mac},romfile="
                 f"{getattr(netdev, 'card', '')}{card and ',' + card}")
-               if netdev else ())],
+               if netdev else ()),
+             *(("-drive", disk) if disk else ())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
         os.set_blocking(self.qemu.stdout.fileno(), False)
