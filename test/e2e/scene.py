@@ -233,6 +233,13 @@ def processes():
     return found
 
 
+def kill_all(pids):
+    """Each by SIGKILL; some may have followed those before them."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class User:
     """
     An ordinary user of the host: uid 1000, no capability.

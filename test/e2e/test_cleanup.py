@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from scene import processes, until
+from scene import kill_all, processes, until
 from servers import Server, listener, web
 
 
@@ -58,8 +58,7 @@ def test_whichever_process_is_killed_all_go(slipway, which):
 
 def test_killed_all_at_once_all_go(slipway):
     guest = slipway.guest(name="ship")
-    for pid in processes():
-        os.kill(pid, signal.SIGKILL)
+    kill_all(processes())
     slipway.gone()
     let_go(guest)
     assert "ship" not in slipway("status").stdout

@@ -3,14 +3,13 @@
 
 import contextlib
 import os
-import signal
 import socket
 import time
 
 import pytest
 
 from plug import Plug, Serve
-from scene import processes, sh, until
+from scene import kill_all, processes, sh, until
 
 
 class ListeningPlug(Plug):
@@ -128,8 +127,7 @@ def test_slipway_that_was_killed_and_started_again(serve, plug):
     old = serve.status()["guest"]
     pids = [pid for pid, name in processes().items()
             if name.startswith("slipway") and pid >= serve.front.pid]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    kill_all(pids)
     serve.front.wait(5)
     until(lambda: not set(pids) & set(processes()), 5, "its end")
     plug.leave()

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: MIT
 """slipway serve: a virtual machine comes up by itself and is reached."""
 
-import contextlib
 import concurrent.futures
 import contextlib
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +13,7 @@ import time
 
 import pytest
 
-from scene import HOST4, WORLD4, WORLD6, processes, until
+from scene import HOST4, WORLD4, WORLD6, kill_all, processes, until
 from servers import Server, echo, web
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "vm"))
@@ -64,9 +62,7 @@ class Served:
             with open(f"/proc/{pid}/task/{pid}/children") as f:
                 family += map(int, f.read().split())
         assert len(family) == 3
-        for pid in family:          # of which some may follow the first
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_all(family)
         self.front.wait(5)
         until(lambda: not any(pid in processes() for pid in family), 5,
               "their end")

@@ -3,14 +3,14 @@
 
 import contextlib
 import os
-import signal
 import socket
 import statistics
 import time
 
 import pytest
 
-from scene import Guest, HOST4, WORLD4, WORLD6, processes, sh, until
+from scene import (Guest, HOST4, WORLD4, WORLD6, kill_all, processes, sh,
+                   until)
 from servers import Dns, Server, listener, web
 
 
@@ -159,9 +159,7 @@ def test_the_address_is_the_same_after_everything_was_killed(slipway):
     for _ in range(2):
         guest = slipway.guest(name="same")
         seen.add((guest.address4, guest.address6, guest.gateway4))
-        for pid in processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_all(processes())
         guest.front.wait(5)
         os.close(guest.fd)
         slipway.gone()
