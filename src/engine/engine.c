@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -501,6 +502,21 @@ static void keep_only(const struct engine_setup *s)
 	close_range((unsigned)max + 1, ~0u, 0);
 }
 
+/*
+ * What the keeper has said so far: whoever hears that we are ready may ask at
+ * once for a name, and is not to be told that there is no server. false: the
+ * keeper is gone.
+ */
+static bool hear_all(struct engine *e)
+{
+	struct pollfd p = { .fd = e->setup.keeper_ch, .events = POLLIN };
+
+	while (poll(&p, 1, 0) > 0)
+		if (!engine_keeper_message(e))
+			return false;
+	return true;
+}
+
 _Noreturn static void run(const struct engine_setup *setup)
 {
 	struct engine *e = engine_reserve(sizeof(*e));
@@ -522,7 +538,8 @@ _Noreturn static void run(const struct engine_setup *setup)
 				    NULL, 0);
 		_exit(1);
 	}
-	if (channel_send(setup->keeper_ch, &ready, sizeof(ready), NULL, 0) < 0)
+	if (!hear_all(e) ||
+	    channel_send(setup->keeper_ch, &ready, sizeof(ready), NULL, 0) < 0)
 		_exit(1);
 	loop(e);
 	_exit(0);

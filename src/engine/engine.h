@@ -54,8 +54,9 @@ struct engine_setup {
  * engine_start() - fork the engine
  *
  * The child closes every other descriptor but stderr, sets itself up,
- * enters its sandbox, sends MSG_ENGINE_READY (or MSG_ENGINE_FAILED) and
- * runs until the keeper's channel or the inside helper's reports the end.
+ * enters its sandbox, does what it finds said by the keeper, sends
+ * MSG_ENGINE_READY (or MSG_ENGINE_FAILED) and runs until the keeper's channel
+ * or the inside helper's reports the end.
  *
  * Return: its pid, or -errno of fork().
  */

@@ -741,11 +741,12 @@ static void begin(struct keeper *k, struct config *config, pid_t front,
 		fatal(k, 125, fail.text);
 		return;
 	}
-	if (k->machine)
-		start_engine(k, -1, 0);
 	tell_resolvers(k);
 	tell_zones(k);
 	tell_hosts(k);
+	/* It is ready once it has done all that. */
+	if (k->machine)
+		start_engine(k, -1, 0);
 	appear(k);
 }
 

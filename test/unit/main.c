@@ -37,6 +37,7 @@ unsigned test_failures;
 	X(engine_owners)						\
 	X(engine_patience)						\
 	X(engine_slept)							\
+	X(engine_start)							\
 	X(firewall_decide)						\
 	X(firewall_import)						\
 	X(firewall_random)						\
