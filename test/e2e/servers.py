@@ -119,7 +119,8 @@ class UdpEcho:
                 self.seen += 1
                 mark = [(at, kind, int.to_bytes(value[0], 4, sys.byteorder))
                         for at, kind, value in control]
-                self.sock.sendmsg([data], mark, 0, peer)
+                with contextlib.suppress(OSError):  # no way there any more
+                    self.sock.sendmsg([data], mark, 0, peer)
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -165,7 +166,12 @@ class Dns:
                     self.held[peer] = answer
                     self.release()
                 elif answer:
-                    self.udp.sendto(answer, peer)
+                    self.tell(answer, peer)
+
+    def tell(self, answer, peer):
+        """Who cannot be reached any more is no reason to end."""
+        with contextlib.suppress(OSError):
+            self.udp.sendto(answer, peer)
 
     def hold(self, n):
         self.held, self.holding = {}, n
@@ -174,7 +180,7 @@ class Dns:
         if len(self.held) < self.holding:
             return
         for peer, answer in self.held.items():
-            self.udp.sendto(answer, peer)
+            self.tell(answer, peer)
         self.held, self.holding = {}, 0
 
     def serve_tcp(self, conn):
