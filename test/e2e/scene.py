@@ -58,13 +58,17 @@ def sh(command, **kw):
 
 
 def until(condition, seconds, what="the condition", pause=0.002):
-    """Poll until condition() is true; its value. Fails after `seconds`."""
+    """
+    Poll until condition() is true; its value. Fails after `seconds`, by a look
+    of after that: who polls may have been held up himself.
+    """
     end = time.monotonic() + seconds
     while True:
+        late = time.monotonic() >= end
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        assert not late, f"{what}: not within {seconds} s"
         time.sleep(pause)
 
 
