@@ -4,7 +4,7 @@
  *
  * Each opening is in the chain of its address and in one list of all, both
  * from the newest to the oldest; one that is given again is taken out of both
- * and put in front. Slots are taken in order, and then only from each other.
+ * and put in front. If all are in use, see make_room(). Slots are taken in order, and then only from each other.
  */
 #include "network/openings.h"
 
@@ -43,14 +43,8 @@ static struct opening *at(const struct openings *o, uint32_t slot)
 	return slot ? &o->at[slot - 1] : NULL;
 }
 
-static void take_out(struct openings *o, struct opening *e)
+static void unlist(struct openings *o, const struct opening *e)
 {
-	const uint32_t slot = slot_of(o, e);
-	uint32_t *link = chain_of(o, &e->ip);
-
-	while (*link != slot)
-		link = &at(o, *link)->next;
-	*link = e->next;
 	if (e->newer)
 		at(o, e->newer)->older = e->older;
 	else
@@ -61,13 +55,10 @@ static void take_out(struct openings *o, struct opening *e)
 		o->oldest = e->newer;
 }
 
-static void put_first(struct openings *o, struct opening *e)
+static void list_first(struct openings *o, struct opening *e)
 {
 	const uint32_t slot = slot_of(o, e);
-	uint32_t *link = chain_of(o, &e->ip);
 
-	e->next = *link;
-	*link = slot;
 	e->newer = 0;
 	e->older = o->newest;
 	if (o->newest)
@@ -75,6 +66,49 @@ static void put_first(struct openings *o, struct opening *e)
 	else
 		o->oldest = slot;
 	o->newest = slot;
+}
+
+static void take_out(struct openings *o, struct opening *e)
+{
+	const uint32_t slot = slot_of(o, e);
+	uint32_t *link = chain_of(o, &e->ip);
+
+	while (*link != slot)
+		link = &at(o, *link)->next;
+	*link = e->next;
+	unlist(o, e);
+	if (e->guest != NO_GUEST)
+		o->of[e->guest]--;
+}
+
+static void put_first(struct openings *o, struct opening *e)
+{
+	uint32_t *link = chain_of(o, &e->ip);
+
+	e->next = *link;
+	*link = slot_of(o, e);
+	list_first(o, e);
+	o->of[e->guest]++;
+}
+
+/*
+ * Whose room is taken: the oldest of the guest that has the most. Those of
+ * others that are older are put behind it, so that they are not met again
+ * before all the rest was.
+ */
+static struct opening *make_room(struct openings *o, unsigned guest)
+{
+	struct opening *e = at(o, o->oldest);
+
+	for (unsigned i = 0; i < NETWORK_GUESTS_MAX; i++)
+		if (o->of[i] > o->of[guest])
+			guest = i;
+	for (; e->guest != guest && e->guest != NO_GUEST;
+	     e = at(o, o->oldest)) {
+		unlist(o, e);
+		list_first(o, e);
+	}
+	return e;
 }
 
 /*
@@ -142,7 +176,7 @@ void openings_note(struct openings *o, const struct env *env, unsigned guest,
 		same = false;
 	} else {
 		if (!e)
-			e = at(o, o->oldest);
+			e = make_room(o, guest);
 		take_out(o, e);
 		same = ip_equal(&e->ip, ip) && e->guest == guest &&
 		       !memcmp(e->name, name, len + 1);
@@ -177,6 +211,7 @@ void openings_forget(struct openings *o, unsigned guest)
 	for (uint32_t i = 0; i < o->used; i++)
 		if (o->at[i].guest == guest)
 			o->at[i].guest = NO_GUEST;
+	o->of[guest] = 0;
 }
 
 void openings_fini(struct openings *o, const struct env *env)

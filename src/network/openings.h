@@ -26,6 +26,7 @@
 
 #include "base/addr.h"
 #include "base/check.h"
+#include "base/network_guest.h"
 #include "base/siphash.h"
 #include "env/env.h"
 
@@ -42,6 +43,7 @@ struct opening;
 struct openings {
 	struct opening *at;		/* env memory; NULL: none yet */
 	uint32_t used;			/* the first of them */
+	uint32_t of[NETWORK_GUESTS_MAX];	/* how many each guest has */
 	uint32_t newest, oldest;	/* slot + 1, by when it was given */
 	uint32_t chain[OPENINGS_CHAINS];	/* by address: slot + 1 */
 	struct siphash_key key;

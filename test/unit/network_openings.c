@@ -200,6 +200,40 @@ static void check_refused(void)
 	end(r, "no memory");
 }
 
+/* One guest's own make room for it, however many it asks for. */
+static void check_shares(void)
+{
+	struct rig *r = start();
+	const char *has[OPENING_NAMES_MAX];
+	char name[16];
+	struct ip ip;
+
+	for (uint32_t i = 0; i < 3 * OPENINGS_MAX; i++) {
+		const unsigned guest = i % 100 == 0 && i < 1000 ? 2 : 1;
+
+		snprintf(name, sizeof(name), "n%u.test", i);
+		ip = ip_from_v4(0x0a000000 + i);
+		openings_note(&r->o, &r->env, guest, name, &ip, 60, START);
+	}
+	for (uint32_t i = 0; i < 1000; i += 100) {
+		ip = ip_from_v4(0x0a000000 + i);
+		CHECK("the other's", openings_names(&r->o, 2, &ip, START,
+						    has) == 1);
+	}
+	ip = ip_from_v4(0x0a000000 + 3 * OPENINGS_MAX - 1);
+	CHECK("the newest", openings_names(&r->o, 1, &ip, START, has) == 1);
+	CHECK("so many of each", r->o.of[1] == OPENINGS_MAX - 10 &&
+				 r->o.of[2] == 10);
+	openings_forget(&r->o, 1);
+	for (uint32_t i = 0; i < OPENINGS_MAX - 10; i++) {
+		ip = ip_from_v4(0x0b000000 + i);
+		openings_note(&r->o, &r->env, 2, "a.test", &ip, 60, START);
+	}
+	CHECK("who has gone has nothing", !r->o.of[1] &&
+	      r->o.of[2] >= OPENINGS_MAX - 20);
+	end(r, "shares");
+}
+
 void test_network_openings(void);
 void test_network_openings(void)
 {
@@ -207,4 +241,5 @@ void test_network_openings(void)
 	check_names_of_one();
 	check_full();
 	check_refused();
+	check_shares();
 }
