@@ -130,8 +130,8 @@ machine_aside() {
 	}
 }
 
-# cloud-init and what it needs, for a virtual machine: of those that are not
-# there it would take the next boot for its own.
+# cloud-init and what it needs, for a virtual machine of the tests. Never
+# installed: it would take the next boot of this machine for its own.
 cloud_aside() {
 	cloud=$top/build/aside/vm/cloud
 	[ -x "$cloud/usr/bin/cloud-init" ] && return
