@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/exchanges.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/frame.h"
+#include "engine/framed.h"
 #include "linux/channel.h"
 #include "linux/dial.h"
 #include "linux/hostenv.h"
@@ -31,6 +33,7 @@ struct exchange {
 	uint32_t older, newer;		/* by when it was used last */
 	uint32_t forward;
 	int fd;				/* to the server; -1: WAITING */
+	struct framed *framed;		/* by an agent: over fd; owned */
 	bool used;
 	bool judged;			/* the firewall has let it pass */
 	struct endpoint client;
@@ -42,13 +45,15 @@ struct exchange {
 struct forward {
 	uint32_t id;
 	int fd;				/* -1: not in use */
-	bool to_host;
+	enum relay_way way;
+	uint8_t guest;
 	struct endpoint to;
 };
 
 struct exchanges {
 	struct env env;
-	int epoll_fd, inside_ch;
+	int epoll_fd, inside_ch, keeper_ch;
+	uint32_t framed;		/* how many there are */
 	relay_judge_fn *judge;
 	void *ctx;
 	uint32_t most, count, fresh, first_free, forwards_used;
@@ -66,14 +71,16 @@ size_t exchanges_bytes(void)
 }
 
 struct exchanges *exchanges_init(void *mem, const struct env *env,
-				 int epoll_fd, int inside_ch, uint32_t most,
-				 relay_judge_fn *judge, void *ctx)
+				 int epoll_fd, int inside_ch, int keeper_ch,
+				 uint32_t most, relay_judge_fn *judge,
+				 void *ctx)
 {
 	struct exchanges *x = mem;
 
 	x->env = *env;
 	x->epoll_fd = epoll_fd;
 	x->inside_ch = inside_ch;
+	x->keeper_ch = keeper_ch;
 	x->judge = judge;
 	x->ctx = ctx;
 	x->most = most < EXCHANGES_MAX ? most : EXCHANGES_MAX;
@@ -175,6 +182,10 @@ static void end(struct exchanges *x, struct exchange *e)
 	drop_kept(x, e);
 	if (e->fd >= 0)
 		close(e->fd);
+	if (e->framed)
+		x->framed--;
+	free(e->framed);
+	e->framed = NULL;
 	take_off(x, e);
 	age_unlink(x, e);
 	e->used = false;
@@ -212,7 +223,8 @@ static enum network_judgement judge(const struct exchanges *x,
 {
 	const struct forward *f = &x->forward[e->forward];
 	const struct network_relay what = {
-		.to_host = f->to_host, .udp = true, .v6 = !ip_is4(&f->to.ip),
+		.to_host = f->way == RELAY_TO_HOST, .udp = true,
+		.v6 = !ip_is4(&f->to.ip), .guest = f->guest,
 		.client_port = e->client.port, .port = f->to.port,
 	};
 
@@ -224,12 +236,15 @@ static void open_way(struct exchanges *x, struct exchange *e, uint64_t now_ns)
 {
 	const struct forward *f = &x->forward[e->forward];
 	const struct msg_open ask = { .kind = MSG_CONNECT, .udp = true,
-				      .at = f->to, .id = id_of(x, e) };
+				      .at = f->to, .id = id_of(x, e),
+				      .guest = f->guest };
+	const int ch = f->way == RELAY_BY_AGENT ? x->keeper_ch :
+						  x->inside_ch;
 
 	e->judged = true;
-	if (f->to_host)
+	if (f->way == RELAY_TO_HOST)
 		exchanges_connected(x, ask.id, dial(&f->to, true), now_ns);
-	else if (channel_send(x->inside_ch, &ask, sizeof(ask), NULL, 0) < 0)
+	else if (channel_send(ch, &ask, sizeof(ask), NULL, 0) < 0)
 		end(x, e);
 }
 
@@ -318,6 +333,30 @@ static void send_on(struct exchanges *x, int fd, const struct endpoint *to,
 		x->lost++;
 }
 
+/* Each of a batch by itself. */
+static void send_framed(struct exchanges *x, struct framed *f,
+			const struct env_mark *mark, const uint8_t *data,
+			size_t len)
+{
+	do {
+		const size_t n = mark->segment && mark->segment < len ?
+				 mark->segment : len;
+
+		x->lost += !framed_send(f, data, n);
+		data += n;
+		len -= n;
+	} while (len);
+}
+
+static void to_server(struct exchanges *x, struct exchange *e,
+		      const struct env_mark *mark, void *data, size_t len)
+{
+	if (e->framed)
+		send_framed(x, e->framed, mark, data, len);
+	else
+		send_on(x, e->fd, &x->forward[e->forward].to, mark, data, len);
+}
+
 static void from_client(struct exchanges *x, uint32_t forward,
 			uint64_t now_ns)
 {
@@ -345,8 +384,48 @@ static void from_client(struct exchanges *x, uint32_t forward,
 		if (e->fd < 0)
 			keep(x, e, &mark, (size_t)len);
 		else
-			send_on(x, e->fd, &f->to, &mark, x->buf, (size_t)len);
+			to_server(x, e, &mark, x->buf, (size_t)len);
 	}
+}
+
+static bool watch_stream(const struct exchanges *x, const struct exchange *e,
+			 int how)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+		.data.u64 = hostenv_datum((struct handle){
+			.slot = EXCHANGE_SLOT_BASE + number_of(x, e) - 1,
+			.gen = e->gen,
+		}),
+	};
+
+	return epoll_ctl(x->epoll_fd, how, e->framed->fd, &ev) == 0;
+}
+
+/* The agent's end of it: the exchange is over with the stream. */
+static void from_agent(struct exchanges *x, struct exchange *e,
+		       uint64_t now_ns)
+{
+	const int to = x->forward[e->forward].fd;
+	const struct env_mark none = { .segment = 0 };
+
+	touch(x, e, now_ns);
+	framed_flush(e->framed);
+	for (unsigned i = 0; i < TURN_DATAGRAMS; i++) {
+		void *data;
+		const ssize_t len = framed_recv(e->framed, &data);
+
+		if (len == -EAGAIN)
+			return;
+		if (len < 0) {
+			end(x, e);
+			return;
+		}
+		send_on(x, to, &e->client, &none, data, (size_t)len);
+	}
+	/* There may be more, of which we have been told already. */
+	if (!watch_stream(x, e, EPOLL_CTL_MOD))
+		end(x, e);
 }
 
 static void from_server(struct exchanges *x, struct exchange *e,
@@ -397,6 +476,10 @@ void exchanges_event(struct exchanges *x, struct handle h, uint64_t now_ns)
 
 		if (!e->used || e->gen != h.gen || e->fd < 0)
 			return;
+		if (e->framed) {
+			from_agent(x, e, now_ns);
+			return;
+		}
 		forget_errors(x, e->fd);
 		from_server(x, e, now_ns);
 	}
@@ -404,17 +487,47 @@ void exchanges_event(struct exchanges *x, struct handle h, uint64_t now_ns)
 
 static void flush_kept(struct exchanges *x, struct exchange *e)
 {
-	const struct endpoint *to = &x->forward[e->forward].to;
-
 	while (e->kept) {
 		struct kept *k = e->kept;
 
-		send_on(x, e->fd, to, &k->mark, k->data, k->len);
+		to_server(x, e, &k->mark, k->data, k->len);
 		e->kept = k->next;
 		free(k);
 	}
 	e->kept_end = &e->kept;
 	e->kept_bytes = 0;
+}
+
+/* The one by an agent that was silent longest. */
+static void end_framed(struct exchanges *x)
+{
+	struct exchange *e = at(x, x->oldest);
+
+	while (e && !e->framed)
+		e = at(x, e->newer);
+	if (e)
+		end(x, e);
+}
+
+/* A stream to the agent, which has the socket. */
+static bool adopt_stream(struct exchanges *x, struct exchange *e, int fd)
+{
+	if (x->framed >= EXCHANGES_AGENTS_MAX)
+		end_framed(x);
+	e->framed = calloc(1, sizeof(*e->framed));
+	if (!e->framed)
+		return false;
+	x->framed++;
+	e->framed->fd = fd;
+	return watch_stream(x, e, EPOLL_CTL_ADD);
+}
+
+static bool adopt(struct exchanges *x, struct exchange *e, int fd,
+		  struct handle h)
+{
+	return x->forward[e->forward].way == RELAY_BY_AGENT ?
+	       adopt_stream(x, e, fd) :
+	       x->env.ops->udp_adopt(x->env.ctx, fd, h) >= 0;
 }
 
 void exchanges_connected(struct exchanges *x, uint32_t id, int fd,
@@ -430,7 +543,7 @@ void exchanges_connected(struct exchanges *x, uint32_t id, int fd,
 		return;
 	}
 	h.gen = e->gen;
-	if (fd < 0 || x->env.ops->udp_adopt(x->env.ctx, fd, h) < 0) {
+	if (fd < 0 || !adopt(x, e, fd, h)) {
 		if (fd >= 0)
 			close(fd);
 		end(x, e);
@@ -444,7 +557,8 @@ void exchanges_connected(struct exchanges *x, uint32_t id, int fd,
 /* ---- forwards ---- */
 
 void exchanges_forward_add(struct exchanges *x, uint32_t id, int fd,
-			   const struct endpoint *to, bool to_host)
+			   const struct endpoint *to, enum relay_way way,
+			   uint8_t guest)
 {
 	struct handle h = { .gen = id };
 	uint32_t i = 0;
@@ -460,7 +574,7 @@ void exchanges_forward_add(struct exchanges *x, uint32_t id, int fd,
 	if (i == x->forwards_used)
 		x->forwards_used++;
 	x->forward[i] = (struct forward){ .id = id, .fd = fd, .to = *to,
-					  .to_host = to_host };
+					  .way = way, .guest = guest };
 }
 
 static void end_all(struct exchanges *x, uint32_t forward)

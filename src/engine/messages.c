@@ -166,12 +166,15 @@ static void add_forward(struct engine *e, const struct msg_forward *m, int fd)
 	if (!m->udp)
 		relays_forward_add(e->relays, m->id, fd, &m->to, way_of(e, m),
 				   m->guest);
+	else if (way_of(e, m) == RELAY_BY_AGENT)
+		exchanges_forward_add(e->exchanges, m->id, fd, &m->to,
+				      RELAY_BY_AGENT, m->guest);
 	else if (m->by_frames || (!m->to_host && e->setup.inside_ch < 0))
 		network_udp_offer(e->net, m->id, fd, &m->to,
 				  m->own && m->by_frames, engine_now_ns());
 	else
 		exchanges_forward_add(e->exchanges, m->id, fd, &m->to,
-				      m->to_host);
+				      way_of(e, m), m->guest);
 }
 
 /* It is one of theirs. */
@@ -190,6 +193,15 @@ static void guest_message(struct engine *e, const struct msg_guest *m)
 		del_guest(e, m->at);
 }
 
+/* Takes fd. */
+static void connected(struct engine *e, uint32_t id, int fd, int error)
+{
+	if (id & EXCHANGE_ID)
+		exchanges_connected(e->exchanges, id, fd, engine_now_ns());
+	else
+		relays_connected(e->relays, id, fd, error);
+}
+
 bool engine_keeper_message(struct engine *e)
 {
 	int fds[CHANNEL_MAX_FDS];
@@ -199,7 +211,7 @@ bool engine_keeper_message(struct engine *e)
 				       &n_fds);
 
 	if (n == -EMFILE && m.kind == MSG_CONNECTED)
-		relays_connected(e->relays, m.opened.id, -1, EMFILE);
+		connected(e, m.opened.id, -1, EMFILE);
 	if (n == -EAGAIN || n == -EMFILE)
 		return true;
 	if (n <= 0)
@@ -228,8 +240,8 @@ bool engine_keeper_message(struct engine *e)
 	else if (m.kind == MSG_HITS_GET && n == sizeof(m.hits))
 		rules_send_hits(e, m.hits.from);
 	else if (m.kind == MSG_CONNECTED && n == sizeof(m.opened))
-		relays_connected(e->relays, m.opened.id,
-				 n_fds ? fds[--n_fds] : -1, m.opened.error);
+		connected(e, m.opened.id, n_fds ? fds[--n_fds] : -1,
+			  m.opened.error);
 	else if (m.kind == MSG_LINK_ADD && n == sizeof(m.link) && n_fds == 1)
 		add_link(e, &m.link, fds[--n_fds]);
 	else if (m.kind == MSG_LINK_DEL && n == sizeof(m.link))
@@ -239,15 +251,6 @@ bool engine_keeper_message(struct engine *e)
 	while (n_fds)
 		close(fds[--n_fds]);
 	return true;
-}
-
-/* Takes fd. */
-static void connected(struct engine *e, uint32_t id, int fd, int error)
-{
-	if (id & EXCHANGE_ID)
-		exchanges_connected(e->exchanges, id, fd, engine_now_ns());
-	else
-		relays_connected(e->relays, id, fd, error);
 }
 
 bool engine_inside_message(struct engine *e)

@@ -10,6 +10,9 @@
 
 #include "linux/dial.h"
 
+#define LENGTH_BYTES	2
+#define DATAGRAMS	64	/* each way, in a turn */
+
 static struct carry *carry_new(struct carries *c)
 {
 	for (unsigned i = 0; i < CARRIES_MAX; i++) {
@@ -19,6 +22,7 @@ static struct carry *carry_new(struct carries *c)
 			continue;
 		y->fd[0] = y->fd[1] = -1;
 		y->polled = 0;
+		y->udp = false;
 		for (unsigned side = 0; side < 2; side++) {
 			y->from[side].at = y->from[side].n = 0;
 			y->from[side].eof = y->from[side].shut = false;
@@ -50,17 +54,28 @@ static void no_delay(int fd)
 	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
+static bool udp_is_full(const struct carries *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CARRIES_MAX; i++)
+		n += c->at[i].state != CARRY_FREE && c->at[i].udp;
+	return n >= CARRIES_UDP_MAX;
+}
+
 int carry_connect(struct carries *c, const struct agent_message *m)
 {
 	struct carry *y = carry_new(c);
 	int fd;
 
-	if (!y)
+	if (!y || (m->flags & AGENT_UDP && udp_is_full(c)))
 		return EMFILE;
-	fd = dial(&m->at, false);
+	y->udp = m->flags & AGENT_UDP;
+	fd = dial(&m->at, y->udp);
 	if (fd < 0)
 		return -fd;
-	no_delay(fd);
+	if (!y->udp)
+		no_delay(fd);
 	y->fd[SIDE_LOCAL] = fd;
 	y->state = CARRY_LOCAL;
 	y->id = m->id;
@@ -123,6 +138,10 @@ static short wanted(const struct carry *y, enum carry_side side)
 		return side == SIDE_LOCAL ? POLLOUT : 0;
 	if (y->state == CARRY_GATEWAY)
 		return side == SIDE_GATEWAY ? POLLOUT : 0;
+	if (y->udp && side == SIDE_GATEWAY)
+		return (short)(POLLIN | (in->n ? POLLOUT : 0));
+	if (y->udp)
+		return out->n ? 0 : POLLIN;
 	return (short)((!out->n && !out->eof ? POLLIN : 0) |
 		       (in->n ? POLLOUT : 0));
 }
@@ -146,6 +165,7 @@ size_t carry_fill(struct carries *c, struct pollfd *p)
 			 */
 			p[n++] = (struct pollfd){
 				.fd = events || (y->state == CARRY_OPEN &&
+						 !y->udp &&
 						 !y->from[!side].shut) ?
 				      y->fd[side] : -1,
 				.events = events,
@@ -185,6 +205,72 @@ static bool pump(struct carry *y, enum carry_side side)
 	return true;
 }
 
+/*
+ * One datagram of the gateway's, or a part of it. false: there is no more, now
+ * or, *over, ever.
+ */
+static bool from_gateway(struct carry *y, bool *over)
+{
+	struct carry_way *way = &y->from[SIDE_GATEWAY];
+	const size_t len = way->n < LENGTH_BYTES ? 0 :
+			   (size_t)way->buf[0] << 8 | way->buf[1];
+	const size_t want = LENGTH_BYTES + len;
+	ssize_t n;
+
+	*over = want > sizeof(way->buf);
+	if (*over)
+		return false;
+	if (way->n >= LENGTH_BYTES && way->n == want) {
+		(void)!send(y->fd[SIDE_LOCAL], way->buf + LENGTH_BYTES, len,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+		way->n = 0;
+		return true;
+	}
+	n = recv(y->fd[SIDE_GATEWAY], way->buf + way->n, want - way->n,
+		 MSG_DONTWAIT);
+	*over = n == 0 || (n < 0 && errno != EAGAIN);
+	way->n += n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+/* To the gateway what waits, then one datagram. false: as above. */
+static bool from_local(struct carry *y, bool *over)
+{
+	struct carry_way *way = &y->from[SIDE_LOCAL];
+	ssize_t n;
+
+	*over = false;
+	if (!way->n) {
+		n = recv(y->fd[SIDE_LOCAL], way->buf + LENGTH_BYTES,
+			 sizeof(way->buf) - LENGTH_BYTES, MSG_DONTWAIT);
+		if (n < 0)		/* also: nobody listens there */
+			return errno != EAGAIN;
+		way->buf[0] = (uint8_t)(n >> 8);
+		way->buf[1] = (uint8_t)n;
+		way->at = 0;
+		way->n = LENGTH_BYTES + (size_t)n;
+	}
+	n = send(y->fd[SIDE_GATEWAY], way->buf + way->at, way->n,
+		 MSG_DONTWAIT | MSG_NOSIGNAL);
+	*over = n < 0 && errno != EAGAIN;
+	way->at += n > 0 ? (size_t)n : 0;
+	way->n -= n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+/* false: it is over. */
+static bool pump_datagrams(struct carry *y)
+{
+	bool over = false;
+
+	for (unsigned i = 0; i < DATAGRAMS && from_gateway(y, &over); i++)
+		;
+	for (unsigned i = 0; !over && i < DATAGRAMS && from_local(y, &over);
+	     i++)
+		;
+	return !over;
+}
+
 /* 0, or the errno by which it has failed before it was open. */
 static int advance(const struct carries *c, struct carry *y)
 {
@@ -201,7 +287,8 @@ static int advance(const struct carries *c, struct carry *y)
 		y->state = CARRY_OPEN;
 		/* fall through */
 	case CARRY_OPEN:
-		if (!pump(y, SIDE_LOCAL) || !pump(y, SIDE_GATEWAY))
+		if (y->udp ? !pump_datagrams(y) :
+			     !pump(y, SIDE_LOCAL) || !pump(y, SIDE_GATEWAY))
 			carry_free(y, true);
 		else if (y->from[0].shut && y->from[1].shut)
 			carry_free(y, false);
@@ -234,7 +321,7 @@ void carry_turn(struct carries *c, const struct pollfd *p,
 			continue;
 		if (of[SIDE_GATEWAY].revents || of[SIDE_LOCAL].revents)
 			error = advance(c, y);
-		if (y->state == CARRY_OPEN && is_reset(y, of))
+		if (y->state == CARRY_OPEN && !y->udp && is_reset(y, of))
 			carry_free(y, true);
 		if (!error)
 			continue;

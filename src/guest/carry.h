@@ -8,11 +8,16 @@
  * buffer is full. The end of one direction is passed on behind its data; a
  * reset of either socket resets the other, behind what that takes at once.
  *
+ * A socket of UDP in the machine is carried as wire/agent.h says: what the
+ * gateway does not take waits in the socket, what the socket does not is lost,
+ * and it ends with the stream.
+ *
  *   CARRY_LOCAL	the socket in the machine connects
  *   CARRY_GATEWAY	the one to the gateway does
  *   CARRY_OPEN		both have
  *
- * Limit: CARRIES_MAX; the gateway is told of what is over that.
+ * Limit: CARRIES_MAX, of UDP CARRIES_UDP_MAX, which is more than the gateway has
+ * at a time; the gateway is told of what is over that.
  */
 #ifndef GUEST_CARRY_H
 #define GUEST_CARRY_H
@@ -27,6 +32,7 @@
 #include "wire/agent.h"
 
 #define CARRIES_MAX	256
+#define CARRIES_UDP_MAX	192
 #define CARRY_BYTES	65536
 
 enum carry_state { CARRY_FREE, CARRY_LOCAL, CARRY_GATEWAY, CARRY_OPEN };
@@ -42,6 +48,7 @@ struct carry_way {
 
 struct carry {
 	enum carry_state state;
+	bool udp;			/* the one in the machine is */
 	uint32_t id;			/* of the gateway's question */
 	uint8_t token[AGENT_TOKEN_BYTES];
 	int fd[2];			/* by side; -1 */

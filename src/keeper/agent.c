@@ -71,11 +71,8 @@ static const struct ip *own_ip4(const struct keeper *k, const struct agent *a)
 	return a->guest ? &k->roster.at[a->guest].ip4 : &k->in.plan.guest4;
 }
 
-/*
- * Where to reach it: what is bound to all addresses is at the machine's. Of
- * UDP nothing else is reached. false: not at all.
- */
-static bool place(const struct keeper *k, const struct agent *a,
+/* Where to reach it: what is bound to all addresses is at the machine's. */
+static void place(const struct keeper *k, const struct agent *a,
 		  const struct listener *l, struct listener *out)
 {
 	const struct ip *guest = &a->own.from.ip;
@@ -85,7 +82,6 @@ static bool place(const struct keeper *k, const struct agent *a,
 		out->at.ip = ip_is4(guest) ? *guest : *own_ip4(k, a);
 		out->v6only = false;
 	}
-	return !l->udp || is_of_network(k, &out->at.ip);
 }
 
 static bool same_place(const struct listener *a, const struct listener *b)
@@ -100,9 +96,11 @@ static bool is_taken(const struct keeper *k, const struct agent *a,
 {
 	struct listener l;
 
-	for (uint32_t i = 0; i < a->known.n; i++)
-		if (place(k, a, &a->known.v[i], &l) && same_place(&l, at))
+	for (uint32_t i = 0; i < a->known.n; i++) {
+		place(k, a, &a->known.v[i], &l);
+		if (same_place(&l, at))
 			return true;
+	}
 	return false;
 }
 
@@ -122,7 +120,8 @@ static void forward(struct keeper *k, const struct agent *a,
 {
 	struct listener at;
 
-	if (!place(k, a, l, &at) || (gone && is_taken(k, a, &at)))
+	place(k, a, l, &at);
+	if (gone && is_taken(k, a, &at))
 		return;
 	/* What goes over to the other goes there by its last word. */
 	if (gone)

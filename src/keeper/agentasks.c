@@ -131,10 +131,10 @@ static struct agent_ask *ask_new(struct keeper *k, struct agent *a)
 
 static void send_ask(struct keeper *k, struct agent *a,
 		     const struct agent_ask *ask, enum agent_kind kind,
-		     const struct endpoint *at)
+		     const struct endpoint *at, uint8_t flags)
 {
 	struct agent_message m = { .kind = (uint8_t)kind, .id = ask->id,
-				   .at = *at };
+				   .at = *at, .flags = flags };
 
 	memcpy(m.token, ask->token, sizeof(m.token));
 	agent_say(k, a, &m);
@@ -156,7 +156,7 @@ void agentasks_connect(struct keeper *k, struct agent *a,
 	}
 	ask->run = false;
 	ask->relay = m->id;
-	send_ask(k, a, ask, AGENT_CONNECT, &m->at);
+	send_ask(k, a, ask, AGENT_CONNECT, &m->at, m->udp ? AGENT_UDP : 0);
 }
 
 void agentasks_run(struct keeper *k, struct agent *a, struct client *cl)
@@ -171,5 +171,5 @@ void agentasks_run(struct keeper *k, struct agent *a, struct client *cl)
 	}
 	ask->run = true;
 	cl->asked = ask->id;
-	send_ask(k, a, ask, AGENT_RUN, &nowhere);
+	send_ask(k, a, ask, AGENT_RUN, &nowhere, 0);
 }

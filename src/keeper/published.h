@@ -13,7 +13,7 @@
  * A listener on the guest's loopback only is not published: other machines
  * have no business there; it is logged. Where the host's own loopback is
  * what is published, all listeners count, as on localhost; of a virtual
- * machine those that its agent tells, and which it connects to: TCP alone.
+ * machine those that its agent tells, and which it connects to.
  *
  * A socket of UDP that may well be a client's (linux/listeners.h) counts for
  * all entries but `auto`.

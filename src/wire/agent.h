@@ -38,7 +38,7 @@
 #include "base/wr.h"
 
 #define AGENT_PORT		5399	/* of the gateway's, TCP */
-#define AGENT_VERSION		1
+#define AGENT_VERSION		2
 #define AGENT_TOKEN_BYTES	16
 #define AGENT_HEAD_BYTES	48
 #define AGENT_MESSAGE_BYTES	1024	/* the longest, but for a RUN's */
@@ -55,7 +55,9 @@ enum agent_kind {
 	AGENT_BOOTED,		/* value: exit status, 128 and more: a signal */
 	AGENT_ALIVE,
 	AGENT_WELCOME,		/* value: version */
-	AGENT_CONNECT,		/* id, token, at: connect there and carry it */
+	AGENT_CONNECT,		/* id, token, at: connect there and carry it;
+				   flags: UDP, of which each datagram is its
+				   length, of 2 bytes, and its bytes */
 	AGENT_RUN,		/* id, token: a command is to be run by it */
 	AGENT_BIND,		/* id, token, at, flags: whom it accepts there
 				   is carried */

@@ -48,6 +48,7 @@ def message(kind, flags=0, port=0, number=0, value=0, text=b"", more=b"",
 
 
 HELLO, CARRY, LISTENER, ALIVE, WELCOME = 1, 2, 3, 7, 8
+VERSION = 2
 
 
 def status(s):
@@ -276,10 +277,10 @@ def ports_to_pick(s, first, last):
 
 def test_nonsense_is_cut_off_and_harms_nobody(served):
     agent = status(served)["agent"]
-    hello = message(HELLO, value=1, text=b"evil", more=b"9")
+    hello = message(HELLO, value=VERSION, text=b"evil", more=b"9")
     for text in ("GET / HTTP/1.0\\r\\n\\r\\n", "\\377\\377", "\\0\\0",
                  message(LISTENER, port=22), message(CARRY),
-                 message(HELLO, value=2), message(99), hello):
+                 message(HELLO, value=9), message(99), hello):
         assert says(served, text) == 0, text
         assert status(served)["agent"] == agent
     warnings = "\n".join(status(served)["warnings"])
@@ -293,7 +294,7 @@ def test_what_poses_as_the_agent_as_root_gets_no_more_than_it(served):
     """
     served.sh("kill $(cat /agent)")
     until(lambda: "agent" not in status(served), 1, "its end", 0.02)
-    hello = message(HELLO, value=1, text=b"e\x1b[2Jvil", more=b"9")
+    hello = message(HELLO, value=VERSION, text=b"e\x1b[2Jvil", more=b"9")
     flood = "".join(message(LISTENER, port=p) for p in (8031, 8032))
     ports_to_pick(served, 700, 900)
     assert says(served, hello + flood + message(WELCOME)) > 0
@@ -310,7 +311,7 @@ def test_it_has_no_say_of_the_gateways_ports(served):
     gateway = status(served)["gateway"]["ipv4"]
     served.sh("kill $(cat /agent)")
     until(lambda: "agent" not in status(served), 1, "its end", 0.02)
-    said = message(HELLO, value=1, text=b"x", more=b"9") + message(
+    said = message(HELLO, value=VERSION, text=b"x", more=b"9") + message(
         LISTENER, port=8033,
         at=bytes(10) + b"\xff\xff" + socket.inet_aton(gateway)) + message(
         LISTENER, port=8034)

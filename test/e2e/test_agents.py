@@ -22,12 +22,14 @@ import socket
 import struct
 import subprocess
 import termios
+import threading
 
 import pytest
 
 from scene import PROGRAM, until
 from servers import Server, web
-from test_agent import CARRY, HELLO, LISTENER, connects, fetch, message
+from test_agent import (CARRY, HELLO, LISTENER, VERSION, connects, fetch,
+                        message)
 from test_several import BOAT, RAFT, SHIP, Fleet
 
 CONFIG = """
@@ -42,6 +44,7 @@ publish = 127.0.0.1:8301:8300
 """
 
 
+UDP_SEGMENT = 103
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -96,7 +99,7 @@ class Agents(Fleet):
         agent = self.agents[machine.name]
         agent.process.send_signal(signal.SIGSTOP)
         try:
-            with poses(machine, raw(message(HELLO, value=1, text=b"x",
+            with poses(machine, raw(message(HELLO, value=VERSION, text=b"x",
                                             more=b"posing")) + said):
                 until(lambda: self.agent_of(machine.name)["version"] ==
                       "posing", 5, "who poses", 0.02)
@@ -450,6 +453,129 @@ def test_an_end_arrives_as_one(fleet):
         inside.sendall(b"bye")
         inside.close()
         assert hears_reset(outside) is None
+
+
+def udp(address):
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
+                      socket.SOCK_DGRAM)
+    s.settimeout(5)
+    return s
+
+
+def answered(client, port, said):
+    """Does a server at localhost answer that? It may not be there yet."""
+    client.sendto(said, ("127.0.0.1", port))
+    client.settimeout(0.5)
+    try:
+        while (got := client.recv(70000)) != b"re: " + said:
+            assert got.startswith(b"re: "), got
+        return True
+    except (TimeoutError, ConnectionRefusedError):
+        return False
+
+
+@contextlib.contextmanager
+def answering(machine, address, port):
+    """A server of UDP there: who asked it, in their order."""
+    with machine:
+        s = udp(address)
+    s.bind((address, port))
+    asked = []
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                said, client = s.recvfrom(70000)
+                if said == b"end":
+                    return
+                asked.append(client)
+                if said == b"burst":        # as many as a queue holds
+                    for n in range(200):
+                        s.sendto(b"%d" % n, client)
+                    continue
+                s.sendto(b"re: " + said, client)
+
+    s.settimeout(None)
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield asked
+    finally:
+        with machine:
+            last = udp(address)
+        last.sendto(b"end", (address, port))
+        thread.join(5)
+        last.close()
+        s.close()
+
+
+def shown(fleet, port):
+    return [f for f in fleet.status()["forwards"]
+            if f["port"] == port and f["protocol"] == "udp"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_udp_on_loopback_only_answers(fleet, address):
+    with answering(fleet.ship, address, 8350) as asked:
+        until(lambda: shown(fleet, 8350), 5, "the port", 0.02)
+        with udp("127.0.0.1") as one, udp("127.0.0.1") as two:
+            until(lambda: answered(one, 8350, b"first"), 5, "an answer", 0)
+            for said in b"", b"x", b"y" * 1473, b"z" * 65000:
+                assert answered(one, 8350, said), len(said)
+            until(lambda: answered(two, 8350, b"second"), 5, "another", 0)
+            assert answered(one, 8350, b"third")
+            clients = set(asked)
+            assert len(clients) == 2 and {c[0] for c in clients} == {address}
+            # A batch (UDP GSO) is as many as it was.
+            before = len(asked)
+            two.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 100)
+            two.sendto(bytes(1050), ("127.0.0.1", 8350))
+            until(lambda: len(asked) == before + 11, 5, "each of them", 0.01)
+            for _ in range(11):
+                assert two.recv(200).startswith(b"re: ")
+            # What comes at once is read to its end, without more of it.
+            two.sendto(b"burst", ("127.0.0.1", 8350))
+            came = set()
+            two.settimeout(5)
+            while len(came) < 200:
+                came.add(two.recv(99))
+            # More than any queue holds: what is lost is lost whole.
+            for n in range(2000):
+                one.sendto(b"%d:" % n + b"f" * 9000, ("127.0.0.1", 8350))
+            one.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    said = one.recv(70000)
+                    assert said.startswith(b"re: ") and \
+                        said.endswith(b":" + b"f" * 9000)
+            until(lambda: answered(one, 8350, b"after"), 5, "an answer", 0)
+    until(lambda: not shown(fleet, 8350), 5, "its end", 0.02)
+
+
+def test_many_clients_of_udp(fleet):
+    """Those that were silent longest make room, and none for TCP is lost."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(answering(fleet.ship, "127.0.0.1", 8353))
+        stack.enter_context(at(fleet.ship, "127.0.0.1", 8353))
+        until(lambda: shown(fleet, 8353) and connects(8353), 5, "the port",
+              0.02)
+        clients = [stack.enter_context(udp("127.0.0.1")) for _ in range(300)]
+        for n, client in enumerate(clients + clients[:1]):
+            until(lambda c=client: answered(c, 8353, b"%d" % n), 5,
+                  "an answer", 0)
+        assert fetch("http://127.0.0.1:8353/tcp") == "you asked for /tcp\n"
+
+
+def test_udp_of_another_where_it_is_published(fleet):
+    done = fleet.slipway("publish", "--once", "ship/boat",
+                         "127.0.0.1:8352:8351/udp")
+    assert done.returncode == 0, done.stderr
+    with answering(fleet.ship, "127.0.0.1", 8351) as others, \
+            answering(fleet.boat, "127.0.0.1", 8351) as asked, \
+            udp("127.0.0.1") as client:
+        until(lambda: answered(client, 8352, b"boat"), 5, "an answer", 0.05)
+        assert asked and not others
+    fleet.slipway("unpublish", "ship/boat", "127.0.0.1:8352:8351/udp")
 
 
 def test_it_comes_by_ipv6_where_there_is_no_other_way(fleet):

@@ -289,7 +289,7 @@ def test_one_gone_the_others_unharmed(fleet):
 
 def test_an_agent_outlives_another_machine(fleet):
     """One of few words: a hello (src/wire/agent.h), from a port of root's."""
-    hello = struct.pack("!BBHII16x16xH", 1, 0, 0, 0, 1, 1) + b"ship"
+    hello = struct.pack("!BBHII16x16xH", 1, 0, 0, 0, 2, 1) + b"ship"
     with fleet.ship:
         agent = socket.create_connection((fleet.ship.gateway4, 5399), 5,
                                          ("", 700))

@@ -34,6 +34,7 @@ unsigned test_failures;
 	X(doctor_dnsanswer)						\
 	X(doctor_report)						\
 	X(doctor_windows)						\
+	X(engine_framed)						\
 	X(engine_owners)						\
 	X(engine_patience)						\
 	X(engine_slept)							\
