@@ -166,16 +166,19 @@ static int hear(struct remote *r, struct fail *fail)
 /* A signal of ours: its number if we are to end by it, else 0. */
 static int signal_event(const struct remote *r)
 {
-	const struct agent_message m = { .kind = AGENT_SIZE,
-					 .value = size_now() };
+	struct agent_message m = { .kind = AGENT_SIZE };
 	struct signalfd_siginfo si;
+	bool resized = false;
 
 	while (read(r->signals, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo != SIGWINCH)
 			return (int)si.ssi_signo;
-		if (r->tty)
-			(void)!gateway_say(r->from.fd, &m);
+		resized = true;
 	}
+	/* Asked for behind the signals: it is the last one's, or newer. */
+	m.value = size_now();
+	if (resized && r->tty)
+		(void)!gateway_say(r->from.fd, &m);
 	return 0;
 }
 

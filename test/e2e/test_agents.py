@@ -173,12 +173,16 @@ def test_exec_runs_where_it_is_told(fleet):
 
 
 SIZES = """
-import os, signal, sys
-def show(*_):
+import os, select, signal, sys
+woken, wakes = os.pipe()
+os.set_blocking(wakes, False)
+signal.set_wakeup_fd(wakes)
+signal.signal(signal.SIGWINCH, lambda *_: None)
+while True:
     print("size", *os.get_terminal_size(), flush=True)
-signal.signal(signal.SIGWINCH, show)
-show()
-sys.exit(len(sys.stdin.readline().strip()))
+    if 0 in select.select([0, woken], [], [])[0]:
+        sys.exit(len(sys.stdin.readline().strip()))
+    os.read(woken, 99)
 """
 
 
