@@ -655,7 +655,9 @@ static int host_send(void *ctx, const struct frame_meta *meta,
 					 &f->setup.gateway4),
 	       "a packet to another address of the host's");
 	expect(f, error || (v6 ? prefix_has(&f->setup.net6, &ip.src) :
-				 ip_equal(&ip.src, &f->setup.guest4)),
+				 ip_equal(&ip.src, &f->setup.guest4) ||
+				 (f->links &&
+				  prefix_has(&f->setup.net4, &ip.src))),
 	       "a packet to the host from nobody");
 	expect(f, !ip_equal(&ip.src, &ip.dst), "a packet of the host's own");
 	expect(f, !ip.fragment, "a fragment to the host");
