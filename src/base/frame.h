@@ -26,6 +26,15 @@ enum frame_gso {
 	FRAME_GSO_UDP6,
 };
 
+/* Bytes of a stream of the host's (env/env.h) that were not read yet. */
+struct frame_unread {
+	int id;			/* of the stream */
+	bool seek;		/* the last that were put into a frame did not
+				   end just before these, or nobody knows */
+	uint32_t at;		/* bytes that are to be read before them */
+	uint32_t bytes;		/* 0: none */
+};
+
 struct frame_meta {
 	bool needs_csum;	/* L4 checksum holds the pseudo header's sum */
 	bool csum_valid;	/* the link vouches for the L4 checksum */
@@ -42,6 +51,12 @@ struct frame_meta {
 	 */
 	const struct span *far;
 	size_t far_bytes;
+	/*
+	 * Towards a guest: the frame ends with these, which whoever sends it
+	 * copies from where they are, and leaves there. Only on links of which
+	 * env_ops.link_takes_unread() is true.
+	 */
+	struct frame_unread unread;
 };
 
 #endif

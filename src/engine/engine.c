@@ -41,6 +41,7 @@
 #include "linux/sandbox.h"
 #include "linux/sockaddr.h"
 #include "linux/tapopen.h"
+#include "linux/unread.h"
 #include "linux/vhost.h"
 #include "network/flows.h"
 #include "network/network.h"
@@ -192,6 +193,7 @@ static int prepare(struct engine *e, struct fail *fail)
 	agents_ops(&e->ops);
 	e->host.pool.limit = STORE_LIMIT;
 	e->host.tcp_bytes = crowd_bytes();
+	e->host.no_unread = !unread_is_sound();
 	e->host.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (e->host.epoll_fd < 0)
 		return fail_set(fail, "the engine cannot start: epoll: %s",

@@ -173,6 +173,11 @@ struct env_ops {
 	/* Of a stream that told ENV_URGENT: is that byte the next one? */
 	bool (*tcp_at_urgent)(void *ctx, int id);
 
+	/* Bytes that could be read of it now, an urgent one or not. */
+	uint32_t (*tcp_unread)(void *ctx, int id);
+	/* Read so many of them, for nobody. false: there are not so many. */
+	bool (*tcp_skip)(void *ctx, int id, uint32_t bytes);
+
 	/* Has the host lost the address that the stream is bound to? */
 	bool (*tcp_stranded)(void *ctx, int id);
 	/*
@@ -259,11 +264,14 @@ struct env_ops {
 	 * tell. What the link cannot carry as it is, a batch or a
 	 * checksum that is left to it, the driver cuts and completes; it
 	 * carries whatever network_frame() was given, and what meta says of
-	 * the frame is true.
+	 * the frame is true. -ENV_OTHER: not sent, for meta.unread are not all
+	 * there, or cannot be had this way.
 	 */
 	int (*link_send)(void *ctx, unsigned link,
 			 const struct frame_meta *meta,
 			 const struct span *v, unsigned n);
+	/* Are bytes for it best left unread until it takes them? */
+	bool (*link_takes_unread)(void *ctx, unsigned link);
 
 	/*
 	 * Put one IP packet on the host's own interface (network_setup.

@@ -326,6 +326,30 @@ static int64_t stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 	return got < 0 ? failed() : got;
 }
 
+static uint32_t tcp_unread(void *ctx, int id)
+{
+	int bytes = 0;
+
+	(void)ctx;
+	return ioctl(id, SIOCINQ, &bytes) < 0 || bytes < 0 ? 0 :
+							  (uint32_t)bytes;
+}
+
+/* A read ends before an urgent byte, as any does. */
+static bool tcp_skip(void *ctx, int id, uint32_t bytes)
+{
+	(void)ctx;
+	while (bytes) {
+		const ssize_t n = recv(id, NULL, bytes,
+				       MSG_TRUNC | MSG_DONTWAIT);
+
+		if (n <= 0)
+			return false;
+		bytes -= (uint32_t)n;
+	}
+	return true;
+}
+
 static int tcp_send_urgent(void *ctx, int id, uint8_t byte)
 {
 	const ssize_t sent = send(id, &byte, 1, MSG_OOB | MSG_NOSIGNAL |
@@ -659,10 +683,20 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 	const int r = l ? link_write(l, meta, v, n) : -EIO;
 
 	(void)link;			/* there is one */
+	if (meta->unread.bytes && (r == -EIO || r == -ENODATA))
+		return -ENV_OTHER;	/* it may not have been copied */
 	/* -EIO: the guest took its interface down. Lost, as on any wire. */
 	if (r == -EIO)
 		return 0;
 	return r < 0 ? -ENV_AGAIN : r ? ENV_AGAIN : 0;
+}
+
+static bool link_takes_unread(void *ctx, unsigned link)
+{
+	const struct hostenv *he = ctx;
+
+	return !he->no_unread && link < LINKS_MAX && he->links[link] &&
+	       link_copies_unread(he->links[link]);
 }
 
 /* A kernel that knows no batches of UDP gives the guest's tap none. */
@@ -702,6 +736,7 @@ const struct env_ops hostenv_ops = {
 	.tcp_crowd = tcp_crowd,
 	.tcp_error = tcp_error, .tcp_stranded = hostroutes_stranded,
 	.tcp_send_urgent = tcp_send_urgent, .tcp_at_urgent = tcp_at_urgent,
+	.link_takes_unread = link_takes_unread, .tcp_unread = tcp_unread, .tcp_skip = tcp_skip,
 	.udp_open = udp_open, .udp_adopt = udp_adopt,
 	.ping_open = ping_open,
 	.dgram_send = dgram_send,

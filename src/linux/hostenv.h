@@ -50,6 +50,7 @@ struct hostenv {
 		unsigned n[2];
 		struct ip at[2][HOSTENV_OWN_MAX];
 	} own;
+	bool no_unread;		/* the kernel does not do it well */
 	uint64_t tcp_bytes;	/* that crowds of sockets may hold together */
 };
 

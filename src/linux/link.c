@@ -51,6 +51,8 @@ static int write_cut(const struct link *l, const struct frame_meta *meta,
 int link_write(struct link *l, const struct frame_meta *meta,
 	       const struct span *v, unsigned n)
 {
+	if (meta->unread.bytes && l->kind != LINK_VHOST)
+		return -ENODATA;
 	if (l->kind == LINK_TAP && l->no_uso &&
 	    (meta->gso == FRAME_GSO_UDP4 || meta->gso == FRAME_GSO_UDP6))
 		return write_cut(l, meta, v, n);
@@ -59,6 +61,12 @@ int link_write(struct link *l, const struct frame_meta *meta,
 	if (l->kind == LINK_VHOST)
 		return vhost_write(l->vhost, meta, v, n);
 	return l->fd < 0 ? -EIO : framesocket_write(l->socket, meta, v, n);
+}
+
+/* The others copy from our memory, whatever they are given. */
+bool link_copies_unread(const struct link *l)
+{
+	return l->kind == LINK_VHOST && vhost_copies_unread(l->vhost);
 }
 
 bool link_push(struct link *l)

@@ -57,10 +57,14 @@ MUST ssize_t link_read(struct link *l, struct frame_meta *meta,
 
 /*
  * Send one frame of n pieces. 0; 1: it waits inside, and the link is full until
- * link_push(); or -errno: it is lost.
+ * link_push(); or -errno: it is lost; -ENODATA: for what is unread of it is not
+ * there, or the link cannot copy it.
  */
 MUST int link_write(struct link *l, const struct frame_meta *meta,
 		    const struct span *v, unsigned n);
+
+/* Are frames whose data are unread (linux/unread.h) best for this link? */
+bool link_copies_unread(const struct link *l);
 
 /* Is a machine connected, and has not gone yet, whether that was read or not? */
 bool link_is_held(const struct link *l);

@@ -148,10 +148,16 @@ MUST ssize_t vhost_read(struct vhost *v, struct frame_meta *meta,
 /*
  * Send a frame of n pieces. 0; 1: it is kept, and the next one is lost until
  * vhost_push(); or it is lost: -EAGAIN if one is kept already, -EIO if there
- * is no driver.
+ * is no driver, -ENODATA if what is unread of it is not there.
  */
 MUST int vhost_write(struct vhost *v, const struct frame_meta *meta,
 		     const struct span *p, unsigned n);
+
+/*
+ * Can the driver take a frame of TCP as it is, at least of one family, so that
+ * its data can be copied straight to where they belong (linux/unread.h)?
+ */
+bool vhost_copies_unread(const struct vhost *v);
 
 /* Send the frame that is kept, if there is room now. Is there none? */
 bool vhost_push(struct vhost *v);

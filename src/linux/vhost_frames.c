@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "linux/unread.h"
 #include "linux/vhost.h"
 #include "wire/eth.h"
 #include "wire/ip.h"
@@ -289,6 +290,31 @@ static size_t total(const struct span *p, unsigned n)
 	return len;
 }
 
+/* Into the room from its byte `at` on; 0 or -ENODATA. */
+static int write_unread(const struct frame_unread *what,
+			const struct room *room, size_t at)
+{
+	struct span v[VRING_SPANS_MAX];
+	size_t left = what->bytes;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < room->spans && left; i++) {
+		struct span s = room->v[i];
+
+		if (at >= s.len) {
+			at -= s.len;
+			continue;
+		}
+		s.p = (uint8_t *)s.p + at;
+		s.len -= at;
+		s.len = s.len < left ? s.len : left;
+		at = 0;
+		left -= s.len;
+		v[n++] = s;
+	}
+	return unread_copy(what, v, n);
+}
+
 /* One frame as it is, with the header that says what is left to do. */
 static int write_one(struct vhost *v, struct vhost_queue *q,
 		     const struct frame_meta *meta, const struct span *p,
@@ -296,7 +322,8 @@ static int write_one(struct vhost *v, struct vhost_queue *q,
 {
 	struct virtio_net_hdr_v1 h;
 	struct room room;
-	const size_t head = header_bytes(v), len = head + total(p, n);
+	const size_t head = header_bytes(v);
+	const size_t len = head + total(p, n) + meta->unread.bytes;
 	size_t at = head, left;
 	int rc;
 
@@ -309,6 +336,11 @@ static int write_one(struct vhost *v, struct vhost_queue *q,
 	vring_write(room.v, room.spans, 0, &h, head);
 	for (unsigned i = 0; i < n; i++)
 		at += vring_write(room.v, room.spans, at, p[i].p, p[i].len);
+	if (meta->unread.bytes &&
+	    write_unread(&meta->unread, &room, at) < 0) {
+		untake_all(&q->ring, &room);
+		return -ENODATA;
+	}
 	log_writes(v, &room, len);
 	left = len;
 	for (unsigned i = 0; i < room.chains; i++) {
@@ -342,6 +374,13 @@ static bool leaves_it(const struct vhost *v, const struct frame_meta *meta)
 	return false;
 }
 
+bool vhost_copies_unread(const struct vhost *v)
+{
+	return vhost_has(v, VIRTIO_NET_F_GUEST_CSUM) &&
+	       (vhost_has(v, VIRTIO_NET_F_GUEST_TSO4) ||
+		vhost_has(v, VIRTIO_NET_F_GUEST_TSO6));
+}
+
 /* A batch cut, a checksum completed: its parts from *part on. */
 static int write_cut(struct vhost *v, struct vhost_queue *q,
 		     const struct frame_meta *meta, const struct span *p,
@@ -350,7 +389,7 @@ static int write_cut(struct vhost *v, struct vhost_queue *q,
 	const struct frame_meta plain = { 0 };
 	uint8_t frame[FRAME_MAX_BYTES];
 	const unsigned parts = offload_frames(meta, total(p, n));
-	int rc = 0;
+	int rc = meta->unread.bytes ? -ENODATA : 0;
 
 	while (*part < parts && !rc) {
 		const struct span one = {
@@ -403,16 +442,25 @@ bool vhost_push(struct vhost *v)
 	return !v->kept_len;
 }
 
-static void keep(struct vhost *v, const struct frame_meta *meta,
-		 const struct span *p, unsigned n, unsigned part)
+/* 1: it is kept; -ENODATA */
+static int keep(struct vhost *v, const struct frame_meta *meta,
+		const struct span *p, unsigned n, unsigned part)
 {
+	const struct span rest = { .p = v->kept + total(p, n),
+				   .len = meta->unread.bytes };
+
+	if (rest.len && unread_copy(&meta->unread, &rest, 1) < 0)
+		return -ENODATA;
 	v->kept_meta = *meta;
+	v->kept_meta.unread.bytes = 0;
 	v->kept_from = part;
 	v->kept_s = vhost_now_s();
 	for (unsigned i = 0; i < n; i++) {
 		memcpy(v->kept + v->kept_len, p[i].p, p[i].len);
 		v->kept_len += p[i].len;
 	}
+	v->kept_len += rest.len;
+	return 1;
 }
 
 int vhost_write(struct vhost *v, const struct frame_meta *meta,
@@ -427,10 +475,10 @@ int vhost_write(struct vhost *v, const struct frame_meta *meta,
 	if (!vhost_push(v))
 		return -EAGAIN;
 	rc = write_parts(v, q, meta, p, n, &part);
-	if (rc != -EAGAIN || total(p, n) > sizeof(v->kept))
+	if (rc != -EAGAIN ||
+	    total(p, n) + meta->unread.bytes > sizeof(v->kept))
 		return rc;
-	keep(v, meta, p, n, part);
-	return 1;
+	return keep(v, meta, p, n, part);
 }
 
 void vhost_flush(struct vhost *v)

@@ -79,6 +79,8 @@ bool proto_send_link(struct proto *p, unsigned link,
 {
 	const int rc = p->env.ops->link_send(p->env.ctx, link, meta, v, n);
 
+	if (rc == -ENV_OTHER)
+		return false;		/* the link has no part in it */
 	if (rc)
 		note_full(p, link);
 	if (rc < 0) {
@@ -86,7 +88,7 @@ bool proto_send_link(struct proto *p, unsigned link,
 		return false;
 	}
 	p->frames_to_guest++;
-	p->bytes_to_guest += bytes_of(v, n);
+	p->bytes_to_guest += bytes_of(v, n) + meta->unread.bytes;
 	return true;
 }
 
@@ -113,7 +115,7 @@ bool proto_send(struct proto *p, const struct ip *to,
 	if (!proto_send_link(p, of->link, meta, v, n))
 		return false;
 	of->frames_to++;
-	of->bytes_to += bytes_of(v, n);
+	of->bytes_to += bytes_of(v, n) + meta->unread.bytes;
 	return true;
 }
 

@@ -18,6 +18,11 @@
  *	What fits the window that was advertised is never thrown away.
  * down	Bytes read from the host and not yet acknowledged. The host's
  *	socket holds the rest, so this ring need only cover the link.
+ *	Where the link can take them from there (env_ops.link_takes_unread)
+ *	bulk is not even read: of the down_len bytes the last down_unread
+ *	stay in the socket until they are acknowledged, and the ring is small
+ *	or none. What ends or breaks a stream, an urgent byte, and trifles
+ *	go the plain way, for which what is unread is read after all.
  *
  * Sequence numbers. up offset 0 is rcv_nxt - up_len, or one less once the
  * guest's FIN was received. down offset 0 is snd_una. Our FIN, once
@@ -33,6 +38,8 @@
  *       or bytes that a closed window holds back has its timer armed
  *   (6) snd_una + snd_wnd <= snd_edge, by less than a step of the scale
  *   (7) down_urg, while down_urgent, lies in [snd_una, snd_una + down_len)
+ *   (8) down_unread <= down_len; the others are in the ring; host_ready while
+ *       there is unread_more
  *
  * Who acknowledges. Segments in order make an ACK owed, sent at the end of
  * the turn unless data went out before, but once for each half of the
@@ -154,6 +161,11 @@ struct tcp {
 	bool up_urgent : 1;		/* the host has not had up_urg */
 	bool down_urgent : 1;		/* the guest has not acked down_urg */
 	bool host_urgent : 1;		/* a byte to be read will be down_urg */
+	bool leaves : 1;		/* what comes from the host is bulk, to be
+					   left unread */
+	bool takes_back : 1;		/* that cannot be: all is read */
+	bool unread_seek : 1;		/* see unread_at */
+	bool unread_lost : 1;		/* what was left there is not there */
 	uint8_t silent;			/* window probes without any answer */
 	uint8_t challenges;		/* ACKs since challenge_ns, see rx */
 	uint8_t events;			/* enum env_event, for the turn's end */
@@ -190,6 +202,10 @@ struct tcp {
 	uint32_t wnd_seq, wnd_ack;	/* RFC 9293: SND.WL1, SND.WL2 */
 	uint32_t down_urg;		/* of the urgent byte */
 	uint32_t down_len;
+	uint32_t down_unread;		/* its last, still in the socket, */
+	uint32_t unread_more;		/* where so many at least are behind */
+	uint32_t unread_at;		/* where the socket stands, to be copied
+					   from, unless unread_seek */
 	uint32_t down_want;		/* ring size that the path can use */
 	uint32_t cwnd, ssthresh;	/* bytes */
 	uint32_t recover;		/* snd_max when recovery began */
@@ -286,9 +302,12 @@ void tcp_send_synack(struct proto *p, struct tcp *t);
 void tcp_send_rst(struct proto *p, struct tcp *t);
 /* A segment with what all of ours have in common; promises its window. */
 struct tcp_segment tcp_segment_at(struct tcp *t, uint32_t seq, uint8_t flags);
-/* Complete s, put it on the link with its data (0 to 2 spans). */
+/*
+ * Complete s, put it on the link with its data: 0 to 2 spans, then what is
+ * unread, if that is not NULL.
+ */
 bool tcp_put(struct proto *p, struct tcp *t, struct tcp_segment *s,
-	     struct span *data, unsigned n);
+	     struct span *data, unsigned n, const struct frame_unread *unread);
 /* Would an update of the window be worth an ACK (RFC 9293, 3.8.6.2.2)? */
 bool tcp_window_owed(const struct tcp *t);
 

@@ -15,6 +15,7 @@
 #define PULL_BYTES	(256u << 10)	/* read per recv() at most */
 #define TURN_BYTES	(512u << 10)	/* read per flow and turn */
 #define DOWN_FIRST	(16u << 10)
+#define LEAVE_LEAST	DOWN_FIRST	/* less at once is no bulk */
 #define NO_MEMORY_NS	UINT64_C(10000000)
 #define HALF_OPEN_SEEN	64u	/* of the oldest, to make room for others */
 #define HALF_OPEN_LEAST_S 2u	/* of the clock: one, at least, has passed */
@@ -258,15 +259,29 @@ static unsigned down_room(struct proto *p, struct tcp *t, struct span v[2])
 	return store_spans(&t->down, t->down_len, room, v);
 }
 
+/* Is bulk for it to stay in the host's socket? */
+static bool may_leave(const struct proto *p, const struct tcp *t)
+{
+	const int link = proto_link_to(p, &t->flow.key.guest_ip);
+
+	return link >= 0 && t->host == &p->env.ops->tcp && !t->takes_back &&
+	       !t->down_crowd &&
+	       p->env.ops->link_takes_unread(p->env.ctx, (unsigned)link);
+}
+
 /*
  * The host filled the ring and the guest takes more than it holds: a
- * larger one may help. A guest that does not read gets no more memory.
+ * larger one may help, or none at all. A guest that does not read gets no
+ * more memory.
  */
 static void grow_down(struct proto *p, struct tcp *t, int64_t got,
 		      const struct span *v, unsigned n)
 {
-	if ((size_t)got == spans_bytes(v, n) && t->down_want < down_most(p) &&
-	    t->down_len == t->down.cap && t->snd_wnd > t->down.cap)
+	if ((size_t)got < spans_bytes(v, n) || t->down_len < t->down.cap)
+		return;
+	if (may_leave(p, t))
+		t->leaves = true;
+	else if (t->down_want < down_most(p) && t->snd_wnd > t->down.cap)
 		t->down_want *= 2;
 }
 
@@ -288,19 +303,20 @@ static void join_down(struct proto *p, struct tcp *t)
 	if (log2 <= t->down_crowd && log2 + 1 >= t->down_crowd)
 		return;
 	t->down_crowd = log2 < CROWD_TOLD ? 0 : log2;
+	t->leaves &= !t->down_crowd;
 	p->env.ops->tcp_crowd(p->env.ctx, t->host_id,
 			      t->down_crowd ? 1u << log2 : 0);
 }
 
 /*
- * What was just read begins with an urgent byte. The guest hears of it at
- * once, be its window shut or not.
+ * What is read now begins with an urgent byte, which has that number. The
+ * guest hears of it at once, be its window shut or not.
  */
-static void note_urgent(struct proto *p, struct tcp *t)
+static void note_urgent(struct proto *p, struct tcp *t, uint32_t seq)
 {
 	t->host_urgent = false;
 	t->down_urgent = true;
-	t->down_urg = tcp_data_end(t);
+	t->down_urg = seq;
 	t->ack_owed = true;
 	tcp_owe(p, t);
 }
@@ -319,42 +335,153 @@ static void pulled(struct proto *p, struct tcp *t, uint32_t got,
 	tcp_output(p, t);
 }
 
+/* An urgent byte is the next one to be read. */
+static bool at_urgent(const struct proto *p, const struct tcp *t)
+{
+	return t->host_urgent &&
+	       p->env.ops->tcp_at_urgent(p->env.ctx, t->host_id);
+}
+
+/* *got: bytes; 0: there is no room, or nothing now. false: t is gone. */
+static bool read_some(struct proto *p, struct tcp *t, uint32_t *got)
+{
+	struct span v[2];
+	const unsigned n = down_room(p, t, v);
+	bool urgent;
+	int64_t r;
+
+	if (!n)
+		return true;		/* an ACK will make room */
+	urgent = at_urgent(p, t);
+	r = t->host->recv(t->host_ctx, t->host_id, v, n);
+	if (r == -ENV_AGAIN) {
+		t->host_ready = t->host_urgent = false;
+		return true;
+	}
+	if (r < 0)
+		return tcp_closing(p, t, TC_EV_HOST_RESET);
+	if (r == 0) {
+		t->host_eof = true;
+		return tcp_closing(p, t, TC_EV_HOST_EOF);
+	}
+	if (urgent)
+		note_urgent(p, t, tcp_data_end(t));
+	*got = (uint32_t)r;
+	pulled(p, t, *got, v, n);
+	return true;
+}
+
+/* Is all to be read, and nothing left where it is? */
+static bool goes_plain(const struct tcp *t)
+{
+	return t->takes_back || t->host_urgent || t->host_ended;
+}
+
+/* What has come behind that which is counted on already. */
+static uint32_t unread_behind(const struct proto *p, const struct tcp *t)
+{
+	const uint32_t all = p->env.ops->tcp_unread(p->env.ctx, t->host_id);
+
+	return all > t->down_unread ? all - t->down_unread : 0;
+}
+
+/*
+ * Count on what has come, unread: *got bytes. false: it is not worth it any
+ * more, and to be read.
+ */
+static bool leave(struct proto *p, struct tcp *t, uint32_t *got)
+{
+	const uint32_t room = t->down_len < TCP_DOWN_MAX ?
+			      TCP_DOWN_MAX - t->down_len : 0;
+
+	const bool asks = !t->unread_more;
+
+	if (!room)
+		return true;
+	if (asks)
+		t->unread_more = unread_behind(p, t);
+	if (!t->down_unread && t->unread_more < LEAVE_LEAST) {
+		t->leaves = false;
+		t->unread_more = 0;
+		return false;
+	}
+	*got = t->unread_more < room ? t->unread_more : room;
+	t->unread_more -= *got;
+	/* More may have come since it was asked, of which an event told. */
+	t->host_ready = t->unread_more > 0 || !asks;
+	t->down_len += *got;
+	t->down_unread += *got;
+	if (*got >= CROWD_BULK_BYTES)
+		join_down(p, t);
+	tcp_output(p, t);
+	return true;
+}
+
+/*
+ * Read what was left, into a ring, as far as there are memory and bytes now.
+ * false: t is gone.
+ */
+static bool take_back(struct proto *p, struct tcp *t)
+{
+	while (t->down_unread) {
+		const uint32_t read = t->down_len - t->down_unread;
+		struct span v[2];
+		bool urgent;
+		unsigned n;
+		int64_t r;
+
+		if (t->down.cap < t->down_len &&
+		    !tcp_reserve(p, &t->down, t->down_len, read)) {
+			if (!t->due_ns)
+				tcp_arm(p, t, p->now_ns + NO_MEMORY_NS);
+			return true;
+		}
+		n = store_spans(&t->down, read, t->down_unread, v);
+		urgent = at_urgent(p, t);
+		r = t->host->recv(t->host_ctx, t->host_id, v, n);
+		if (r == -ENV_AGAIN) {
+			t->host_ready = false;
+			return true;
+		}
+		if (r <= 0)
+			return tcp_closing(p, t, TC_EV_HOST_RESET);
+		if (urgent)
+			note_urgent(p, t, t->snd_una + read);
+		t->down_unread -= (uint32_t)r;
+	}
+	return true;
+}
+
+/* As read_some(), or by leaving it. */
+static bool get_some(struct proto *p, struct tcp *t, uint32_t *got)
+{
+	if (t->unread_lost)
+		return tcp_closing(p, t, TC_EV_HOST_RESET);
+	if (goes_plain(t) || !t->leaves)
+		t->unread_more = 0;
+	if (t->down_unread && goes_plain(t) && !take_back(p, t))
+		return false;
+	if (t->leaves && !goes_plain(t) && leave(p, t, got))
+		return true;
+	/* What is left there comes first: an ACK will take it away. */
+	return t->down_unread || read_some(p, t, got);
+}
+
 bool tcp_pull(struct proto *p, struct tcp *t)
 {
-	uint32_t budget = TURN_BYTES;
+	uint32_t budget = TURN_BYTES, got;
 
-	while (t->host_ready && !t->host_eof) {
-		struct span v[2];
-		const unsigned n = down_room(p, t, v);
-		bool urgent;
-		int64_t got;
-
-		if (!n)
-			break;		/* an ACK will make room */
-		urgent = t->host_urgent &&
-			 p->env.ops->tcp_at_urgent(p->env.ctx, t->host_id);
-		got = t->host->recv(t->host_ctx, t->host_id, v, n);
-		if (got == -ENV_AGAIN) {
-			t->host_ready = t->host_urgent = false;
-		} else if (got < 0) {
-			return tcp_closing(p, t, TC_EV_HOST_RESET);
-		} else if (got == 0) {
-			t->host_eof = true;
-			if (!tcp_closing(p, t, TC_EV_HOST_EOF))
-				return false;
-		} else {
-			if (urgent)
-				note_urgent(p, t);
-			pulled(p, t, (uint32_t)got, v, n);
-			budget -= (uint32_t)got < budget ? (uint32_t)got :
-				  budget;
-		}
-		if (!budget) {
-			tcp_owe(p, t);
+	while (t->host_ready && !t->host_eof && budget) {
+		got = 0;
+		if (!get_some(p, t, &got))
+			return false;
+		if (!got)
 			break;
-		}
+		budget -= got < budget ? got : budget;
 	}
-	if (!t->down_len)
+	if (!budget)
+		tcp_owe(p, t);
+	if (t->down_len == t->down_unread)
 		tcp_release(p, &t->down);
 	tcp_output(p, t);
 	return true;
@@ -782,6 +909,9 @@ void tcp_check(const struct proto *p, const struct tcp *t)
 	for (uint32_t i = 0; i < t->sacked.n; i++)
 		ASSERT(seq_lt(t->snd_una, t->sacked.r[i].to) &&
 		       seq_le(t->sacked.r[i].to, t->snd_max));
+	ASSERT(t->down_unread <= t->down_len);
+	ASSERT(!t->unread_more || t->host_ready);
+	ASSERT(t->down_len - t->down_unread <= t->down.cap);
 	if (t->down_urgent)
 		ASSERT(t->down_urg - t->snd_una < t->down_len);
 	if (t->snd_max != t->snd_una || t->phase == TCP_ANSWERED)

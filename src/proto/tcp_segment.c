@@ -114,11 +114,12 @@ static void stamp(const struct proto *p, const struct tcp *t,
 }
 
 bool tcp_put(struct proto *p, struct tcp *t, struct tcp_segment *s,
-	     struct span *data, unsigned n)
+	     struct span *data, unsigned n, const struct frame_unread *unread)
 {
 	const struct flow_key *k = &t->flow.key;
 	const size_t len = (n > 0 ? data[0].len : 0) +
-			   (n > 1 ? data[1].len : 0);
+			   (n > 1 ? data[1].len : 0) +
+			   (unread ? unread->bytes : 0);
 	size_t l4;
 	uint8_t head[PROTO_HEAD_BYTES];
 	struct wr w = wr(head, sizeof(head));
@@ -146,6 +147,8 @@ bool tcp_put(struct proto *p, struct tcp *t, struct tcp_segment *s,
 	}
 	for (unsigned i = 0; i < n; i++)
 		v[1 + i] = data[i];
+	if (unread)
+		meta.unread = *unread;
 	return proto_send(p, &k->guest_ip, &meta, v, 1 + n);
 }
 
@@ -195,7 +198,7 @@ void tcp_send_ack(struct proto *p, struct tcp *t)
 	}
 	s = tcp_segment_at(t, empty_seq(t), 0);
 	add_sack(p, t, &s);
-	if (!tcp_put(p, t, &s, NULL, 0)) {
+	if (!tcp_put(p, t, &s, NULL, 0, NULL)) {
 		t->ack_owed = true;
 		tcp_hold(p, t);
 	}
@@ -220,7 +223,7 @@ void tcp_send_syn(struct proto *p, struct tcp *t)
 	};
 
 	t->ts_ok = true;		/* offered; its SYN will say */
-	tcp_put(p, t, &s, NULL, 0);
+	tcp_put(p, t, &s, NULL, 0, NULL);
 	t->snd_nxt = t->snd_max = t->iss + 1;
 	tcp_arm(p, t, tcp_rto_due(p, t));
 }
@@ -237,7 +240,7 @@ void tcp_send_synack(struct proto *p, struct tcp *t)
 		.sack_ok = t->sack_ok,
 	};
 
-	tcp_put(p, t, &s, NULL, 0);
+	tcp_put(p, t, &s, NULL, 0, NULL);
 	t->snd_nxt = t->snd_max = t->iss + 1;
 	tcp_arm(p, t, tcp_rto_due(p, t));
 }
@@ -251,7 +254,7 @@ static void send_rst(struct proto *p, struct tcp *t, uint32_t seq)
 		.wscale = TCP_NO_WSCALE,
 	};
 
-	tcp_put(p, t, &s, NULL, 0);
+	tcp_put(p, t, &s, NULL, 0, NULL);
 }
 
 /*
@@ -294,5 +297,5 @@ void tcp_refuse(struct proto *p, const struct flow_key *key,
 
 	if (has_ack)
 		s.ack = 0;
-	tcp_put(p, &t, &s, NULL, 0);
+	tcp_put(p, &t, &s, NULL, 0, NULL);
 }

@@ -36,16 +36,52 @@ uint32_t tcp_data_end(const struct tcp *t)
 	return t->snd_una + t->down_len;
 }
 
+/* Where [seq, seq + len) of down is: in the ring, unread, or in both. */
+static unsigned find_data(const struct tcp *t, uint32_t seq, uint32_t len,
+			  struct span v[2], struct frame_unread *unread)
+{
+	const uint32_t read = t->down_len - t->down_unread;
+	const uint32_t at = seq - t->snd_una;
+	const uint32_t left = at < read ? read - at : 0;
+	const uint32_t own = len < left ? len : left;
+
+	if (len > own)
+		*unread = (struct frame_unread){
+			.id = t->host_id, .bytes = len - own,
+			.at = at + own - read,
+			.seek = t->unread_seek || t->unread_at != seq + own,
+		};
+	return own ? store_spans(&t->down, at, own, v) : 0;
+}
+
+/* Was it for the link, or could what is unread not be had? */
+static void not_sent(struct proto *p, struct tcp *t,
+		     const struct frame_unread *unread)
+{
+	if (!unread->bytes || tcp_link_is_full(p, t)) {
+		t->unread_seek |= unread->bytes > 0;
+		wait_for_link(p, t);
+		return;
+	}
+	t->unread_seek = true;
+	t->leaves = false;
+	t->takes_back = t->host_ready = true;
+	tcp_owe(p, t);
+}
+
 bool tcp_send_data(struct proto *p, struct tcp *t, uint32_t seq,
 		   uint32_t len)
 {
 	const bool last = seq + len == tcp_data_end(t);
 	const bool fin = t->fin_queued && last && t->close != TC_HOST_ACKED;
 	const uint32_t end = seq + len + fin;
+	struct frame_unread unread = { .bytes = 0 };
 	struct tcp_segment s;
 	struct span v[2];
 	unsigned n = 0;
 
+	if (t->unread_lost)
+		return false;		/* it ends with this turn */
 	if (tcp_link_is_full(p, t)) {
 		wait_for_link(p, t);
 		return false;
@@ -55,12 +91,16 @@ bool tcp_send_data(struct proto *p, struct tcp *t, uint32_t seq,
 			    (fin ? TCP_FIN : 0)));
 	t->dup.from = t->dup.to;	/* told at once or not at all */
 	if (len)
-		n = store_spans(&t->down, seq - t->snd_una, len, v);
+		n = find_data(t, seq, len, v, &unread);
 	if (seq_lt(seq, t->snd_max))
 		p->retransmits++;
-	if (!tcp_put(p, t, &s, v, n)) {
-		wait_for_link(p, t);
+	if (!tcp_put(p, t, &s, v, n, &unread)) {
+		not_sent(p, t, &unread);
 		return false;
+	}
+	if (unread.bytes) {
+		t->unread_at = seq + len;
+		t->unread_seek = false;
 	}
 	if (!t->timing && seq == t->snd_max) {
 		t->timing = true;

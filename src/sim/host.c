@@ -182,6 +182,12 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		memcpy(frame + len, v[i].p, v[i].len);
 		len += v[i].len;
 	}
+	if (meta->unread.bytes) {
+		ASSERT(len + meta->unread.bytes <= sizeof(frame));
+		if (!sim_stream_copy(w, &meta->unread, frame + len))
+			return -ENV_OTHER;
+		len += meta->unread.bytes;
+	}
 	watch_frame(w, link, meta, frame, len);
 	if (rng_chance(&w->rng, w->plan.link_full)) {
 		w->link_full++;
@@ -194,6 +200,14 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		return 0;
 	link_fills(w, link);
 	return ENV_AGAIN;
+}
+
+static bool link_takes_unread(void *ctx, unsigned link)
+{
+	const struct world *w = ctx;
+
+	(void)link;
+	return w->plan.unread;
 }
 
 static void random_bytes(void *ctx, void *buf, size_t len)
@@ -280,6 +294,8 @@ const struct env_ops sim_env_ops = {
 	.tcp_waits = never_waits,
 	.tcp_send_urgent = sim_tcp_send_urgent,
 	.tcp_at_urgent = sim_tcp_at_urgent,
+	.tcp_unread = sim_tcp_unread, .tcp_skip = sim_tcp_skip,
+	.link_takes_unread = link_takes_unread,
 	.tcp = {
 		.connected = sim_stream_connected,
 		.send = sim_stream_send,

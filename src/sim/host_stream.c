@@ -456,6 +456,56 @@ int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 	return (int64_t)len;
 }
 
+uint32_t sim_tcp_unread(void *ctx, int id)
+{
+	struct world *w = ctx;
+	struct sim_sock *s = stream(w, id);
+
+	ASSERT(s->kind == SOCK_CONN);
+	s->wants_read = true;
+	if (!s->end_told && at_end(w, s)) {
+		s->wants_read = false;
+		tell_readable(w, s);
+	}
+	return s->dead ? 0 : (uint32_t)(s->written - s->given);
+}
+
+/* As a kernel's MSG_PEEK: not past what is urgent, but from there on. */
+bool sim_stream_copy(struct world *w, const struct frame_unread *what,
+		     uint8_t *to)
+{
+	struct sim_sock *s = stream(w, what->id);
+	const uint64_t from = what->seek ? s->given + what->at : s->peeked;
+	const uint64_t end = from + what->bytes;
+	const uint64_t at = plan_of(w, s)->down_urgent;
+
+	ASSERT(s->kind == SOCK_CONN);
+	if (from != s->given + what->at)
+		world_fail(w, "byte %llu of connection %u is taken for %llu",
+			   (unsigned long long)from, s->conn,
+			   (unsigned long long)s->given + what->at);
+	if (s->dead || rng_chance(&w->rng, w->plan.no_unread))
+		return false;
+	s->peeked = end;
+	if (end > s->written || (from + 1 < at && at <= end))
+		return false;
+	memcpy(to, pattern(PATTERN_CONN(s->conn, false), from), what->bytes);
+	return true;
+}
+
+bool sim_tcp_skip(void *ctx, int id, uint32_t bytes)
+{
+	struct world *w = ctx;
+	struct sim_sock *s = stream(w, id);
+
+	if (s->dead || bytes > s->written - s->given)
+		return false;
+	s->given += bytes;
+	if (s->peeked < s->given)
+		s->peeked = s->given;
+	return true;
+}
+
 void sim_stream_shut(void *ctx, int id)
 {
 	struct world *w = ctx;

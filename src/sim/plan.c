@@ -374,5 +374,8 @@ struct plan plan_random(uint64_t seed)
 	p.rule_changes = rng_chance(&r, 200) ? rng_below(&r, 20) : 0;
 	draw_jumps(&r, &p);
 	draw_guests(&r, &p);
+	p.unread = rng_chance(&r, 600);
+	p.no_unread = rng_chance(&r, 50) ? 1000 :
+		      rng_chance(&r, 100) ? rng_below(&r, 20) : 0;
 	return p;
 }

@@ -121,6 +121,8 @@ struct plan {
 	unsigned check_every;	/* turns between two network_check() */
 	unsigned short_io;	/* of 1000 calls: fewer bytes, or AGAIN */
 	unsigned no_memory;	/* of 1000 mem_alloc() */
+	bool unread;		/* links take what streams have unread, */
+	unsigned no_unread;	/* but of 1000 such frames */
 	unsigned no_socket;	/* of 1000 opens: -ENV_LIMIT */
 	unsigned send_fails;	/* of 1000 dgram_send() */
 	unsigned late_events;	/* of 1000 for sockets closed since */

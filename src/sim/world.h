@@ -87,6 +87,7 @@ struct sim_sock {
 	uint64_t leapt_ns;		/* world's, when its patience began */
 	uint64_t written;		/* by the program, for the gateway */
 	uint64_t given;			/* of that, to the gateway */
+	uint64_t peeked;		/* and copied to a guest before that */
 	bool urgent_taken, urgent_told;	/* plan's up_urgent, down_urgent */
 	/* of a resolver over TCP: server `conn` */
 	uint8_t ask[2 + 512];
@@ -257,6 +258,11 @@ int sim_stream_connected(void *ctx, int id);
 int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n);
 int sim_tcp_send_urgent(void *ctx, int id, uint8_t byte);
 bool sim_tcp_at_urgent(void *ctx, int id);
+uint32_t sim_tcp_unread(void *ctx, int id);
+bool sim_tcp_skip(void *ctx, int id, uint32_t bytes);
+/* For link_send(): false if not all of it is there. */
+bool sim_stream_copy(struct world *w, const struct frame_unread *what,
+		     uint8_t *to);
 int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n);
 void sim_stream_shut(void *ctx, int id);
 void sim_stream_close(void *ctx, int id, bool reset);

@@ -247,6 +247,23 @@ static int64_t stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 	}
 }
 
+static uint32_t tcp_unread(void *ctx, int id)
+{
+	struct fake *f = ctx;
+
+	sock(f, id);
+	return fake_dice(f, 4) ? fake_dice(f, 300000) : 0;
+}
+
+static bool tcp_skip(void *ctx, int id, uint32_t bytes)
+{
+	struct fake *f = ctx;
+
+	sock(f, id);
+	expect(f, bytes > 0, "nothing is skipped");
+	return fake_dice(f, 200);
+}
+
 static int dgram_send(void *ctx, int id, const struct endpoint *to,
 		      const struct env_mark *mark, const struct span *v,
 		      unsigned n)
@@ -598,6 +615,12 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 
 	for (unsigned i = 0; i < n; i++)
 		wr_bytes(&w, v[i].p, v[i].len);
+	if (meta->unread.bytes) {
+		sock(f, meta->unread.id);
+		if (!fake_dice(f, 50))
+			return -ENV_OTHER;
+		wr_zero(&w, meta->unread.bytes);
+	}
 	expect(f, link < (f->links ? f->links : 1), "a link that is not");
 	f->link = link;
 	f->link_frames[link % NETWORK_LINKS_MAX]++;
@@ -608,6 +631,12 @@ static int link_send(void *ctx, unsigned link, const struct frame_meta *meta,
 		check_frame(f, meta, f->frame_len);
 	f->frames++;
 	return fake_dice(f, 20) ? 0 : -ENV_AGAIN;
+}
+
+static bool link_takes_unread(void *ctx, unsigned link)
+{
+	(void)link;
+	return !fake_dice(ctx, 2);
 }
 
 /* What the link says of a packet to the host's stack must be so. */
@@ -751,6 +780,7 @@ const struct env_ops *fake_ops(void)
 		.tcp_moved = tcp_moved, .tcp_stalled = tcp_stalled,
 		.tcp_waits = tcp_waits,
 		.tcp_send_urgent = send_urgent, .tcp_at_urgent = at_urgent,
+		.tcp_unread = tcp_unread, .tcp_skip = tcp_skip,
 		.tcp = { connected, stream_send, stream_recv, shut,
 			 stream_close },
 		.udp_open = open_dgram, .udp_adopt = adopt,
@@ -760,7 +790,8 @@ const struct env_ops *fake_ops(void)
 		.dgram_error = dgram_error, .dgram_close = dgram_close,
 		.host_address = host_address,
 		.route = route, .path = path, .mem_alloc = mem_alloc, .mem_free = mem_free,
-		.link_send = link_send, .random = random_bytes,
+		.link_send = link_send,
+		.link_takes_unread = link_takes_unread, .random = random_bytes,
 		.host_send = host_send, .host_listens = host_listens,
 		.ask_program = ask_program, .judged = judged,
 		.blocked = blocked,

@@ -334,6 +334,12 @@ static bool stays(void *ctx, int id)
 	return false;
 }
 
+static bool takes_unread(void *ctx, unsigned link)
+{
+	(void)ctx, (void)link;
+	return false;
+}
+
 static const struct env_ops ops = {
 	.tcp_connect = tcp_connect, .tcp_adopt = tcp_adopt,
 	.tcp_error = tcp_error, .tcp_stranded = stays, .tcp_moved = stays,
@@ -348,7 +354,8 @@ static const struct env_ops ops = {
 	.dgram_error = dgram_error, .dgram_close = dgram_close,
 	.host_address = host_address,
 	.route = route, .path = path, .mem_alloc = mem_alloc, .mem_free = mem_free,
-	.link_send = link_send, .random = random_bytes,
+	.link_send = link_send,
+	.link_takes_unread = takes_unread, .random = random_bytes,
 	.blocked = blocked,
 };
 

@@ -185,15 +185,34 @@ static size_t make_tcp(uint8_t *frame, size_t data)
 	return sizeof(head) + data;
 }
 
-static int send_tcp(struct machine *m, size_t data)
+/* The last `unread` bytes of it are in a socket, and stay there. */
+static int send_unread(struct machine *m, size_t data, size_t unread)
 {
 	static uint8_t frame[4096];
-	const size_t len = make_tcp(frame, data);
-	const struct span v[2] = { { frame, 30 }, { frame + 30, len - 30 } };
-	const int rc = vhost_write(m->v, &tcp_meta, v, 2);
+	const size_t near = make_tcp(frame, data) - unread;
+	const struct span v[2] = { { frame, 30 }, { frame + 30, near - 30 } };
+	struct frame_meta meta = tcp_meta;
+	int pair[2], rc;
 
+	CHECK("socket", socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	CHECK("filled", write(pair[0], frame, 5) == 5 &&
+	      write(pair[0], frame + near, unread) == (ssize_t)unread);
+	meta.unread = (struct frame_unread){
+		.id = pair[1], .seek = true, .at = 5,
+		.bytes = (uint32_t)unread,
+	};
+	rc = vhost_write(m->v, &meta, v, 2);
 	vhost_flush(m->v);
+	CHECK("left there", recv(pair[1], frame, sizeof(frame),
+				 MSG_DONTWAIT) == (ssize_t)(5 + unread));
+	close(pair[0]);
+	close(pair[1]);
 	return rc;
+}
+
+static int send_tcp(struct machine *m, size_t data)
+{
+	return send_unread(m, data, 0);
 }
 
 static bool called(const struct machine *m, unsigned i)
@@ -204,7 +223,7 @@ static bool called(const struct machine *m, unsigned i)
 }
 
 /* Over as many buffers as it takes, all of which appear at once. */
-static void check_merge(void)
+static void check_merge(size_t unread)
 {
 	struct machine *m = plug(MODERN | BIT(VIRTIO_NET_F_MRG_RXBUF) |
 				 BIT(VIRTIO_NET_F_GUEST_CSUM) |
@@ -216,8 +235,8 @@ static void check_merge(void)
 	unsigned n = 0;
 
 	offer(m, 10, 100);
-	CHECK("no room: kept", send_tcp(m, 1000) == 1);
-	CHECK("full", send_tcp(m, 1000) == -EAGAIN);
+	CHECK("no room: kept", send_unread(m, 1000, unread) == 1);
+	CHECK("full", send_unread(m, 1000, unread) == -EAGAIN);
 	CHECK("still", !vhost_push(m->v));
 	CHECK("not told", !called(m, 0));
 	CHECK("none used", !driver_used(&m->rx, &written));
@@ -243,6 +262,40 @@ static void check_merge(void)
 			  h.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM);
 	CHECK("bytes", !memcmp(m->mem + DATA_AT + 12, want, len - 12));
 	CHECK("not more", !m->mem[DATA_AT + len]);
+	unplug(m);
+}
+
+/* Straight to where it belongs, or not at all. */
+static void check_unread(void)
+{
+	struct machine *m = plug(MODERN | BIT(VIRTIO_NET_F_MRG_RXBUF) |
+				 BIT(VIRTIO_NET_F_GUEST_CSUM) |
+				 BIT(VIRTIO_NET_F_GUEST_TSO4));
+	struct frame_meta meta = tcp_meta;
+	struct span head;
+	static uint8_t want[4096];
+	const size_t len = 12 + make_tcp(want, 1000);
+	uint32_t written, all = 0;
+
+	offer(m, 20, 100);
+	head = (struct span){ .p = want, .len = 54 };
+	meta.unread = (struct frame_unread){ .id = -1, .bytes = 1000 };
+	CHECK("not there", vhost_write(m->v, &meta, &head, 1) == -ENODATA);
+	vhost_flush(m->v);
+	CHECK("none used", !driver_used(&m->rx, &written) && !called(m, 0));
+	CHECK("sent", send_unread(m, 1000, 1000) == 0);
+	while (driver_used(&m->rx, &written))
+		all += written;
+	CHECK("all", all == len);
+	CHECK("bytes", !memcmp(m->mem + DATA_AT + 12, want, len - 12));
+	CHECK("not more", !m->mem[DATA_AT + len]);
+	CHECK("best so", vhost_copies_unread(m->v));
+	unplug(m);
+	m = plug(MODERN);
+	offer(m, 20, 1500);
+	CHECK("not so", !vhost_copies_unread(m->v));
+	CHECK("nor cut", send_unread(m, 1000, 900) == -ENODATA);
+	CHECK("none used", !driver_used(&m->rx, &written));
 	unplug(m);
 }
 
@@ -597,7 +650,10 @@ static void check_messages(void)
 void test_linux_vhost(void);
 void test_linux_vhost(void)
 {
-	check_merge();
+	check_merge(0);
+	check_merge(1);
+	check_merge(700);
+	check_unread();
 	check_small();
 	check_cut_kept();
 	check_kept_end();

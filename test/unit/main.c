@@ -63,6 +63,7 @@ unsigned test_failures;
 	X(linux_proclisteners)						\
 	X(linux_procscan)						\
 	X(linux_sockfind)						\
+	X(linux_unread)							\
 	X(linux_vhost)							\
 	X(linux_vring)							\
 	X(network_autoconf)						\
