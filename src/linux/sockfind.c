@@ -112,7 +112,10 @@ bool sockfind_parse_line(const char *line, bool v6, uint16_t *number,
 	const char *at = strchr(line, ':');
 	uint16_t own, other;
 
-	if (!at++ || !take_listed_end(&at, v6, &s.local, &own) ||
+	if (!at)
+		return false;
+	at++;
+	if (!take_listed_end(&at, v6, &s.local, &own) ||
 	    !take_listed_end(&at, v6, &s.remote, &other) ||
 	    sscanf(at, " %*x %*s %*s %*s %*u %*d %u", &s.inode) != 1)
 		return false;
