@@ -3,6 +3,15 @@
 
 #include "base/check.h"
 
+size_t spans_bytes(const struct span *v, unsigned n)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += v[i].len;
+	return sum;
+}
+
 void scatter_skip(struct scatter *s, size_t n)
 {
 	const size_t near = n < s->near.len ? n : s->near.len;

@@ -18,6 +18,9 @@ struct span {
 	size_t len;		/* bytes */
 };
 
+/* Of all n together. */
+size_t spans_bytes(const struct span *v, unsigned n);
+
 /*
  * Bytes lent for reading that lie in several places: the first ones near,
  * the others in far, beginning far_at bytes into it, as many as make up len.

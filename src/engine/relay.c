@@ -479,16 +479,10 @@ void relays_judge_again(struct relays *r)
 	}
 }
 
-static uint16_t port_of(const struct sockaddr_any *sa)
-{
-	struct endpoint at;
-
-	return sockaddr_to(sa, &at) ? at.port : 0;
-}
-
 static void accept_one(struct relays *r, const struct forward *f, int fd,
-		       uint16_t client_port)
+		       const struct sockaddr_any *client)
 {
+	struct endpoint from = { .port = 0 };
 	struct relay *y = relay_alloc(r);
 	const int one = 1;
 
@@ -504,7 +498,9 @@ static void accept_one(struct relays *r, const struct forward *f, int fd,
 	y->by_agent = f->way == RELAY_BY_AGENT || f->handed;
 	y->guest = f->guest;
 	y->begun_s = now_s();
-	y->client_port = client_port;
+	if (client)
+		(void)!sockaddr_to(client, &from);
+	y->client_port = from.port;
 	if (y->to_host)
 		tell_agents(r, y, false);
 	heed(r, y, judge(r, y));
@@ -547,7 +543,7 @@ static void take_handed(struct relays *r, const struct forward *f)
 		if (n <= 0)
 			return;
 		while (n_fds)
-			accept_one(r, f, fds[--n_fds], 0);
+			accept_one(r, f, fds[--n_fds], NULL);
 	}
 }
 
@@ -572,7 +568,7 @@ static void accept_all(struct relays *r, const struct forward *f)
 			r->setup.offer(r->setup.ctx, fd, &f->to,
 				       f->way == RELAY_BY_FRAMES);
 		else
-			accept_one(r, f, fd, port_of(&client));
+			accept_one(r, f, fd, &client);
 	}
 }
 

@@ -281,15 +281,6 @@ static void log_writes(const struct vhost *v, const struct room *room,
 	}
 }
 
-static size_t total(const struct span *p, unsigned n)
-{
-	size_t len = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		len += p[i].len;
-	return len;
-}
-
 /* Into the room from its byte `at` on; 0 or -ENODATA. */
 static int write_unread(const struct frame_unread *what,
 			const struct room *room, size_t at)
@@ -323,7 +314,7 @@ static int write_one(struct vhost *v, struct vhost_queue *q,
 	struct virtio_net_hdr_v1 h;
 	struct room room;
 	const size_t head = header_bytes(v);
-	const size_t len = head + total(p, n) + meta->unread.bytes;
+	const size_t len = head + spans_bytes(p, n) + meta->unread.bytes;
 	size_t at = head, left;
 	int rc;
 
@@ -388,7 +379,7 @@ static int write_cut(struct vhost *v, struct vhost_queue *q,
 {
 	const struct frame_meta plain = { 0 };
 	uint8_t frame[FRAME_MAX_BYTES];
-	const unsigned parts = offload_frames(meta, total(p, n));
+	const unsigned parts = offload_frames(meta, spans_bytes(p, n));
 	int rc = meta->unread.bytes ? -ENODATA : 0;
 
 	while (*part < parts && !rc) {
@@ -446,7 +437,7 @@ bool vhost_push(struct vhost *v)
 static int keep(struct vhost *v, const struct frame_meta *meta,
 		const struct span *p, unsigned n, unsigned part)
 {
-	const struct span rest = { .p = v->kept + total(p, n),
+	const struct span rest = { .p = v->kept + spans_bytes(p, n),
 				   .len = meta->unread.bytes };
 
 	if (rest.len && unread_copy(&meta->unread, &rest, 1) < 0)
@@ -476,7 +467,7 @@ int vhost_write(struct vhost *v, const struct frame_meta *meta,
 		return -EAGAIN;
 	rc = write_parts(v, q, meta, p, n, &part);
 	if (rc != -EAGAIN ||
-	    total(p, n) + meta->unread.bytes > sizeof(v->kept))
+	    spans_bytes(p, n) + meta->unread.bytes > sizeof(v->kept))
 		return rc;
 	return keep(v, meta, p, n, part);
 }

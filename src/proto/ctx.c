@@ -57,15 +57,6 @@ void proto_cut_for(struct proto *p, struct proto_cut *cut, int sock,
 	p->env.ops->dgram_fragment(p->env.ctx, sock, v6, !whole, want.mtu);
 }
 
-static size_t bytes_of(const struct span *v, unsigned n)
-{
-	size_t len = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		len += v[i].len;
-	return len;
-}
-
 static void note_full(struct proto *p, unsigned link)
 {
 	p->full |= UINT32_C(1) << link;
@@ -88,7 +79,7 @@ bool proto_send_link(struct proto *p, unsigned link,
 		return false;
 	}
 	p->frames_to_guest++;
-	p->bytes_to_guest += bytes_of(v, n) + meta->unread.bytes;
+	p->bytes_to_guest += spans_bytes(v, n) + meta->unread.bytes;
 	return true;
 }
 
@@ -115,7 +106,7 @@ bool proto_send(struct proto *p, const struct ip *to,
 	if (!proto_send_link(p, of->link, meta, v, n))
 		return false;
 	of->frames_to++;
-	of->bytes_to += bytes_of(v, n) + meta->unread.bytes;
+	of->bytes_to += spans_bytes(v, n) + meta->unread.bytes;
 	return true;
 }
 

@@ -10,7 +10,7 @@
  * Two rings lie between:
  *
  *   guest --segments--> [up] --send()--> host     proto/tcp_rx.c, tcp_host.c
- *   guest <--segments-- [down] <--recv()-- host   proto/tcp_tx.c, tcp_host.c
+ *   guest <--segments-- [down] <--recv()-- host   proto/tcp_tx.c, tcp_pull.c
  *
  * up	Bytes that the socket did not take, and, behind them, bytes that
  *	arrived out of order. It is empty as long as the socket keeps up:
@@ -88,6 +88,7 @@
 #define TCP_UP_SHIFT	5		/* 65535 << 5 covers TCP_UP_MAX */
 #define TCP_UP_FIRST	(256u << 10)	/* window that a flow starts with */
 #define TCP_UP_MAX	(1u << 20)
+#define TCP_DOWN_FIRST	(16u << 10)	/* of its ring */
 #define TCP_DOWN_MAX	(1u << 20)
 /* Of a crowd of flows each has its part of this, but never less. */
 #define TCP_CROWD_BYTES	(16u << 20)
@@ -336,6 +337,9 @@ void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack,
 		      bool twice);
 void tcp_ack_repeated(struct proto *p, struct tcp *t);
 
+/* proto/tcp_pull.c: take what the host has. false: t is gone */
+bool tcp_pull(struct proto *p, struct tcp *t);
+
 /* proto/tcp_host.c */
 /* What the guest's SYN says of it: numbers, options, window. */
 void tcp_take_syn(struct proto *p, struct tcp *t,
@@ -347,7 +351,6 @@ bool tcp_link_is_full(const struct proto *p, const struct tcp *t);
 
 /* It is: t goes on when there is room. */
 void tcp_hold(struct proto *p, struct tcp *t);
-bool tcp_pull(struct proto *p, struct tcp *t);	/* false: t is gone */
 /*
  * Send the guest's bytes from seq on to the host, which are in v (none of
  * them empty, shortened). Bytes taken, or -ENV_*.

@@ -279,15 +279,6 @@ bool sim_tcp_error(void *ctx, int id, struct env_net_error *out)
 	return true;
 }
 
-static uint64_t total(const struct span *v, unsigned n)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		sum += v[i].len;
-	return sum;
-}
-
 /* Without cause: an event follows all the same. */
 static int64_t again(struct world *w, struct sim_sock *s, unsigned event)
 {
@@ -324,7 +315,7 @@ static void take(struct world *w, struct sim_sock *s, const struct span *v,
 static int64_t stream_send(struct world *w, struct sim_sock *s,
 			   const struct span *v, unsigned n)
 {
-	uint64_t len = total(v, n), room;
+	uint64_t len = spans_bytes(v, n), room;
 
 	ASSERT(s->connected && !s->error);
 	if (s->dead)
@@ -356,7 +347,7 @@ int64_t sim_stream_send(void *ctx, int id, const struct span *v, unsigned n)
 	const uint32_t at = s->kind == SOCK_CONN ?
 			    plan_of(w, s)->up_urgent : 0;
 
-	if (s->received < at && at <= s->received + total(v, n))
+	if (s->received < at && at <= s->received + spans_bytes(v, n))
 		world_fail(w, "an urgent byte up like any other, "
 			   "connection %u", s->conn);
 	return stream_send(w, s, v, n);
@@ -417,7 +408,7 @@ int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 {
 	struct world *w = ctx;
 	struct sim_sock *s = stream(w, id);
-	uint64_t len = total(v, n), left;
+	uint64_t len = spans_bytes(v, n), left;
 
 	ASSERT(s->connected && !s->error && len);
 	if (s->dead)
@@ -439,7 +430,7 @@ int64_t sim_stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 		return -ENV_AGAIN;
 	}
 	len = (uint64_t)shorter(w, to_urgent(w, s, len));
-	s->wants_read = len < total(v, n);
+	s->wants_read = len < spans_bytes(v, n);
 	if (s->wants_read &&
 	    (s->written > s->given + len ||
 	     (s->kind == SOCK_CONN && !s->end_told && at_end(w, s)))) {

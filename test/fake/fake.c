@@ -139,15 +139,6 @@ static int connected(void *ctx, int id)
 	return fake_dice(ctx, 4) ? 0 : some_error(ctx);
 }
 
-static size_t total(const struct span *v, unsigned n)
-{
-	size_t len = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		len += v[i].len;
-	return len;
-}
-
 /* Keep the first len bytes of v for fake_say(). */
 static void remember(struct fake_socket *s, const struct span *v, unsigned n,
 		     size_t len)
@@ -169,7 +160,7 @@ static int64_t stream_send(void *ctx, int id, const struct span *v, unsigned n)
 {
 	struct fake *f = ctx;
 	struct fake_socket *s = sock(f, id);
-	const size_t len = total(v, n);
+	const size_t len = spans_bytes(v, n);
 	size_t taken;
 
 	expect(f, len > 0, "nothing is sent");
@@ -232,7 +223,7 @@ static int64_t stream_recv(void *ctx, int id, const struct span *v, unsigned n)
 	struct fake *f = ctx;
 
 	sock(f, id);
-	expect(f, total(v, n) > 0, "nothing is asked for");
+	expect(f, spans_bytes(v, n) > 0, "nothing is asked for");
 	if (has_say(f, id, false) && f->say_len)
 		return (int64_t)take_saying(f, v[0].p, v[0].len);
 	switch (fake_dice(f, 6)) {
@@ -271,11 +262,11 @@ static int dgram_send(void *ctx, int id, const struct endpoint *to,
 	struct fake *f = ctx;
 	struct fake_socket *s = sock(f, id);
 
-	expect(f, !mark || !mark->segment || mark->segment < total(v, n),
+	expect(f, !mark || !mark->segment || mark->segment < spans_bytes(v, n),
 	       "a batch of one");
 	s->to = *to;
 	s->sent_len = 0;
-	remember(s, v, n, total(v, n));
+	remember(s, v, n, spans_bytes(v, n));
 	return fake_dice(f, 4) ? 0 : some_error(f);
 }
 
