@@ -39,7 +39,7 @@
  *   (6) snd_una + snd_wnd <= snd_edge, by less than a step of the scale
  *   (7) down_urg, while down_urgent, lies in [snd_una, snd_una + down_len)
  *   (8) down_unread <= down_len; the others are in the ring; host_ready while
- *       there is unread_more
+ *       there is unread_more; no unread_done without down_unread
  *
  * Who acknowledges. Segments in order make an ACK owed, sent at the end of
  * the turn unless data went out before, but once for each half of the
@@ -162,7 +162,7 @@ struct tcp {
 	bool up_urgent : 1;		/* the host has not had up_urg */
 	bool down_urgent : 1;		/* the guest has not acked down_urg */
 	bool host_urgent : 1;		/* a byte to be read will be down_urg */
-	bool leaves : 1;		/* what comes from the host is bulk, to be
+	bool leaves : 1;		/* bulk has come from the host, and is to be
 					   left unread */
 	bool takes_back : 1;		/* that cannot be: all is read */
 	bool unread_seek : 1;		/* see unread_at */
@@ -204,7 +204,9 @@ struct tcp {
 	uint32_t down_urg;		/* of the urgent byte */
 	uint32_t down_len;
 	uint32_t down_unread;		/* its last, still in the socket, */
-	uint32_t unread_more;		/* where so many at least are behind */
+	uint32_t unread_done;		/* where so many are before them that the
+					   guest has acknowledged, */
+	uint32_t unread_more;		/* and so many at least behind */
 	uint32_t unread_at;		/* where the socket stands, to be copied
 					   from, unless unread_seek */
 	uint32_t down_want;		/* ring size that the path can use */
@@ -337,8 +339,11 @@ void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack,
 		      bool twice);
 void tcp_ack_repeated(struct proto *p, struct tcp *t);
 
-/* proto/tcp_pull.c: take what the host has. false: t is gone */
+/* proto/tcp_pull.c */
+/* Take what the host has. false: t is gone */
 bool tcp_pull(struct proto *p, struct tcp *t);
+/* The guest has the first so many bytes of down. */
+void tcp_forget(struct proto *p, struct tcp *t, uint32_t bytes);
 
 /* proto/tcp_host.c */
 /* What the guest's SYN says of it: numbers, options, window. */

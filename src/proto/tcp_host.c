@@ -638,6 +638,7 @@ void tcp_check(const struct proto *p, const struct tcp *t)
 		       seq_le(t->sacked.r[i].to, t->snd_max));
 	ASSERT(t->down_unread <= t->down_len);
 	ASSERT(!t->unread_more || t->host_ready);
+	ASSERT(!t->unread_done || t->down_unread);
 	ASSERT(t->down_len - t->down_unread <= t->down.cap);
 	if (t->down_urgent)
 		ASSERT(t->down_urg - t->snd_una < t->down_len);

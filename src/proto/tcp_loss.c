@@ -88,23 +88,6 @@ static void grow_cwnd(struct tcp *t, uint32_t acked)
 		t->cwnd = 2 * TCP_DOWN_MAX;
 }
 
-/* The guest has so many bytes of down: they go from where they are. */
-static void forget(struct proto *p, struct tcp *t, uint32_t bytes)
-{
-	const uint32_t read = t->down_len - t->down_unread;
-	const uint32_t own = bytes < read ? bytes : read;
-
-	store_skip(&t->down, own);
-	t->down_len -= bytes;
-	if (bytes == own)
-		return;
-	t->down_unread -= bytes - own;
-	if (p->env.ops->tcp_skip(p->env.ctx, t->host_id, bytes - own))
-		return;
-	t->unread_lost = t->host_ready = true;
-	tcp_owe(p, t);
-}
-
 void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack,
 		      bool twice)
 {
@@ -121,7 +104,7 @@ void tcp_ack_advanced(struct proto *p, struct tcp *t, uint32_t ack,
 		if (!t->tail_probed || twice)
 			rtt_sample(t, (p->now_ns - t->rtt_start_ns) / 1000);
 	}
-	forget(p, t, data);
+	tcp_forget(p, t, data);
 	t->snd_wraps = (uint16_t)(t->snd_wraps + (ack < t->snd_una));
 	t->snd_una = ack;
 	if (seq_lt(t->down_urg, ack))

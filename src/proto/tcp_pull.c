@@ -10,6 +10,7 @@
 #define CROWD_TOLD	6		/* log2: the host hears of 33 and more */
 #define PULL_BYTES	(256u << 10)	/* read per recv() at most */
 #define TURN_BYTES	(512u << 10)	/* read per flow and turn */
+#define SKIP_BYTES	(256u << 10)
 #define LEAVE_LEAST	TCP_DOWN_FIRST	/* less at once is no bulk */
 #define NO_MEMORY_NS	UINT64_C(10000000)
 
@@ -160,17 +161,51 @@ static bool goes_plain(const struct tcp *t)
 	return t->takes_back || t->host_urgent || t->host_ended;
 }
 
+/* Read what is done with, for nobody: the host may send as much again. */
+static void skip_done(struct proto *p, struct tcp *t)
+{
+	const uint32_t bytes = t->unread_done;
+
+	t->unread_done = 0;
+	if (!bytes ||
+	    p->env.ops->tcp_skip(p->env.ctx, t->host_id, bytes))
+		return;
+	t->unread_lost = t->host_ready = true;
+	tcp_owe(p, t);
+}
+
+/*
+ * What is left in the socket is read from it by and by, since the far end is
+ * told of the room each time: when it is much, or as much as is not done with.
+ */
+void tcp_forget(struct proto *p, struct tcp *t, uint32_t bytes)
+{
+	const uint32_t read = t->down_len - t->down_unread;
+	const uint32_t own = bytes < read ? bytes : read;
+
+	store_skip(&t->down, own);
+	t->down_len -= bytes;
+	if (bytes == own)
+		return;
+	t->down_unread -= bytes - own;
+	t->unread_done += bytes - own;
+	if (t->unread_done >= SKIP_BYTES || t->unread_done >= t->down_unread)
+		skip_done(p, t);
+}
+
 /* What has come behind that which is counted on already. */
 static uint32_t unread_behind(const struct proto *p, const struct tcp *t)
 {
 	const uint32_t all = p->env.ops->tcp_unread(p->env.ctx, t->host_id);
 
-	return all > t->down_unread ? all - t->down_unread : 0;
+	const uint32_t old = t->unread_done + t->down_unread;
+
+	return all > old ? all - old : 0;
 }
 
 /*
- * Count on what has come, unread: *got bytes. false: it is not worth it any
- * more, and to be read.
+ * Count on what has come, unread: *got bytes. false: it is not worth it, and to
+ * be read.
  */
 static bool leave(struct proto *p, struct tcp *t, uint32_t *got)
 {
@@ -184,7 +219,6 @@ static bool leave(struct proto *p, struct tcp *t, uint32_t *got)
 	if (asks)
 		t->unread_more = unread_behind(p, t);
 	if (!t->down_unread && t->unread_more < LEAVE_LEAST) {
-		t->leaves = false;
 		t->unread_more = 0;
 		return false;
 	}
@@ -206,6 +240,9 @@ static bool leave(struct proto *p, struct tcp *t, uint32_t *got)
  */
 static bool take_back(struct proto *p, struct tcp *t)
 {
+	skip_done(p, t);
+	if (t->unread_lost)
+		return tcp_closing(p, t, TC_EV_HOST_RESET);
 	while (t->down_unread) {
 		const uint32_t read = t->down_len - t->down_unread;
 		struct span v[2];

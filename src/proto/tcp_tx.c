@@ -48,7 +48,7 @@ static unsigned find_data(const struct tcp *t, uint32_t seq, uint32_t len,
 	if (len > own)
 		*unread = (struct frame_unread){
 			.id = t->host_id, .bytes = len - own,
-			.at = at + own - read,
+			.at = t->unread_done + at + own - read,
 			.seek = t->unread_seek || t->unread_at != seq + own,
 		};
 	return own ? store_spans(&t->down, at, own, v) : 0;
