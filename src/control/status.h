@@ -16,7 +16,8 @@
  * forwards [{port, protocol, ipv4, ipv6: {to, state, why}}…], mirrors (the
  * same for the host's ports on the guest's localhost), publish
  * [TEXT…], kept [TEXT…] (those of them that a restart does not end),
- * published [{publish (one of those texts), protocol, at, to, state, why}…], flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
+ * published [{publish (one of those texts), protocol, at, to, state, why}…],
+ * flows {tcp, udp, icmp, relays, max}, traffic {…}, questions {asked,
  * from_cache, failed, refused (by rules), names_lost} (DNS), drops {REASON:
  * COUNT} (those not zero), ping {ipv4, ipv6}, narrow [{path, mtu}…] (paths
  * that take less than they say; an address, or an interface of the host's),

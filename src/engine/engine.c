@@ -246,7 +246,8 @@ static int prepare(struct engine *e, struct fail *fail)
 				strerror(errno));
 	e->exchanges = exchanges_init(engine_reserve(exchanges_bytes()), &env,
 				      e->host.epoll_fd, e->setup.inside_ch,
-				      e->setup.keeper_ch, budget.exchanges, judge, e);
+				      e->setup.keeper_ch, budget.exchanges,
+				      judge, e);
 	return 0;
 }
 

@@ -11,8 +11,8 @@
  * of its own that is connected to that address; in the guest the inside helper
  * is asked for it, on the host it is ours. In a virtual machine its agent is
  * asked, by the keeper, and has the socket: the way there is a stream then
- * (engine/framed.h). So a server that is bound to
- * loopback only is reached, sees 127.0.0.1, and can tell clients apart.
+ * (engine/framed.h). So a server that is bound to loopback only is reached,
+ * sees 127.0.0.1, and can tell clients apart.
  *
  *   WAITING   the firewall, or the helper, was asked; what the client sends
  *             is kept
@@ -20,12 +20,13 @@
  *
  * An exchange ends after IDLE without a datagram (RFC 4787 section 4.3), with
  * its forward, or when there are too many: the one that was silent longest
- * makes room, of those by agents for another such one. Nothing can tell a client that nobody listens, but its port is
- * closed as soon as that is so.
+ * makes room, of those by agents for another such one. Nothing can tell a
+ * client that nobody listens, but its port is closed as soon as that is so.
  *
  * Limits. As many exchanges as exchanges_init() was told, at most
- * EXCHANGES_MAX, of them EXCHANGES_AGENTS_MAX by agents; EXCHANGE_FORWARDS_MAX forwards; of each exchange that waits
- * EXCHANGE_KEPT_BYTES. Lost datagrams are counted.
+ * EXCHANGES_MAX, of them EXCHANGES_AGENTS_MAX by agents; EXCHANGE_FORWARDS_MAX
+ * forwards; of each exchange that waits EXCHANGE_KEPT_BYTES. Lost datagrams are
+ * counted.
  */
 #ifndef ENGINE_EXCHANGES_H
 #define ENGINE_EXCHANGES_H

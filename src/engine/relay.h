@@ -14,10 +14,10 @@
  *
  * Each direction goes on alone: end of stream is passed on as shutdown()
  * when the pipe is empty, a reset as a reset of the other side, also behind
- * the end of a stream, and a direction that nobody reads never stops the other. A pipe is held only
- * while bytes are in it. Those whose readers are slow may hold all pipes:
- * then the others' bytes are copied, and stay in the socket that they came by
- * until the other has taken them.
+ * the end of a stream, and a direction that nobody reads never stops the
+ * other. A pipe is held only while bytes are in it. Those whose readers are
+ * slow may hold all pipes: then the others' bytes are copied, and stay in the
+ * socket that they came by until the other has taken them.
  *
  *   JUDGED    the firewall has not said yet whether it may be
  *   WAITING   the helper is to be asked, or was; the client may already send

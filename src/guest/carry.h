@@ -16,8 +16,8 @@
  *   CARRY_GATEWAY	the one to the gateway does
  *   CARRY_OPEN		both have
  *
- * Limit: CARRIES_MAX, of UDP CARRIES_UDP_MAX, which is more than the gateway has
- * at a time; the gateway is told of what is over that.
+ * Limit: CARRIES_MAX, of UDP CARRIES_UDP_MAX, which is more than the gateway
+ * has at a time; the gateway is told of what is over that.
  */
 #ifndef GUEST_CARRY_H
 #define GUEST_CARRY_H

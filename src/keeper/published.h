@@ -125,8 +125,9 @@ bool published_again(struct published *p, uint16_t port, bool udp);
 void published_address_came(struct published *p);
 
 /*
- * A listener of a guest (by name; "": the first) began, or ended if gone: what is no longer
- * wanted is unbound. Then tell keeper/forwards.h, then published_bind().
+ * A listener of a guest (by name; "": the first) began, or ended if gone: what
+ * is no longer wanted is unbound. Then tell keeper/forwards.h, then
+ * published_bind().
  */
 void published_listener(struct published *p, const char *guest,
 			const struct listener *l, bool gone);

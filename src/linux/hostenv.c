@@ -736,7 +736,7 @@ const struct env_ops hostenv_ops = {
 	.tcp_crowd = tcp_crowd,
 	.tcp_error = tcp_error, .tcp_stranded = hostroutes_stranded,
 	.tcp_send_urgent = tcp_send_urgent, .tcp_at_urgent = tcp_at_urgent,
-	.link_takes_unread = link_takes_unread, .tcp_unread = tcp_unread, .tcp_skip = tcp_skip,
+	.tcp_unread = tcp_unread, .tcp_skip = tcp_skip,
 	.udp_open = udp_open, .udp_adopt = udp_adopt,
 	.ping_open = ping_open,
 	.dgram_send = dgram_send,
@@ -749,7 +749,7 @@ const struct env_ops hostenv_ops = {
 	.tcp_stalled = tcp_stalled, .tcp_waits = tcp_waits,
 	.mem_alloc = mem_alloc,
 	.mem_free = mem_free,
-	.link_send = link_send,
+	.link_send = link_send, .link_takes_unread = link_takes_unread,
 	.host_send = host_send, .host_listens = host_listens,
 	.random = random_bytes,
 };

@@ -115,7 +115,9 @@ int network_guest_add(struct network *net,
 /* It has gone, with its flows. Not guest 0. */
 void network_guest_remove(struct network *net, unsigned id, uint64_t now_ns);
 
-/* Whose address that is: the only guest that there is has all. false: nobody's. */
+/*
+ * Whose address that is: the only guest that there is has all. false: nobody's.
+ */
 bool network_guest_at(const struct network *net, const struct ip *ip,
 		      struct network_guest *out);
 

@@ -4,7 +4,8 @@
  *
  * Each opening is in the chain of its address and in one list of all, both
  * from the newest to the oldest; one that is given again is taken out of both
- * and put in front. If all are in use, see make_room(). Slots are taken in order, and then only from each other.
+ * and put in front. If all are in use, see make_room(). Slots are taken in
+ * order, and then only from each other.
  */
 #include "network/openings.h"
 

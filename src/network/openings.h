@@ -3,10 +3,10 @@
  * network/openings.h - for which names a guest was given which addresses
  *
  * What rules by name go by: an opening is a name, as a guest asked for it, and
- * an address of the answer: that guest's, and no other one's. It lasts for as long as the answer may be
- * kept, at least OPENING_LEAST_S and at most OPENING_MOST_S, and in the table
- * until its room is needed: so the flows that run still have the names that
- * they began by when the rules change.
+ * an address of the answer: that guest's, and no other one's. It lasts for as
+ * long as the answer may be kept, at least OPENING_LEAST_S and at most
+ * OPENING_MOST_S, and in the table until its room is needed: so the flows that
+ * run still have the names that they began by when the rules change.
  *
  * An address that the world may not speak for (see ip_is_public(), and the
  * host's own) is not opened by a name, or who answers for an allowed one
@@ -56,9 +56,9 @@ void openings_note(struct openings *o, const struct env *env, unsigned guest,
 		   uint64_t now_ns);
 
 /*
- * The names of an address for that guest, the one given last first; lent until the next
- * openings_note(). since_ns: those that held then or were given later; 0: all
- * that are known.
+ * The names of an address for that guest, the one given last first; lent until
+ * the next openings_note(). since_ns: those that held then or were given later;
+ * 0: all that are known.
  *
  * Return: how many.
  */

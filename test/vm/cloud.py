@@ -12,7 +12,7 @@ import os
 import pathlib
 import re
 
-from debian import Tree, closure, depends, files, module_order
+from debian import INIT, Tree, closure, depends, files, module_order
 from initramfs import Cpio
 
 PACKAGES = ("bash coreutils curl dash findutils grep hostname iproute2 kmod "
@@ -24,14 +24,7 @@ MODULES = ("virtio_pci virtio_net virtio_blk vfat nls_cp437 nls_ascii "
 # Much to unpack, or to compile when it boots, and of no use there.
 WITHOUT = re.compile(r"/(gconv|hwdb\.d)/")
 
-# As in debian.py, but that the end is systemd.
-INIT = """#!/busybox sh
-/busybox mkdir /new
-/busybox mount --bind / /new
-cd /new
-/busybox mount --move /new /
-exec /busybox chroot . /busybox sh /start
-"""
+# As debian.START, but that the end is systemd.
 START = """
 for m in %s; do /busybox insmod /modules/$m.ko; done
 exec /lib/systemd/systemd
